@@ -1,0 +1,69 @@
+# polyphon_layer(name [DEPENDS layers] [PUBLIC libraries] [PRIVATE libraries])
+#   src/<name>/*.cpp        -> static library polyphon_<name> (an INTERFACE library if headers only)
+#   src/<name>/*_test.cpp   -> program polyphon_<name>_tests, found by ctest
+#   src/<name>/*_bench.cpp  -> program polyphon_<name>_bench, built by the target `benches`
+# A folder that does not exist is skipped, and so is a dependency on it.
+#
+# polyphon_program()
+#   src/app/main.cpp        -> program polyphon, at the top of the build folder
+
+add_custom_target(benches)
+
+function(polyphon_layer name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
+  set(folder "${PROJECT_SOURCE_DIR}/src/${name}")
+  if(NOT IS_DIRECTORY "${folder}")
+    return()
+  endif()
+
+  file(GLOB sources CONFIGURE_DEPENDS "${folder}/*.cpp")
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  set(benches ${sources})
+  list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench|/main)\\.cpp$")
+
+  set(layers "")
+  foreach(layer IN LISTS ARG_DEPENDS)
+    if(TARGET polyphon_${layer})
+      list(APPEND layers polyphon_${layer})
+    endif()
+  endforeach()
+
+  set(target polyphon_${name})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(${target} PUBLIC ${layers} ${ARG_PUBLIC} Threads::Threads
+                          PRIVATE ${ARG_PRIVATE} polyphon_flags)
+  else()
+    add_library(${target} INTERFACE)
+    target_include_directories(${target} INTERFACE "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(${target} INTERFACE ${layers} ${ARG_PUBLIC} Threads::Threads)
+  endif()
+
+  if(tests)
+    add_executable(${target}_tests ${tests})
+    target_link_libraries(${target}_tests PRIVATE ${target} ${ARG_PRIVATE} GTest::gmock_main
+                                                  polyphon_flags)
+    polyphon_discover_tests(${target}_tests)
+  endif()
+
+  if(benches)
+    find_package(benchmark REQUIRED)
+    add_executable(${target}_bench EXCLUDE_FROM_ALL ${benches})
+    target_link_libraries(${target}_bench PRIVATE ${target} ${ARG_PRIVATE}
+                                                  benchmark::benchmark_main polyphon_flags)
+    add_dependencies(benches ${target}_bench)
+  endif()
+endfunction()
+
+function(polyphon_program)
+  set(main "${PROJECT_SOURCE_DIR}/src/app/main.cpp")
+  file(GLOB found CONFIGURE_DEPENDS "${main}")
+  if(NOT found)
+    return()
+  endif()
+  add_executable(polyphon "${main}")
+  target_link_libraries(polyphon PRIVATE polyphon_app polyphon_flags)
+endfunction()

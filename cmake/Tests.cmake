@@ -1,0 +1,52 @@
+# How tests are registered with ctest. Labels: `fast` needs nothing but the build, `model` needs the
+# default model in the cache folder.
+#   polyphon_discover_tests(target)  the GoogleTest cases of one program
+#   polyphon_project_tests()         the layer check and tests/*_test.py
+
+include(GoogleTest)
+
+if(DEFINED ENV{POLYPHON_CACHE})
+  set(POLYPHON_CACHE "$ENV{POLYPHON_CACHE}")
+else()
+  set(POLYPHON_CACHE "$ENV{HOME}/.cache/polyphon")
+endif()
+set(POLYPHON_SHARE_DIR "${PROJECT_SOURCE_DIR}/share/polyphon")
+set(POLYPHON_PYTHON "${POLYPHON_CACHE}/venv/bin/python" CACHE FILEPATH "Python with pytest")
+cmake_host_system_information(RESULT POLYPHON_CORES QUERY NUMBER_OF_LOGICAL_CORES)
+
+file(READ "${POLYPHON_SHARE_DIR}/models.json" catalogue)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${POLYPHON_SHARE_DIR}/models.json")
+string(JSON default_model GET "${catalogue}" default)
+string(JSON default_model_file GET "${catalogue}" models "${default_model}" file)
+set(POLYPHON_TEST_MODEL "${POLYPHON_CACHE}/models/${default_model_file}")
+
+# Suites named *RealModel load the model and use every core: they run one at a time.
+function(polyphon_discover_tests target)
+  gtest_discover_tests(
+    ${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "-*RealModel.*"
+    PROPERTIES LABELS fast TIMEOUT 120)
+  gtest_discover_tests(
+    ${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "*RealModel.*"
+    PROPERTIES LABELS model TIMEOUT 600 PROCESSORS ${POLYPHON_CORES}
+               ENVIRONMENT "POLYPHON_TEST_MODEL=${POLYPHON_TEST_MODEL}")
+endfunction()
+
+function(polyphon_project_tests)
+  find_program(POLYPHON_SYSTEM_PYTHON NAMES python3 REQUIRED)
+  add_test(NAME layers COMMAND "${POLYPHON_SYSTEM_PYTHON}"
+                               "${PROJECT_SOURCE_DIR}/scripts/check_layers.py")
+  set_tests_properties(layers PROPERTIES LABELS fast)
+
+  file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/test_*.py"
+       "${PROJECT_SOURCE_DIR}/tests/*_test.py")
+  foreach(file IN LISTS files)
+    cmake_path(GET file STEM name)
+    add_test(NAME "${name}" COMMAND "${POLYPHON_PYTHON}" -m pytest -q -p no:cacheprovider "${file}"
+             WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    set_tests_properties(
+      "${name}"
+      PROPERTIES LABELS model TIMEOUT 1200 PROCESSORS ${POLYPHON_CORES}
+                 ENVIRONMENT
+                 "POLYPHON_BINARY=${PROJECT_BINARY_DIR}/polyphon;POLYPHON_TEST_MODEL=${POLYPHON_TEST_MODEL};PYTHONDONTWRITEBYTECODE=1")
+  endforeach()
+endfunction()
