@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Does the named steps in order, each only when something is missing, so that the second time needs
+# no network:  setup.sh STEP...
+#   packages      Debian packages (scripts/packages.txt)
+#   python        a Python with pip alone, in the cache folder
+#   python-test   the same with what tests/ needs        (requirements/test.txt)
+#   python-lint   the same with clang-format, clang-tidy (requirements/lint.txt)
+#   llama         the pinned llama.cpp                   (scripts/llama.sh)
+#   build         build/release/polyphon
+#   model         the default model                      (share/polyphon/models.json)
+# Environment: GPU=cuda|vulkan|none (kept by build/release until it changes), JOBS, POLYPHON_CACHE.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/terminal.sh
+. scripts/terminal.sh
+
+venv="$cache/venv"
+build_dir=build/release
+
+packages() {
+  local wanted missing as_root=()
+  command -v dpkg-query >/dev/null ||
+    { say "      not Debian: install the like of scripts/packages.txt yourself" && return; }
+  wanted="$(grep -v '^#' scripts/packages.txt)"
+  missing="$(comm -23 <(sort <<<"$wanted") <(
+    dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | sed -n 's/ installed$//p' |
+      sort -u
+  ) | xargs)"
+  [ -n "$missing" ] || return 0
+
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; } ||
+      fail "Debian packages are missing; as root: apt-get install --no-install-recommends $missing"
+    as_root=(sudo)
+  fi
+  say "      installing $missing"
+  # shellcheck disable=SC2086  # a list of names
+  "${as_root[@]}" sh -c '
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
+  ' apt $missing </dev/null >"$cache/packages.log" 2>&1 ||
+    fail "apt-get could not install $missing: see $cache/packages.log"
+}
+
+# Debian's Python where it can make a venv, else the first one on the PATH.
+base_python() {
+  local candidate
+  for candidate in /usr/bin/python3 "$(command -v python3 || true)"; do
+    if [ -x "$candidate" ] && "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  fail "no Python 3 with venv: apt-get install python3-venv"
+}
+
+python() {
+  [ -x "$venv/bin/pip" ] && "$venv/bin/python" -c '' 2>/dev/null && return
+  local base
+  base="$(base_python)"
+  rm -rf "$venv"
+  "$base" -m venv "$venv" || fail "cannot make a Python environment in $venv"
+}
+
+# requirements NAME: into the venv, unless this very file was installed before.
+requirements() {
+  local file="requirements/$1.txt" stamp="$venv/installed-$1"
+  python
+  cmp --quiet "$file" "$stamp" && return
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+    --only-binary :all: --requirement "$file" >"$cache/pip.log" 2>&1 ||
+    fail "pip could not install $file: $(grep -m 1 ERROR "$cache/pip.log" || tail -n 1 "$cache/pip.log")"
+  cp "$file" "$stamp"
+}
+
+# The GPU option of this run, else of the build tree as it is.
+gpu() {
+  echo "${GPU:-$(sed -n 's/^POLYPHON_GPU:[A-Z]*=//p' $build_dir/CMakeCache.txt 2>/dev/null)}"
+}
+
+llama() { GPU="$(gpu)" scripts/llama.sh build; }
+
+build() {
+  local log="$cache/build.log"
+  cmake --preset release "-DPOLYPHON_GPU=$(gpu)" >"$log" 2>&1 ||
+    fail "cmake could not configure: $(grep -m 1 -A 3 'CMake Error' "$log" | xargs)"
+  if ! counted "$log" ninja -C $build_dir -j "${JOBS:-$(nproc)}"; then
+    sed -n '/^FAILED/,$p' "$log" >&2
+    fail "the build failed: see above"
+  fi
+}
+
+model() { "$venv/bin/python" share/polyphon/models.py pull --quiet; }
+
+title() {
+  case "$1" in
+    packages) echo "Debian packages" ;;
+    python | python-*) echo "Python tools" ;;
+    llama) echo "llama.cpp (built once, about five minutes on two cores)" ;;
+    build) echo "$build_dir/polyphon" ;;
+    model) echo "default model" ;;
+    *) fail "setup.sh: no step $1" ;;
+  esac
+}
+
+mkdir -p "$cache"
+count=0
+for step in "$@"; do
+  count=$((count + 1))
+  say "[$count/$#] $(title "$step")"
+  case "$step" in
+    python-*) requirements "${step#python-}" ;;
+    *) "$step" ;;
+  esac
+done

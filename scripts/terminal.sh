@@ -1,0 +1,25 @@
+# Sourced by the other scripts: where the cache is, and how they speak.
+# shellcheck shell=bash
+
+# shellcheck disable=SC2034  # read by the scripts that source this file
+cache="${POLYPHON_CACHE:-$HOME/.cache/polyphon}"
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+  say "error: $*"
+  exit 1
+}
+
+# counted LOG COMMAND...: runs ninja quietly into LOG; on a terminal its counter is kept in one line.
+counted() {
+  local log=$1 status=0
+  shift
+  if [ -t 2 ]; then
+    "$@" 2>&1 | tee "$log" | awk '/^\[[0-9]+\/[0-9]+\]/ { printf "\r      %s", $1; fflush() }' >&2 ||
+      status=$?
+    printf '\r                    \r' >&2
+  else
+    "$@" >"$log" 2>&1 || status=$?
+  fi
+  return "$status"
+}
