@@ -17,7 +17,14 @@ cmake_host_system_information(RESULT POLYPHON_CORES QUERY NUMBER_OF_LOGICAL_CORE
 file(READ "${POLYPHON_SHARE_DIR}/models.json" catalogue)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${POLYPHON_SHARE_DIR}/models.json")
 string(JSON default_model GET "${catalogue}" default)
-string(JSON default_model_file GET "${catalogue}" models "${default_model}" file)
+string(JSON model_count LENGTH "${catalogue}" models)
+foreach(index RANGE 1 ${model_count})
+  math(EXPR index "${index} - 1")
+  string(JSON model_name GET "${catalogue}" models ${index} name)
+  if(model_name STREQUAL default_model)
+    string(JSON default_model_file GET "${catalogue}" models ${index} file)
+  endif()
+endforeach()
 set(POLYPHON_TEST_MODEL "${POLYPHON_CACHE}/models/${default_model_file}")
 
 # Suites named *RealModel load the model and use every core: they run one at a time.
