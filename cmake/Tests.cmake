@@ -42,7 +42,9 @@ function(polyphon_project_tests)
   find_program(POLYPHON_SYSTEM_PYTHON NAMES python3 REQUIRED)
   add_test(NAME layers COMMAND "${POLYPHON_SYSTEM_PYTHON}"
                                "${PROJECT_SOURCE_DIR}/scripts/check_layers.py")
-  set_tests_properties(layers PROPERTIES LABELS fast)
+  add_test(NAME layers_check_itself
+           COMMAND "${POLYPHON_SYSTEM_PYTHON}" "${PROJECT_SOURCE_DIR}/scripts/check_layers_test.py")
+  set_tests_properties(layers layers_check_itself PROPERTIES LABELS fast)
 
   file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/test_*.py"
        "${PROJECT_SOURCE_DIR}/tests/*_test.py")

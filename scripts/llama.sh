@@ -13,7 +13,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 pin="$root/requirements/llama.txt"
 sha256="$(sed -n 's/.*--hash=sha256:\([0-9a-f]*\).*/\1/p' "$pin")"
 version="$(sed -n 's/^llama-cpp-python==\([^ ]*\).*/\1/p' "$pin")"
-gpu="${GPU:-}"
+gpu="${GPU:-none}"
 jobs="${JOBS:-$(nproc)}"
 
 # Shared by both configurations below. Libraries find each other beside themselves.
@@ -25,7 +25,7 @@ common_flags=(
   -DLLAMA_SUBPROCESS=OFF
 )
 case "$gpu" in
-  "" | none) core_flags=() ;;
+  none) core_flags=() ;;
   cuda) core_flags=(-DGGML_CUDA=ON) ;;
   vulkan) core_flags=(-DGGML_VULKAN=ON) ;;
   *) fail "GPU=$gpu is not known: use cuda, vulkan or none" ;;
@@ -52,7 +52,7 @@ key="$({
   cat "$pin" "$root/cmake/amx_tile_config.h" "${BASH_SOURCE[0]}"
   printf '%s\n' "$compiler" "$(uname -m)" "$gpu"
 } | sha256sum | cut -c -16)"
-target="$cache/llama/$version-${gpu:-cpu}-$key"
+target="$cache/llama/$version-${gpu/none/cpu}-$key"
 
 # The pinned sdist, kept, so that another configuration needs no network.
 download() {
@@ -62,7 +62,8 @@ download() {
   if ! echo "$sha256  $file" | sha256sum --check --status 2>/dev/null; then
     "$cache/venv/bin/python" -m pip download --quiet --no-deps --no-binary :all: --require-hashes \
       --dest "$folder" --requirement "$pin" >"$work/download.log" 2>&1 ||
-      fail "cannot download llama-cpp-python==$version: $(tail -n 1 "$work/download.log")"
+      fail "cannot download llama-cpp-python==$version from the package index; is there a network?" \
+        "($(tail -n 1 "$work/download.log"))"
   fi
   tar -xzf "$file" -C "$work" --no-same-owner
   mv "$work/llama_cpp_python-$version/vendor/llama.cpp" "$work/source"
@@ -83,7 +84,8 @@ compile() {
 report() {
   mkdir -p "$cache/llama"
   cp "$work/log" "$cache/llama/failed.log"
-  fail "llama.cpp could not be $1: see $cache/llama/failed.log"
+  fail "llama.cpp could not be $1:" \
+    "$(grep -m 1 -A 4 -E '^CMake Error|error:' "$work/log" | tr -s ' \n' ' '); see $cache/llama/failed.log"
 }
 
 # include/ and lib/ as cmake/FindLlama.cmake expects them.
@@ -103,6 +105,8 @@ build() {
   exec 9>"$cache/llama/lock"
   flock 9
   [ ! -e "$target" ] || return 0
+  say "      building from source, once: about five minutes on two cores"
+  rm -rf "$cache"/llama/build.* # of a run that was killed: the lock is ours
   work="$(mktemp -d "$cache/llama/build.XXXXXX")"
   trap 'rm -rf "$work"' EXIT
   # Paths relative to the work folder make ccache's entries serve the next build too.

@@ -18,11 +18,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv="$cache/venv"
 build_dir=build/release
 
+# Without a password, or from a terminal where it can be typed.
+may_sudo() {
+  command -v sudo >/dev/null || return 1
+  [ -t 0 ] || sudo -n true 2>/dev/null
+}
+
 packages() {
   local wanted missing as_root=()
   command -v dpkg-query >/dev/null ||
     { say "      not Debian: install the like of scripts/packages.txt yourself" && return; }
   wanted="$(grep -v '^#' scripts/packages.txt)"
+  [ "$(gpu)" != vulkan ] || wanted+=$'\nglslc\nlibvulkan-dev\nspirv-headers'
   missing="$(comm -23 <(sort <<<"$wanted") <(
     dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | sed -n 's/ installed$//p' |
       sort -u
@@ -30,7 +37,7 @@ packages() {
   [ -n "$missing" ] || return 0
 
   if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; } ||
+    may_sudo ||
       fail "Debian packages are missing; as root: apt-get install --no-install-recommends $missing"
     as_root=(sudo)
   fi
@@ -79,12 +86,16 @@ gpu() {
   echo "${GPU:-$(sed -n 's/^POLYPHON_GPU:[A-Z]*=//p' $build_dir/CMakeCache.txt 2>/dev/null)}"
 }
 
-llama() { GPU="$(gpu)" scripts/llama.sh build; }
+llama() {
+  [ "$(gpu)" != cuda ] || command -v nvcc >/dev/null ||
+    fail "GPU=cuda needs NVIDIA's CUDA toolkit with nvcc on the PATH: install it from NVIDIA"
+  GPU="$(gpu)" scripts/llama.sh build
+}
 
 build() {
   local log="$cache/build.log"
   cmake --preset release "-DPOLYPHON_GPU=$(gpu)" >"$log" 2>&1 ||
-    fail "cmake could not configure: $(grep -m 1 -A 3 'CMake Error' "$log" | xargs)"
+    fail "cmake could not configure: $(grep -m 1 -A 3 'CMake Error' "$log" | tr -s ' \n' ' ')"
   if ! counted "$log" ninja -C $build_dir -j "${JOBS:-$(nproc)}"; then
     sed -n '/^FAILED/,$p' "$log" >&2
     fail "the build failed: see above"
@@ -97,7 +108,7 @@ title() {
   case "$1" in
     packages) echo "Debian packages" ;;
     python | python-*) echo "Python tools" ;;
-    llama) echo "llama.cpp (built once, about five minutes on two cores)" ;;
+    llama) echo "llama.cpp" ;;
     build) echo "$build_dir/polyphon" ;;
     model) echo "default model" ;;
     *) fail "setup.sh: no step $1" ;;

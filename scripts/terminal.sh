@@ -15,8 +15,9 @@ counted() {
   local log=$1 status=0
   shift
   if [ -t 2 ]; then
-    "$@" 2>&1 | tee "$log" | awk '/^\[[0-9]+\/[0-9]+\]/ { printf "\r      %s", $1; fflush() }' >&2 ||
-      status=$?
+    "$@" 2>&1 | tee "$log" | while IFS= read -r line; do
+      if [[ $line =~ ^\[[0-9]+/[0-9]+\] ]]; then printf '\r      %s' "${BASH_REMATCH[0]}"; fi
+    done >&2 || status=$?
     printf '\r                    \r' >&2
   else
     "$@" >"$log" 2>&1 || status=$?

@@ -1,0 +1,70 @@
+# Every target does all it needs, says each step, and does nothing twice. Options:
+#   GPU=cuda|vulkan|none   backend of llama.cpp (kept until it changes)      JOBS=N   compile jobs
+#   HOST=... PORT=... MODEL=...   for serve, demo, bench      ARGS="..."   for polyphon serve, ctest
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export GPU JOBS
+HOST ?= 127.0.0.1
+PORT ?= 8080
+MODEL ?= SmolLM2-135M
+CACHE := $(or $(POLYPHON_CACHE),$(HOME)/.cache/polyphon)
+CORES := $(shell nproc)
+SETUP := scripts/setup.sh
+POLYPHON := build/release/polyphon
+CLANG_FORMAT := $(CACHE)/venv/bin/clang-format
+CPP_FILES = git ls-files --cached --others --exclude-standard 'src/*.cpp' 'src/*.h'
+CTEST = ctest --output-on-failure --progress --parallel $(CORES) $(ARGS)
+
+.PHONY: help serve test build demo check bench asan tsan dev format lint llama model clean
+
+help: ## this list
+	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+serve: ## the server on http://127.0.0.1:8080 with the default model
+	@$(SETUP) packages python llama build model
+	@exec $(POLYPHON) serve --host $(HOST) --port $(PORT) --model $(MODEL) $(ARGS)
+
+test: ## every test: fast ones and those with the real model
+	@$(SETUP) packages python-test llama build model
+	@$(CTEST) --test-dir build/release
+
+build: ## the program: build/release/polyphon
+	@$(SETUP) packages python llama build
+
+demo: ## one problem, 8 streams side by side, the merged answer, the timings
+	@$(SETUP) packages python llama build model
+	@scripts/demo.sh $(MODEL)
+
+check: ## format, lint, layers, build, every test
+	@$(SETUP) packages python-test python-lint llama build model
+	@$(CPP_FILES) | xargs -r $(CLANG_FORMAT) --dry-run --Werror
+	@scripts/check_layers.py
+	@scripts/lint.py build/release $(CACHE)/venv/bin/clang-tidy
+	@$(CTEST) --test-dir build/release
+
+bench: ## streams against plain libllama; results in bench/results
+	@$(SETUP) packages python llama build model
+	@scripts/bench.sh $(MODEL)
+
+asan tsan dev: ## the fast tests under a sanitizer (asan, tsan), or with assertions (dev)
+	@$(SETUP) packages python llama
+	@cmake --preset $@ >/dev/null
+	@nice cmake --build --preset $@ --parallel $(or $(JOBS),$(CORES))
+	@ctest --preset $@ --label-regex fast --progress --parallel $(CORES)
+
+format: ## clang-format over src/
+	@$(SETUP) packages python-lint
+	@$(CPP_FILES) | xargs -r $(CLANG_FORMAT) -i
+
+llama: ## only the pinned llama.cpp, into the cache folder
+	@$(SETUP) packages python llama
+
+model: ## only the default model, into the cache folder
+	@$(SETUP) packages python model
+
+clean: ## deletes build/ (the cache folder stays)
+	@rm -rf build
