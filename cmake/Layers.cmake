@@ -1,4 +1,5 @@
-# polyphon_layer(name [DEPENDS layers] [PUBLIC libraries] [PRIVATE libraries])
+# polyphon_layer(name [DEPENDS layers] [PUBLIC libraries] [PRIVATE libraries]
+#                [DEFINES name=value])
 #   src/<name>/*.cpp        -> static library polyphon_<name> (an INTERFACE library if headers only)
 #   src/<name>/*_test.cpp   -> program polyphon_<name>_tests, found by ctest
 #   src/<name>/*_bench.cpp  -> program polyphon_<name>_bench, built by the target `benches`
@@ -10,7 +11,7 @@
 add_custom_target(benches)
 
 function(polyphon_layer name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE;DEFINES" ${ARGN})
   set(folder "${PROJECT_SOURCE_DIR}/src/${name}")
   if(NOT IS_DIRECTORY "${folder}")
     return()
@@ -36,6 +37,7 @@ function(polyphon_layer name)
     target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/src")
     target_link_libraries(${target} PUBLIC ${layers} ${ARG_PUBLIC} Threads::Threads
                           PRIVATE ${ARG_PRIVATE} polyphon_flags)
+    target_compile_definitions(${target} PRIVATE ${ARG_DEFINES})
   else()
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE "${PROJECT_SOURCE_DIR}/src")
@@ -46,6 +48,7 @@ function(polyphon_layer name)
     add_executable(${target}_tests ${tests})
     target_link_libraries(${target}_tests PRIVATE ${target} ${ARG_PRIVATE} GTest::gmock_main
                                                   polyphon_flags)
+    target_compile_definitions(${target}_tests PRIVATE ${ARG_DEFINES})
     polyphon_discover_tests(${target}_tests)
   endif()
 

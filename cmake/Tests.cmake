@@ -10,7 +10,7 @@ if(DEFINED ENV{POLYPHON_CACHE})
 else()
   set(POLYPHON_CACHE "$ENV{HOME}/.cache/polyphon")
 endif()
-set(POLYPHON_SHARE_DIR "${PROJECT_SOURCE_DIR}/share/polyphon")
+set(POLYPHON_SHARE_DIR "${PROJECT_SOURCE_DIR}/share/polyphon" CACHE PATH "models.json, models.py")
 set(POLYPHON_PYTHON "${POLYPHON_CACHE}/venv/bin/python" CACHE FILEPATH "Python with pytest")
 cmake_host_system_information(RESULT POLYPHON_CORES QUERY NUMBER_OF_LOGICAL_CORES)
 
