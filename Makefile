@@ -1,6 +1,6 @@
 # Every target does all it needs, says each step, and does nothing twice. Options:
 #   GPU=cuda|vulkan|none   backend of llama.cpp (kept until it changes)      JOBS=N   compile jobs
-#   HOST=... PORT=... MODEL=...   for serve, demo, bench      ARGS="..."   for polyphon serve, ctest
+#   HOST=... PORT=... MODEL=...   for serve, demo, bench      ARGS="..."   for polyphon serve, bench, ctest
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -48,7 +48,7 @@ check: ## format, lint, layers, build, every test
 
 bench: ## streams against plain libllama; results in bench/results
 	@$(SETUP) packages python llama build model
-	@scripts/bench.sh $(MODEL)
+	@scripts/bench.py $(MODEL) $(ARGS)
 
 asan tsan dev: ## the fast tests under a sanitizer (asan, tsan), or with assertions (dev)
 	@$(SETUP) packages python llama
