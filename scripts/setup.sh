@@ -47,7 +47,7 @@ packages() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
   ' apt $missing </dev/null >"$cache/packages.log" 2>&1 ||
-    fail "apt-get could not install $missing: see $cache/packages.log"
+    fail "apt-get could not install $missing: $(grep -m 1 '^E:' "$cache/packages.log" || true)"
 }
 
 # Debian's Python where it can make a venv, else the first one on the PATH.
