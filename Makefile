@@ -41,9 +41,9 @@ demo: ## one problem, 8 streams side by side, the merged answer, the timings
 
 check: ## format, lint, layers, build, every test
 	@$(SETUP) packages python-test python-lint llama build model
-	@$(CPP_FILES) | xargs -r $(CLANG_FORMAT) --dry-run --Werror
-	@scripts/check_layers.py
-	@scripts/lint.py build/release $(CACHE)/venv/bin/clang-tidy
+	@echo "      clang-format" && $(CPP_FILES) | xargs -r $(CLANG_FORMAT) --dry-run --Werror
+	@echo "      layers" && scripts/check_layers.py
+	@echo "      clang-tidy, of what changed" && scripts/lint.py build/release $(CACHE)/venv/bin/clang-tidy
 	@$(CTEST) --test-dir build/release
 
 bench: ## streams against plain libllama; results in bench/results
