@@ -29,7 +29,8 @@ packages() {
   command -v dpkg-query >/dev/null ||
     { say "      not Debian: install the like of scripts/packages.txt yourself" && return; }
   wanted="$(grep -v '^#' scripts/packages.txt)"
-  [ "$(gpu)" != vulkan ] || wanted+=$'\nglslc\nlibvulkan-dev\nspirv-headers'
+  [ "$(gpu)" != vulkan ] || [ -n "${VULKAN_SDK:-}" ] ||
+    wanted+=$'\nglslc\nlibvulkan-dev\nspirv-headers'
   missing="$(comm -23 <(sort <<<"$wanted") <(
     dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' | sed -n 's/ installed$//p' |
       sort -u
@@ -89,6 +90,10 @@ gpu() {
 llama() {
   [ "$(gpu)" != cuda ] || command -v nvcc >/dev/null ||
     fail "GPU=cuda needs NVIDIA's CUDA toolkit with nvcc on the PATH: install it from NVIDIA"
+  [ "$(gpu)" != vulkan ] ||
+    grep --quiet VK_EXT_layer_settings "${VULKAN_SDK:-/usr}/include/vulkan/vulkan_core.h" ||
+    fail "GPU=vulkan needs Vulkan headers 1.3.272 or newer (Debian 13 has them, Debian 12 has not):" \
+      "install the Vulkan SDK and set VULKAN_SDK"
   GPU="$(gpu)" scripts/llama.sh build
 }
 
