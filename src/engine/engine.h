@@ -1,0 +1,84 @@
+// The engine: one thread that owns the decoder, batches the rows of all sessions, samples, and
+// hands tokens out. See ARCHITECTURE.md for one request's way through it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "engine/session.h"
+#include "model/decoder.h"
+
+namespace polyphon {
+
+enum class Priority { kInteractive, kBackground };
+
+struct EngineOptions {
+  int prefill_chunk_tokens = 256;  // prefill rows a step while others decode (all of max_rows if not)
+  int max_waiting = 256;           // sessions in the queue; one more is refused with kOverloaded
+  int max_cached_prefixes = 32;    // entries of the prefix cache
+};
+
+// Given with a session. The flag may be set by any thread at any time; the session's cells are
+// free within one step after that.
+struct SessionTerms {
+  std::string tenant;  // prefix cache and fairness are per tenant
+  Priority priority = Priority::kInteractive;
+  std::optional<TimePoint> deadline;
+  std::shared_ptr<std::atomic<bool>> cancelled;  // may be null
+};
+
+// Counts since start, and gauges of now.
+struct EngineStatus {
+  int sessions_live = 0;
+  int sessions_waiting = 0;
+  int sequences_decoding = 0;
+  int cells_capacity = 0;
+  int cells_used = 0;    // held by any view
+  int cells_cached = 0;  // of these, held by the prefix cache alone
+  int prefixes_cached = 0;
+  int64_t steps = 0;
+  int64_t prompt_tokens = 0;         // prefilled
+  int64_t prompt_tokens_cached = 0;  // spared by the prefix cache
+  int64_t generated_tokens = 0;
+  double prefill_seconds = 0;
+  double decode_seconds = 0;
+  double sample_seconds = 0;
+  int64_t sessions_cancelled = 0;
+  int64_t sessions_failed = 0;
+};
+
+class Engine {
+ public:
+  // Starts the decode thread. `clock` must outlive the engine.
+  Engine(std::unique_ptr<Decoder> decoder, const EngineOptions& options, const Clock& clock);
+  // Fails what still runs with kUnavailable and joins the thread.
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Any thread; does not block. Throws Error{kInvalidArgument} when the session could never fit
+  // (with the figures), {kOverloaded} when the queue is full, {kUnavailable} when draining.
+  void submit(std::unique_ptr<Session> session, const SessionTerms& terms);
+
+  // Any thread.
+  EngineStatus status() const;
+  int capacity_cells() const { return capacity_cells_; }
+  int max_sequences() const { return max_sequences_; }
+  int64_t bytes_per_cell() const { return bytes_per_cell_; }
+
+  // Any thread. No new sessions; blocks until all are done or the time is up (false).
+  bool drain(std::chrono::milliseconds timeout);
+
+ private:
+  class Loop;
+  int capacity_cells_;
+  int max_sequences_;
+  int64_t bytes_per_cell_;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace polyphon

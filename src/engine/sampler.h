@@ -1,0 +1,54 @@
+// Chooses the next token of one sequence from its logits. SIMD by Google Highway, chosen for the
+// CPU at run time. One sampler belongs to one sequence; samplers of different sequences may run on
+// different threads at once.
+//
+// The order is llama.cpp's default chain: logit bias, penalties, grammar, top-k, top-p, min-p,
+// temperature, then a draw by the sequence's own random numbers. Ties go to the lower token id, so
+// the choice depends on nothing but logits, parameters, history and seed.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "core/sampling.h"
+#include "model/grammar.h"
+
+namespace polyphon {
+
+class Sampler {
+ public:
+  // `grammar` may be null. `with_logprob`: fill SampledToken::logprob even if params.logprobs is -1
+  // (traces need it; costs one pass over the vocabulary).
+  Sampler(const SamplingParams& params, std::unique_ptr<Grammar> grammar, bool with_logprob);
+
+  // Tokens already in the sequence, for the penalties. Does not touch the grammar.
+  void observe(std::span<const Token> tokens);
+
+  // Chooses, remembers the choice for the penalties and advances the grammar. Overwrites `logits`.
+  // Non-finite logits never win; if none is finite the result is token 0.
+  SampledToken sample(std::span<float> logits);  // [vocabulary_size]
+
+  const SamplingParams& params() const { return params_; }
+  // Later draws use the new seed and temperature (a stream that is re-seeded).
+  void reseed(uint64_t seed, float temperature);
+
+ private:
+  void apply_penalties(std::span<float> logits) const;
+  void remember(Token token);
+  // The token drawn from the filtered distribution.
+  Token choose(std::span<const float> logits);
+
+  SamplingParams params_;
+  std::unique_ptr<Grammar> grammar_;
+  bool with_logprob_;
+  Random random_;
+  std::deque<Token> history_;                    // the last penalty_last_n tokens
+  std::unordered_map<Token, int> occurrences_;   // of tokens in history_
+  std::vector<TokenLogprob> candidates_;         // scratch, logits not logprobs until the end
+};
+
+}  // namespace polyphon

@@ -1,0 +1,32 @@
+// Text to tokens and back. Immutable; every method may be called from any thread.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/token.h"
+
+namespace polyphon {
+
+class Vocabulary {
+ public:
+  virtual ~Vocabulary() = default;
+
+  virtual int size() const = 0;
+  // `parse_special`: "<|im_end|>" in the text becomes the control token. `add_bos`: put the
+  // beginning-of-sequence token first where the model wants one.
+  virtual Tokens tokenize(std::string_view text, bool parse_special, bool add_bos) const = 0;
+  // The bytes of one token, not always whole UTF-8 characters. Control tokens are empty unless
+  // `render_special`.
+  virtual std::string piece(Token token, bool render_special) const = 0;
+  virtual bool is_end_of_generation(Token token) const = 0;
+
+  std::string detokenize(std::span<const Token> tokens, bool render_special) const {
+    std::string text;
+    for (Token token : tokens) text += piece(token, render_special);
+    return text;
+  }
+};
+
+}  // namespace polyphon

@@ -1,0 +1,94 @@
+// What a session tells its client while it runs, in order, through a Channel<SessionEvent>. The
+// last event is always Finished or Failed; the channel is closed after it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/channel.h"
+#include "base/error.h"
+#include "core/sampling.h"
+#include "core/trace.h"
+
+namespace polyphon {
+
+// A token with its text, as logprobs objects show it.
+struct TextLogprob {
+  std::string text;  // bytes of the token
+  Token token = 0;
+  float logprob = 0;
+  struct Alternative {
+    std::string text;
+    Token token = 0;
+    float logprob = 0;
+  };
+  std::vector<Alternative> top;
+};
+
+// A stream began (or was re-seeded with another strategy).
+struct StreamStarted {
+  int stream = 0;  // from 0, over all phases
+  int phase = 0;
+  std::string strategy;
+};
+// More text of a stream's thoughts. Whole UTF-8 characters.
+struct ThoughtDelta {
+  int stream = 0;
+  std::string text;
+};
+struct StreamEnded {
+  int stream = 0;
+  std::string finish_reason;  // "stop", "length", "collapsed", "agreement"
+  std::string answer;         // extracted, may be empty
+  int tokens = 0;
+};
+// More text of answer `choice` (0 unless the request asked for n > 1).
+struct AnswerDelta {
+  int choice = 0;
+  std::string text;
+  std::vector<TextLogprob> logprobs;  // when asked for
+};
+struct ChoiceEnded {
+  int choice = 0;
+  std::string finish_reason;  // "stop", "length"
+};
+
+struct Usage {
+  int prompt_tokens = 0;
+  int cached_tokens = 0;
+  int completion_tokens = 0;  // answers and thoughts
+  int reasoning_tokens = 0;   // thoughts alone
+};
+
+struct Timings {
+  double queue_ms = 0;                       // submitted to admitted
+  double prompt_ms = 0;                      // admitted to first sampled token
+  double streams_ms = 0;                     // thinking, all phases
+  double merge_ms = 0;                       // last stream's end to the first answer token
+  double time_to_first_answer_token_ms = 0;  // submitted to the first answer token
+  double answer_ms = 0;
+  double total_ms = 0;
+  int prompt_tokens = 0;                     // of the request, each prefilled once or from the cache
+  int merge_prefill_tokens = 0;              // decoded between the streams and the answer
+  int answer_tokens = 0;
+};
+
+struct Finished {
+  Usage usage;
+  Timings timings;
+  Json polyphon;  // the answer's "polyphon" object (design.md section 7); null for plain requests
+  std::vector<float> embedding;  // of an embedding session
+  std::shared_ptr<const Trace> trace;  // null for embeddings
+};
+struct Failed {
+  Error error;
+};
+
+using SessionEvent = std::variant<StreamStarted, ThoughtDelta, StreamEnded, AnswerDelta, ChoiceEnded,
+                                  Finished, Failed>;
+using EventChannel = Channel<SessionEvent>;
+
+}  // namespace polyphon

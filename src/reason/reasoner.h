@@ -1,0 +1,95 @@
+// The library's front door: a loaded model, its engine and the options, behind calls that a server,
+// the CLI and tests share. Thread-safe.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/trace.h"
+#include "engine/engine.h"
+#include "model/language_model.h"
+#include "reason/completion_session.h"
+#include "reason/events.h"
+#include "reason/options.h"
+#include "reason/think_session.h"
+
+namespace polyphon {
+
+// A problem as a user states it: chat messages and wishes; Reasoner renders and tokenizes.
+struct ThinkInput {
+  ChatInput chat;
+  Topology topology;
+  MergeMode merge = MergeMode::kKv;
+  SamplingParams sampling;
+  SamplingParams answer_sampling;
+  std::vector<std::string> stop;
+  int max_answer_tokens = 512;
+  bool narrow = false;      // narrow a plan that does not fit instead of refusing it
+  bool ignore_eos = false;
+};
+
+// A running session, as its client holds it. Dropping it cancels the session.
+class SessionTicket {
+ public:
+  SessionTicket(std::shared_ptr<EventChannel> events, std::shared_ptr<std::atomic<bool>> cancelled)
+      : events_(std::move(events)), cancelled_(std::move(cancelled)) {}
+  ~SessionTicket() { cancel(); }
+  SessionTicket(SessionTicket&&) = default;
+  SessionTicket& operator=(SessionTicket&&) = default;
+
+  EventChannel& events() { return *events_; }
+  void cancel() {
+    if (cancelled_) cancelled_->store(true);
+  }
+
+ private:
+  std::shared_ptr<EventChannel> events_;
+  std::shared_ptr<std::atomic<bool>> cancelled_;
+};
+
+class Reasoner {
+ public:
+  // `version` and `model_digest` go into traces and answers. `trace_sink` may be empty; it is called
+  // on the decode thread's way out with every finished think trace, and must not block for long.
+  struct Identity {
+    std::string version;
+    std::string model_digest;
+    std::string config_hash;
+  };
+  Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine> engine,
+           const ReasonOptions& options, const Identity& identity);
+  ~Reasoner();
+
+  const LanguageModel& model() const { return *model_; }
+  Engine& engine() { return *engine_; }
+  const ReasonOptions& options() const { return options_; }
+  const Identity& identity() const { return identity_; }
+
+  // All throw Error as their parts do; none blocks on decoding.
+  SessionTicket think(const ThinkInput& input, SessionTerms terms);
+  SessionTicket complete(CompletionRequest request, SessionTerms terms);
+  SessionTicket embed(Tokens prompt, SessionTerms terms);
+  // Runs the request recorded in the trace again, with its seeds.
+  SessionTicket replay(const Trace& trace, SessionTerms terms);
+
+ private:
+  std::unique_ptr<LanguageModel> model_;
+  std::unique_ptr<Engine> engine_;
+  ReasonOptions options_;
+  Identity identity_;
+};
+
+// Drains the ticket's events until the end. Throws the error of Failed. `on_event` may be empty.
+Finished wait_finished(SessionTicket& ticket,
+                       const std::function<void(const SessionEvent&)>& on_event = {});
+
+// Compares two traces span by span.
+struct TraceComparison {
+  int tokens = 0;             // compared
+  int matching = 0;
+  std::string first_difference;  // empty when all match
+};
+TraceComparison compare_traces(const Trace& recorded, const Trace& replayed);
+
+}  // namespace polyphon
