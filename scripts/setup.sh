@@ -91,7 +91,7 @@ llama() {
   [ "$(gpu)" != cuda ] || command -v nvcc >/dev/null ||
     fail "GPU=cuda needs NVIDIA's CUDA toolkit with nvcc on the PATH: install it from NVIDIA"
   [ "$(gpu)" != vulkan ] ||
-    grep --quiet VK_EXT_layer_settings "${VULKAN_SDK:-/usr}/include/vulkan/vulkan_core.h" ||
+    grep -qs VK_EXT_layer_settings "${VULKAN_SDK:-/usr}/include/vulkan/vulkan_core.h" ||
     fail "GPU=vulkan needs Vulkan headers 1.3.272 or newer (Debian 13 has them, Debian 12 has not):" \
       "install the Vulkan SDK and set VULKAN_SDK"
   GPU="$(gpu)" scripts/llama.sh build
