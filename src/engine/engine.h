@@ -17,9 +17,10 @@ namespace polyphon {
 enum class Priority { kInteractive, kBackground };
 
 struct EngineOptions {
-  int prefill_chunk_tokens = 256;  // prefill rows a step while others decode (all of max_rows if not)
-  int max_waiting = 256;           // sessions in the queue; one more is refused with kOverloaded
-  int max_cached_prefixes = 32;    // entries of the prefix cache
+  int prefill_chunk_tokens =
+      256;                       // prefill rows a step while others decode (all of max_rows if not)
+  int max_waiting = 256;         // sessions in the queue; one more is refused with kOverloaded
+  int max_cached_prefixes = 32;  // entries of the prefix cache
 };
 
 // Given with a session. The flag may be set by any thread at any time; the session's cells are
@@ -44,8 +45,8 @@ struct EngineStatus {
   int64_t prompt_tokens = 0;         // prefilled
   int64_t prompt_tokens_cached = 0;  // spared by the prefix cache
   int64_t generated_tokens = 0;
-  double prefill_seconds = 0;
-  double decode_seconds = 0;
+  double prefill_seconds = 0;  // forward passes of prompts
+  double decode_seconds = 0;   // forward passes of sampled tokens
   double sample_seconds = 0;
   int64_t sessions_cancelled = 0;
   int64_t sessions_failed = 0;

@@ -1,0 +1,114 @@
+// An admitted session: its sequences, what waits to be decoded in each, and the record of every
+// edit. Implements SessionViews for the session's policy; the engine reads the rows to decode from
+// here and brings the sampled tokens back. Decode thread only.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/kv_cache.h"
+#include "engine/prefix_cache.h"
+#include "engine/session.h"
+
+namespace polyphon {
+
+class LiveSession final : public SessionViews {
+ public:
+  LiveSession(std::unique_ptr<Session> session, SessionTerms terms, KvCache& cache,
+              PrefixCache& prefixes, const Clock& clock);
+  // Drops all views; the prompt's line of tokens goes to the prefix cache first.
+  ~LiveSession() override;
+
+  // SessionViews, for the policy.
+  SequenceNumber open() override;
+  SequenceNumber open_prompt(const Tokens& prompt) override;
+  int cached_prompt_tokens() const override { return cached_prompt_tokens_; }
+  void join(SequenceNumber source, SequenceNumber target, Position begin, Position end) override;
+  void close(SequenceNumber sequence) override;
+  void feed(SequenceNumber sequence, const Tokens& tokens, const std::string& owner,
+            const std::string& strategy) override;
+  void generate(SequenceNumber sequence, std::unique_ptr<Sampler> sampler, const std::string& owner,
+                const std::string& strategy) override;
+  void stop(SequenceNumber sequence, bool keep_last) override;
+  Sampler* sampler(SequenceNumber sequence) override;
+  bool idle(SequenceNumber sequence) const override;
+  Position next_position(SequenceNumber sequence) const override;
+  std::span<const float> hidden(SequenceNumber sequence) const override;
+  Step step() const override { return step_; }
+  TimePoint now() const override { return clock_.now(); }
+  Trace& trace() override { return trace_; }
+
+  // For the engine. A row's place: which waiting token of which sequence.
+  struct Pending {
+    SequenceNumber sequence = 0;
+    bool generating = false;  // the sequence samples after its last waiting token
+    bool sampled = false;     // exactly one token waits and it was sampled: a decode row
+    int waiting = 0;
+  };
+  // Sequences that have something to decode.
+  std::vector<Pending> pending() const;
+  // The row of the `index`-th waiting token. Its output is set for the last one of a sequence that
+  // samples.
+  Row row(SequenceNumber sequence, int index) const;
+  // The first `count` waiting tokens of the sequence were decoded in this step.
+  void decoded(SequenceNumber sequence, int count);
+  // A token was sampled for the sequence. `hidden` is valid during the call.
+  void deliver(SequenceNumber sequence, const SampledToken& token, std::span<const float> hidden);
+  // Ends a step in which a row of this session was decoded.
+  void end_step();
+
+  Session& session() { return *session_; }
+  const SessionTerms& terms() const { return terms_; }
+  // Cells and ids set aside and not yet used.
+  int cells_outstanding() const;
+  int sequences_outstanding() const;
+  bool over_budget() const { return cells_used_ > needs_.cells; }
+  // Neither finished nor with anything to decode: it would never end.
+  bool stalled() const;
+
+ private:
+  struct Waiting {
+    Token token;
+    float logprob;  // NaN when fed
+    int span;       // index in trace_.spans
+    bool sampled;   // else fed
+  };
+  struct Sequence {
+    SequenceId id = -1;  // -1: closed
+    std::deque<Waiting> waiting;
+    std::unique_ptr<Sampler> sampler;
+    int generation_span = -1;
+    Position next = 0;  // of the first waiting token
+    std::span<const float> hidden;
+  };
+  Sequence& at(SequenceNumber sequence);
+  const Sequence& at(SequenceNumber sequence) const;
+  int new_span(SequenceNumber sequence, const std::string& owner, const std::string& strategy);
+  void record_edit(const char* kind, SequenceNumber sequence, SequenceNumber source = -1,
+                   Position begin = 0, Position end = 0);
+  void keep_prefix();
+
+  std::unique_ptr<Session> session_;
+  SessionTerms terms_;
+  KvCache& cache_;
+  PrefixCache& prefixes_;
+  const Clock& clock_;
+  const SessionNeeds needs_;
+  std::vector<Sequence> sequences_;
+  int open_sequences_ = 0;
+  int cells_used_ = 0;  // decoded by this session or joined from the prefix cache
+  Step step_ = 0;
+  Trace trace_;
+
+  // The sequence of open_prompt() and the tokens at its positions 0, 1, ...: what the prefix cache
+  // may keep. Ends with the first join into it.
+  SequenceNumber prompt_sequence_ = -1;
+  Tokens prompt_line_;
+  size_t prompt_size_ = 0;
+  bool prompt_kept_ = false;
+  int cached_prompt_tokens_ = 0;
+};
+
+}  // namespace polyphon
