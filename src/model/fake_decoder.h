@@ -13,8 +13,8 @@ namespace polyphon {
 // What a row saw: the tokens at positions up to its own in its view, its own last.
 struct FakeRow {
   Row row;
-  Tokens visible;                    // by position, then by cell
-  std::vector<Position> positions;   // of the visible tokens
+  Tokens visible;                   // by position, then by cell
+  std::vector<Position> positions;  // of the visible tokens
 };
 
 class FakeDecoder final : public Decoder {

@@ -19,9 +19,9 @@ class ByteVocabulary final : public Vocabulary {
   Tokens tokenize(std::string_view text, bool parse_special, bool) const override {
     Tokens tokens;
     while (!text.empty()) {
-      const auto control = std::find_if(kControl.begin(), kControl.end(), [&](std::string_view name) {
-        return parse_special && text.starts_with(name);
-      });
+      const auto control = std::find_if(
+          kControl.begin(), kControl.end(),
+          [&](std::string_view name) { return parse_special && text.starts_with(name); });
       if (control != kControl.end()) {
         tokens.push_back(256 + static_cast<Token>(control - kControl.begin()));
         text.remove_prefix(control->size());

@@ -1,0 +1,175 @@
+#include "model/llama_decoder.h"
+
+#include <fmt/format.h>
+#include <ggml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "model/llama_backend.h"
+
+namespace polyphon {
+namespace {
+
+ggml_type kv_type(const std::string& name) {
+  static const std::map<std::string, ggml_type> kTypes = {
+      {"f32", GGML_TYPE_F32},   {"f16", GGML_TYPE_F16},   {"bf16", GGML_TYPE_BF16},
+      {"q8_0", GGML_TYPE_Q8_0}, {"q5_1", GGML_TYPE_Q5_1}, {"q5_0", GGML_TYPE_Q5_0},
+      {"q4_1", GGML_TYPE_Q4_1}, {"q4_0", GGML_TYPE_Q4_0}};
+  const auto found = kTypes.find(name);
+  if (found != kTypes.end()) return found->second;
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("unknown KV type '{}': use f32, f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0", name),
+      "kv_type");
+}
+
+// Physical cores, as the kernel counts them: hyper-threads share the units that matter here.
+int physical_cores() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  std::set<std::string> cores;
+  std::string line, package;
+  while (std::getline(cpuinfo, line)) {
+    if (line.starts_with("physical id")) package = line;
+    if (line.starts_with("core id")) cores.insert(package + line);
+  }
+  const int logical = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return cores.empty() ? logical : std::min(logical, static_cast<int>(cores.size()));
+}
+
+int meta_int(const llama_model* model, const std::string& key, int otherwise) {
+  char text[64];
+  if (llama_model_meta_val_str(model, key.c_str(), text, sizeof text) < 0) return otherwise;
+  return std::atoi(text);
+}
+
+int64_t kv_bytes_per_cell(const llama_model* model, ggml_type type) {
+  char architecture[64] = "";
+  llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture);
+  const std::string prefix = std::string(architecture) + ".attention.";
+  const int head = llama_model_n_embd(model) / std::max(1, llama_model_n_head(model));
+  const int key = meta_int(model, prefix + "key_length", head);
+  const int value = meta_int(model, prefix + "value_length", head);
+  const int64_t elements = static_cast<int64_t>(key + value) * llama_model_n_head_kv(model);
+  return static_cast<int64_t>(llama_model_n_layer(model)) * elements *
+         static_cast<int64_t>(ggml_type_size(type)) / ggml_blck_size(type);
+}
+
+class LlamaDecoder final : public Decoder {
+ public:
+  LlamaDecoder(llama_context* context, const DecoderOptions& options)
+      : context_(context, llama_free),
+        memory_(llama_get_memory(context)),
+        model_(llama_get_model(context)),
+        batch_(llama_batch_init(options.max_rows, 0, 1)),
+        max_rows_(options.max_rows),
+        bytes_per_cell_(kv_bytes_per_cell(model_, kv_type(options.kv_type))) {}
+  ~LlamaDecoder() override { llama_batch_free(batch_); }
+  LlamaDecoder(const LlamaDecoder&) = delete;
+  LlamaDecoder& operator=(const LlamaDecoder&) = delete;
+
+  int capacity_cells() const override { return static_cast<int>(llama_n_ctx(context_.get())); }
+  int max_sequences() const override { return static_cast<int>(llama_n_seq_max(context_.get())); }
+  int max_rows() const override { return max_rows_; }
+  int vocabulary_size() const override {
+    return llama_vocab_n_tokens(llama_model_get_vocab(model_));
+  }
+  int hidden_size() const override { return llama_model_n_embd(model_); }
+  int64_t bytes_per_cell() const override { return bytes_per_cell_; }
+
+  DecodeStatus decode(std::span<const Row> rows, bool want_hidden) override {
+    if (rows.empty()) return DecodeStatus::kOk;
+    POLYPHON_CHECK(static_cast<int>(rows.size()) <= max_rows_);
+    batch_.n_tokens = static_cast<int32_t>(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      batch_.token[i] = rows[i].token;
+      batch_.pos[i] = rows[i].position;
+      batch_.n_seq_id[i] = 1;
+      batch_.seq_id[i][0] = rows[i].sequence;
+      batch_.logits[i] = rows[i].output ? 1 : 0;
+    }
+    // libllama outputs every row while embeddings are on, so only where every row is wanted.
+    llama_set_embeddings(context_.get(), want_hidden);
+    switch (llama_decode(context_.get(), batch_)) {
+      case 0:
+        return DecodeStatus::kOk;
+      case 1:
+        return DecodeStatus::kNoSpace;
+      default:
+        return DecodeStatus::kFailed;
+    }
+  }
+
+  std::span<float> logits(int row) override {
+    float* const values = llama_get_logits_ith(context_.get(), row);
+    POLYPHON_CHECK(values != nullptr);
+    return {values, static_cast<size_t>(vocabulary_size())};
+  }
+
+  std::span<const float> hidden(int row) const override {
+    const float* const values = llama_get_embeddings_ith(context_.get(), row);
+    POLYPHON_CHECK(values != nullptr);
+    return {values, static_cast<size_t>(hidden_size())};
+  }
+
+  void join(SequenceId source, SequenceId target, Position begin, Position end) override {
+    llama_memory_seq_cp(memory_, source, target, begin, end);
+  }
+  void drop(SequenceId sequence, Position begin, Position end) override {
+    llama_memory_seq_rm(memory_, sequence, begin, end);
+  }
+  void clear(SequenceId sequence) override { llama_memory_seq_rm(memory_, sequence, -1, -1); }
+  Position last_position(SequenceId sequence) const override {
+    return llama_memory_seq_pos_max(memory_, sequence);
+  }
+
+ private:
+  std::unique_ptr<llama_context, decltype(&llama_free)> context_;
+  llama_memory_t memory_;
+  const llama_model* model_;
+  llama_batch batch_;
+  int max_rows_;
+  int64_t bytes_per_cell_;
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> make_llama_decoder(llama_model* model, const DecoderOptions& options) {
+  if (options.context_cells < 64 || options.context_cells > (1 << 24))
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("context of {} cells: must be 64 to {}", options.context_cells, 1 << 24),
+        "ctx_size");
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = static_cast<uint32_t>(options.context_cells);
+  params.n_batch = static_cast<uint32_t>(options.max_rows);
+  params.n_ubatch = static_cast<uint32_t>(options.max_rows);
+  params.n_seq_max = static_cast<uint32_t>(options.max_sequences);
+  params.n_threads = options.threads > 0 ? options.threads : physical_cores();
+  params.n_threads_batch = params.n_threads;
+  params.kv_unified = true;
+  params.swa_full = true;
+  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  params.pooling_type = LLAMA_POOLING_TYPE_NONE;
+  params.type_k = kv_type(options.kv_type);
+  params.type_v = params.type_k;
+  params.no_perf = true;
+  take_llama_errors();
+  llama_context* const context = llama_init_from_model(model, params);
+  if (!context)
+    throw Error(ErrorCode::kInternal,
+                fmt::format("cannot set up a context of {} KV cells ({:.1f} GiB): {}",
+                            options.context_cells,
+                            static_cast<double>(kv_bytes_per_cell(model, params.type_k)) *
+                                options.context_cells / (1 << 30),
+                            take_llama_errors()));
+  return std::make_unique<LlamaDecoder>(context, options);
+}
+
+}  // namespace polyphon
