@@ -143,7 +143,9 @@ std::vector<LiveSession::Pending> LiveSession::pending() const {
   for (size_t i = 0; i < sequences_.size(); ++i) {
     const Sequence& sequence = sequences_[i];
     if (sequence.id < 0 || sequence.waiting.empty()) continue;
-    const bool sampled = sequence.waiting.size() == 1 && sequence.waiting[0].sampled;
+    const bool state_wanted = sequence.sampler && session_->wants_hidden();
+    const bool sampled =
+        sequence.waiting.size() == 1 && (sequence.waiting[0].sampled || state_wanted);
     result.push_back({static_cast<SequenceNumber>(i), sequence.sampler != nullptr, sampled,
                       static_cast<int>(sequence.waiting.size())});
   }

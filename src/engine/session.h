@@ -78,7 +78,7 @@ class SessionViews {
   // waits.
   virtual Position next_position(SequenceNumber sequence) const = 0;
   // Inside on_token(), if wants_hidden(): the state that the token was sampled from. [hidden_size].
-  // Empty for the first token after a feed (prefill computes no hidden states).
+  // Empty after a feed of more than one token (prefill computes no hidden states).
   virtual std::span<const float> hidden(SequenceNumber sequence) const = 0;
 
   // Decodes of this session so far: the clock that orders tokens and edits.

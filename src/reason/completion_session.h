@@ -14,20 +14,22 @@
 namespace polyphon {
 
 struct CompletionRequest {
-  Tokens prompt;                  // not empty
-  SamplingParams sampling;        // choice i draws with derive_seed(sampling.seed, i) for i > 0
+  Tokens prompt;            // not empty
+  SamplingParams sampling;  // choice i draws with derive_seed(sampling.seed, i) for i > 0
   GrammarSpec grammar;
   std::vector<std::string> stop;  // cut off the text; the stop string itself is not returned
   int max_tokens = 512;           // of each choice
   int choices = 1;
-  bool ignore_eos = false;        // for benchmarks
+  bool ignore_eos = false;  // for benchmarks
 };
 
 // `model` must outlive the session. The grammar is compiled here: throws Error{kInvalidArgument}.
-std::unique_ptr<Session> make_completion_session(const LanguageModel& model, CompletionRequest request,
+std::unique_ptr<Session> make_completion_session(const LanguageModel& model,
+                                                 CompletionRequest request,
                                                  std::shared_ptr<EventChannel> events);
 
-// The mean of the prompt's last hidden states, L2-normalised, as Finished::embedding.
+// The hidden state of the prompt's last token, L2-normalised, as Finished::embedding (what
+// decoder-only embedding models are trained for).
 std::unique_ptr<Session> make_embedding_session(const LanguageModel& model, Tokens prompt,
                                                 std::shared_ptr<EventChannel> events);
 

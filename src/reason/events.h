@@ -71,24 +71,27 @@ struct Timings {
   double time_to_first_answer_token_ms = 0;  // submitted to the first answer token
   double answer_ms = 0;
   double total_ms = 0;
-  int prompt_tokens = 0;                     // of the request, each prefilled once or from the cache
-  int merge_prefill_tokens = 0;              // decoded between the streams and the answer
+  int prompt_tokens = 0;         // of the request, each prefilled once or from the cache
+  int merge_prefill_tokens = 0;  // decoded between the streams and the answer
   int answer_tokens = 0;
 };
+
+// As the answer's polyphon.timings.
+Json to_json(const Timings& timings);
 
 struct Finished {
   Usage usage;
   Timings timings;
   Json polyphon;  // the answer's "polyphon" object (design.md section 7); null for plain requests
-  std::vector<float> embedding;  // of an embedding session
+  std::vector<float> embedding;        // of an embedding session
   std::shared_ptr<const Trace> trace;  // null for embeddings
 };
 struct Failed {
   Error error;
 };
 
-using SessionEvent = std::variant<StreamStarted, ThoughtDelta, StreamEnded, AnswerDelta, ChoiceEnded,
-                                  Finished, Failed>;
+using SessionEvent = std::variant<StreamStarted, ThoughtDelta, StreamEnded, AnswerDelta,
+                                  ChoiceEnded, Finished, Failed>;
 using EventChannel = Channel<SessionEvent>;
 
 }  // namespace polyphon

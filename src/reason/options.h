@@ -11,18 +11,18 @@ namespace polyphon {
 
 struct CollapseOptions {
   bool enabled = true;
-  int cadence_tokens = 32;       // a stream's tokens between two looks
-  int window_tokens = 64;        // of each stream's tail that is compared
+  int cadence_tokens = 32;  // a stream's tokens between two looks
+  int window_tokens = 64;   // of each stream's tail that is compared
   int ngram = 4;
-  double ngram_overlap = 0.6;    // Jaccard of the windows' n-gram sets, at or above
-  double hidden_cosine = 0.95;   // cosine of the windows' mean hidden states, at or above
-  int reseeds = 1;               // after that many the follower is ended
+  double ngram_overlap = 0.6;   // Jaccard of the windows' n-gram sets, at or above
+  double hidden_cosine = 0.95;  // cosine of the windows' mean hidden states, at or above
+  int reseeds = 1;              // after that many the follower is ended
 };
 
 struct AgreementOptions {
   bool enabled = true;
-  int min_streams = 3;    // finished with the same extracted answer, and
-  double quorum = 0.5;    // more than this share of the phase's streams
+  int min_streams = 3;  // finished with the same extracted answer, and
+  double quorum = 0.5;  // more than this share of the phase's streams
 };
 
 // Caps on any plan; a request may ask for less.
@@ -34,7 +34,8 @@ struct PlanCaps {
 
 struct ReasonOptions {
   std::vector<Strategy> strategies = built_in_strategies();
-  double temperature_ladder = 0.3;  // hottest minus coldest stream; the request's temperature is the middle
+  double temperature_ladder =
+      0.3;  // hottest minus coldest stream; the request's temperature is the middle
   CollapseOptions collapse;
   AgreementOptions agreement;
   PlanCaps caps;

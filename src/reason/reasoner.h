@@ -25,7 +25,7 @@ struct ThinkInput {
   SamplingParams answer_sampling;
   std::vector<std::string> stop;
   int max_answer_tokens = 512;
-  bool narrow = false;      // narrow a plan that does not fit instead of refusing it
+  bool narrow = false;  // narrow a plan that does not fit instead of refusing it
   bool ignore_eos = false;
 };
 
@@ -50,8 +50,9 @@ class SessionTicket {
 
 class Reasoner {
  public:
-  // `version` and `model_digest` go into traces and answers. `trace_sink` may be empty; it is called
-  // on the decode thread's way out with every finished think trace, and must not block for long.
+  // `version` and `model_digest` go into traces and answers. `trace_sink` may be empty; it is
+  // called on the decode thread's way out with every finished think trace, and must not block for
+  // long.
   struct Identity {
     std::string version;
     std::string model_digest;
@@ -86,7 +87,7 @@ Finished wait_finished(SessionTicket& ticket,
 
 // Compares two traces span by span.
 struct TraceComparison {
-  int tokens = 0;             // compared
+  int tokens = 0;  // compared
   int matching = 0;
   std::string first_difference;  // empty when all match
 };

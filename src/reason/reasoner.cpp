@@ -1,0 +1,148 @@
+#include "reason/reasoner.h"
+
+#include <fmt/format.h>
+
+#include <random>
+
+#include "reason/plan.h"
+#include "reason/synthesis.h"
+
+namespace polyphon {
+namespace {
+
+std::string fresh_trace_id() {
+  std::random_device device;
+  return fmt::format("trace-{:08x}{:08x}", device(), device());
+}
+
+// Sends the session off; the ticket can cancel it.
+SessionTicket submit(Engine& engine, std::unique_ptr<Session> session,
+                     std::shared_ptr<EventChannel> events, SessionTerms terms) {
+  if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
+  engine.submit(std::move(session), terms);
+  return SessionTicket(std::move(events), terms.cancelled);
+}
+
+}  // namespace
+
+Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine> engine,
+                   const ReasonOptions& options, const Identity& identity)
+    : model_(std::move(model)),
+      engine_(std::move(engine)),
+      options_(options),
+      identity_(identity) {}
+
+Reasoner::~Reasoner() { engine_.reset(); }
+
+SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
+  if (!model_->info().supports_views)
+    throw Error(ErrorCode::kInvalidArgument,
+                "this model cannot think in streams: " + model_->info().views_reason, "polyphon");
+  const Vocabulary& vocabulary = model_->vocabulary();
+  const ChatPrompt prompt = model_->chat_template().render(input.chat);
+  ThinkRequest request;
+  request.prompt = vocabulary.tokenize(prompt.text, true, true);
+  request.topology = input.topology;
+  request.merge = input.merge;
+  request.sampling = input.sampling;
+  request.answer_sampling = input.answer_sampling;
+  request.answer_grammar = prompt.grammar;
+  request.stop = input.stop;
+  request.stop.insert(request.stop.end(), prompt.stops.begin(), prompt.stops.end());
+  request.max_answer_tokens = input.max_answer_tokens;
+  request.auto_budget_tokens = options_.caps.auto_budget_tokens;
+  request.ignore_eos = input.ignore_eos;
+  const auto interject = [&](const std::string& text) {
+    return vocabulary.tokenize(model_->chat_template().interjection(text), true, false);
+  };
+  request.merge_instruction = interject(merge_instruction());
+  if (request.topology.is_auto())
+    request.plan_instruction =
+        interject(plan_instruction(auto_topologies(request.auto_budget_tokens, options_.caps)));
+  const PlanLimits limits{engine_->capacity_cells(), engine_->max_sequences(),
+                          model_->info().trained_context, engine_->bytes_per_cell()};
+  fit_plan(request, options_, vocabulary, limits, input.narrow);
+
+  auto events = std::make_shared<EventChannel>();
+  const TraceHeader header{fresh_trace_id(), identity_.version, identity_.model_digest,
+                           identity_.config_hash};
+  return submit(*engine_, make_think_session(*model_, std::move(request), options_, header, events),
+                events, std::move(terms));
+}
+
+SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) {
+  const int positions = std::min(engine_->capacity_cells(), model_->info().trained_context);
+  const auto prompt = static_cast<int>(request.prompt.size());
+  if (prompt + 1 > positions)
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the prompt has {} tokens, but the context holds {}", prompt, positions),
+        "messages");
+  // Room is what is left beside the prompt, for every choice.
+  const int room =
+      std::min(positions - prompt, (engine_->capacity_cells() - prompt) / request.choices - 2);
+  if (room < 1)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{} choices beside a prompt of {} tokens do not fit {} KV cells",
+                            request.choices, prompt, engine_->capacity_cells()),
+                "n");
+  request.max_tokens = std::min(request.max_tokens, room);
+  auto events = std::make_shared<EventChannel>();
+  return submit(*engine_, make_completion_session(*model_, std::move(request), events), events,
+                std::move(terms));
+}
+
+SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
+  auto events = std::make_shared<EventChannel>();
+  return submit(*engine_, make_embedding_session(*model_, std::move(prompt), events), events,
+                std::move(terms));
+}
+
+SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms) {
+  auto events = std::make_shared<EventChannel>();
+  const TraceHeader header{fresh_trace_id(), identity_.version, identity_.model_digest,
+                           identity_.config_hash};
+  return submit(
+      *engine_,
+      make_think_session(*model_, think_request_from_json(trace.request), options_, header, events),
+      events, std::move(terms));
+}
+
+Finished wait_finished(SessionTicket& ticket,
+                       const std::function<void(const SessionEvent&)>& on_event) {
+  while (true) {
+    auto event = ticket.events().pop(std::chrono::milliseconds(1000));
+    if (!event) {
+      if (ticket.events().finished())
+        throw Error(ErrorCode::kInternal, "the session ended without a word");
+      continue;
+    }
+    if (on_event) on_event(*event);
+    if (auto* failed = std::get_if<Failed>(&*event)) throw failed->error;
+    if (auto* finished = std::get_if<Finished>(&*event)) return std::move(*finished);
+  }
+}
+
+TraceComparison compare_traces(const Trace& recorded, const Trace& replayed) {
+  TraceComparison result;
+  const size_t spans = std::max(recorded.spans.size(), replayed.spans.size());
+  static const TraceSpan kNone;
+  for (size_t i = 0; i < spans; ++i) {
+    const TraceSpan& a = i < recorded.spans.size() ? recorded.spans[i] : kNone;
+    const TraceSpan& b = i < replayed.spans.size() ? replayed.spans[i] : kNone;
+    const size_t tokens = std::max(a.tokens.size(), b.tokens.size());
+    for (size_t j = 0; j < tokens; ++j) {
+      ++result.tokens;
+      const bool same = j < a.tokens.size() && j < b.tokens.size() && a.tokens[j] == b.tokens[j];
+      if (same) {
+        ++result.matching;
+      } else if (result.first_difference.empty()) {
+        result.first_difference =
+            fmt::format("span {} ({}), token {}", i, a.owner.empty() ? b.owner : a.owner, j);
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace polyphon

@@ -1,0 +1,42 @@
+// One stream of thought: its state, and how it reports itself. Plain; the session decides.
+#pragma once
+
+#include <string>
+
+#include "core/trace.h"
+#include "engine/session.h"
+#include "reason/strategy.h"
+#include "reason/synthesis.h"
+#include "reason/text_stream.h"
+
+namespace polyphon {
+
+struct Stream {
+  int id = 0;  // over all phases
+  int phase = 0;
+  Strategy strategy;
+  SequenceNumber sequence = -1;
+  int budget_tokens = 0;
+  TextStream text{{}};
+  Tokens tokens;  // sampled, without the end of generation
+  double logprob_sum = 0;
+  int reseeds = 0;
+  std::string finish_reason;  // empty while it thinks
+  std::string answer;         // extracted when it ended
+
+  bool ended() const { return !finish_reason.empty(); }
+  double mean_logprob() const {
+    return tokens.empty() ? 0 : logprob_sum / static_cast<double>(tokens.size());
+  }
+  Attempt attempt() const { return {strategy.name, tokens, text.text()}; }
+  Json to_json() const {
+    return {{"id", id},
+            {"strategy", strategy.name},
+            {"text", text.text()},
+            {"tokens", tokens.size()},
+            {"finish_reason", finish_reason},
+            {"answer", answer}};
+  }
+};
+
+}  // namespace polyphon
