@@ -17,10 +17,10 @@ using Json = nlohmann::json;
 // A run of cells decoded in one sequence. tokens[i] sits at position begin + i and was decoded in
 // step steps[i]; logprobs[i] is NaN for tokens that were fed, not sampled (null in JSON).
 struct TraceSpan {
-  int id = 0;              // index in Trace::spans
-  int sequence = 0;        // the session's own number of the sequence, from 0, never reused
-  std::string owner;       // "prompt", "stream 3", "preamble 3", "merge", "answer", "plan", ...
-  std::string strategy;    // of a stream, else empty
+  int id = 0;            // index in Trace::spans
+  int sequence = 0;      // the session's own number of the sequence, from 0, never reused
+  std::string owner;     // "prompt", "stream 3", "preamble 3", "merge", "answer", "plan", ...
+  std::string strategy;  // of a stream, else empty
   Position begin = 0;
   Tokens tokens;
   std::vector<Step> steps;
@@ -30,12 +30,12 @@ struct TraceSpan {
 // One edit of a view. `kind` is "open" (new empty view), "join" (cells [begin, end) of `source`'s
 // view enter `sequence`'s), or "close" (the view is dropped).
 struct TraceEdit {
-  Step step = 0;           // decodes done before the edit
+  Step step = 0;  // decodes done before the edit
   std::string kind;
   int sequence = 0;
   int source = -1;
   Position begin = 0;
-  Position end = 0;        // one past the last
+  Position end = 0;  // one past the last
 };
 
 // A choice of policy: collapse watch, early stop, narrowing, plan, merge. `detail` is its evidence.
@@ -55,11 +55,11 @@ struct Trace {
   std::string config_hash;
   uint64_t seed = 0;
   int cached_prompt_tokens = 0;  // came from the prefix cache; replay prefills them apart
-  Json request;              // the ThinkRequest, with the prompt as tokens
+  Json request;                  // the ThinkRequest, with the prompt as tokens
   std::vector<TraceSpan> spans;
   std::vector<TraceEdit> edits;
   std::vector<TraceDecision> decisions;
-  Json result;               // the answer object: streams, text, timings
+  Json result;  // the answer object: streams, text, timings
 };
 
 Json to_json(const Trace& trace);

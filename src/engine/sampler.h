@@ -37,18 +37,34 @@ class Sampler {
   void reseed(uint64_t seed, float temperature);
 
  private:
-  void apply_penalties(std::span<float> logits) const;
+  void change(std::span<float> logits, Token token, float value);
+  void apply_penalties(std::span<float> logits);
+  float raw_logit(std::span<const float> logits, Token token) const;
   void remember(Token token);
-  // The token drawn from the filtered distribution.
-  Token choose(std::span<const float> logits);
+  // Fills candidates_ with the tokens that may be drawn, best first, probabilities summing to 1.
+  // False when no logit is finite.
+  bool filter(std::span<float> logits);
+  void keep_best_k(std::span<const float> logits, float maximum);
+  void keep_whole_vocabulary(std::span<const float> logits, float maximum);
+  Token draw();
+  std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, float normaliser) const;
+
+  struct Candidate {
+    Token token;
+    float logit;
+    double probability;
+  };
 
   SamplingParams params_;
   std::unique_ptr<Grammar> grammar_;
   bool with_logprob_;
   Random random_;
-  std::deque<Token> history_;                    // the last penalty_last_n tokens
-  std::unordered_map<Token, int> occurrences_;   // of tokens in history_
-  std::vector<TokenLogprob> candidates_;         // scratch, logits not logprobs until the end
+  std::deque<Token> history_;                     // the last penalty_last_n tokens
+  std::unordered_map<Token, int> occurrences_;    // of tokens in history_
+  std::vector<float> maxima_;                     // scratch
+  std::vector<std::pair<Token, float>> changed_;  // scratch: raw logits, before bias and penalties
+  std::vector<Token> indices_;                    // scratch
+  std::vector<Candidate> candidates_;             // scratch
 };
 
 }  // namespace polyphon

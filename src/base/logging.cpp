@@ -1,0 +1,22 @@
+#include "base/logging.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "base/error.h"
+
+namespace polyphon {
+
+void init_logging(const std::string& level) {
+  const auto parsed = spdlog::level::from_str(level);
+  if (parsed == spdlog::level::off && level != "off")
+    throw Error(ErrorCode::kInvalidArgument,
+                "log level '" + level + "': use trace, debug, info, warn, error or off",
+                "log_level");
+  auto logger = spdlog::stderr_color_mt("polyphon");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+  logger->set_level(parsed);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace polyphon
