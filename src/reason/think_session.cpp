@@ -1,9 +1,11 @@
 #include "reason/think_session.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <optional>
 
 #include "base/check.h"
@@ -114,9 +116,7 @@ void ThinkSession::start(SessionViews& views) {
   trace.model_digest = header_.model_digest;
   trace.config_hash = header_.config_hash;
   trace.seed = request_.sampling.seed;
-  trace.created =
-      fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                  std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+  trace.created = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   trace.request = to_json(request_);
   base_sequence_ = views.open_prompt(request_.prompt);
 }
