@@ -5,6 +5,10 @@
 #   src/<name>/*_bench.cpp  -> program polyphon_<name>_bench, built by the target `benches`
 # A folder that does not exist is skipped, and so is a dependency on it.
 #
+# polyphon_openmp(name file)
+#   Compiles one file of a layer with OpenMP, whose threads are then those of ggml. Not under a
+#   sanitizer: libgomp is not built for them, and its barriers look like races.
+#
 # polyphon_program()
 #   src/app/main.cpp        -> program polyphon, at the top of the build folder
 
@@ -59,6 +63,15 @@ function(polyphon_layer name)
                                                   benchmark::benchmark_main polyphon_flags)
     add_dependencies(benches ${target}_bench)
   endif()
+endfunction()
+
+function(polyphon_openmp name file)
+  if(POLYPHON_SANITIZE)
+    return()
+  endif()
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  set_source_files_properties("${file}" PROPERTIES COMPILE_OPTIONS "${OpenMP_CXX_FLAGS}")
+  target_link_libraries(polyphon_${name} PUBLIC ${OpenMP_CXX_LIBRARIES})
 endfunction()
 
 function(polyphon_program)

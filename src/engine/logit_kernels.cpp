@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
@@ -29,10 +30,13 @@ float CleanAndBlockMaxima(float* logits, size_t size, float* maxima) {
     auto maximum = never;
     size_t i = begin;
     for (; i + hn::Lanes(d) <= end; i += hn::Lanes(d)) {
-      const auto raw = hn::LoadU(d, logits + i);
-      const auto clean = hn::IfThenElse(hn::IsFinite(raw), raw, never);
-      hn::StoreU(clean, d, logits + i);
-      maximum = hn::Max(maximum, clean);
+      auto logit = hn::LoadU(d, logits + i);
+      const auto finite = hn::IsFinite(logit);
+      if (HWY_UNLIKELY(!hn::AllTrue(d, finite))) {
+        logit = hn::IfThenElse(finite, logit, never);
+        hn::StoreU(logit, d, logits + i);
+      }
+      maximum = hn::Max(maximum, logit);
     }
     float block_maximum = hn::GetLane(hn::MaxOfLanes(d, maximum));
     for (; i < end; ++i) {
@@ -45,19 +49,25 @@ float CleanAndBlockMaxima(float* logits, size_t size, float* maxima) {
   return all;
 }
 
-float SumExp(const float* logits, size_t size, float maximum) {
+double ExpBlockSums(const float* logits, size_t size, float maximum, float scale, float* sums) {
   const F32 d;
   const auto shift = hn::Set(d, maximum);
-  const auto lowest = hn::Set(d, -87.0f);
-  auto sum = hn::Zero(d);
-  size_t i = 0;
-  for (; i + hn::Lanes(d) <= size; i += hn::Lanes(d)) {
-    const auto x = hn::Max(hn::Sub(hn::LoadU(d, logits + i), shift), lowest);
-    sum = hn::Add(sum, hn::Exp(d, x));
+  const auto factor = hn::Set(d, scale);
+  double all = 0;
+  for (size_t begin = 0, block = 0; begin < size; begin += kLogitBlock, ++block) {
+    const size_t end = std::min(size, begin + kLogitBlock);
+    auto sum = hn::Zero(d);
+    size_t i = begin;
+    for (; i + hn::Lanes(d) <= end; i += hn::Lanes(d)) {
+      const auto below = hn::Sub(hn::LoadU(d, logits + i), shift);
+      sum = hn::Add(sum, hn::Exp(d, hn::Mul(below, factor)));
+    }
+    float block_sum = hn::GetLane(hn::SumOfLanes(d, sum));
+    for (; i < end; ++i) block_sum += std::exp((logits[i] - maximum) * scale);
+    sums[block] = block_sum;
+    all += block_sum;
   }
-  float total = hn::GetLane(hn::SumOfLanes(d, sum));
-  for (; i < size; ++i) total += std::exp(std::max(logits[i] - maximum, -87.0f));
-  return total;
+  return all;
 }
 
 }  // namespace polyphon::HWY_NAMESPACE
@@ -67,15 +77,23 @@ HWY_AFTER_NAMESPACE();
 namespace polyphon {
 
 HWY_EXPORT(CleanAndBlockMaxima);
-HWY_EXPORT(SumExp);
+HWY_EXPORT(ExpBlockSums);
+
+namespace {
+
+size_t block_count(std::span<const float> logits) {
+  return (logits.size() + kLogitBlock - 1) / kLogitBlock;
+}
+
+}  // namespace
 
 float clean_and_block_maxima(std::span<float> logits, std::vector<float>& maxima) {
-  maxima.resize((logits.size() + kLogitBlock - 1) / kLogitBlock);
+  maxima.resize(block_count(logits));
   return HWY_DYNAMIC_DISPATCH(CleanAndBlockMaxima)(logits.data(), logits.size(), maxima.data());
 }
 
-void collect_at_least(std::span<const float> logits, const std::vector<float>& maxima,
-                      float threshold, std::vector<Token>& indices) {
+void collect_at_least(std::span<const float> logits, std::span<const float> maxima, float threshold,
+                      std::vector<Token>& indices) {
   indices.clear();
   for (size_t block = 0; block < maxima.size(); ++block) {
     if (!(maxima[block] >= threshold)) continue;
@@ -85,8 +103,32 @@ void collect_at_least(std::span<const float> logits, const std::vector<float>& m
   }
 }
 
-float log_sum_exp(std::span<const float> logits, float maximum) {
-  return maximum + std::log(HWY_DYNAMIC_DISPATCH(SumExp)(logits.data(), logits.size(), maximum));
+void collect_best(std::span<const float> logits, std::span<const float> maxima, size_t count,
+                  std::vector<Token>& indices) {
+  indices.clear();
+  if (count == 0) return;
+  float threshold = std::numeric_limits<float>::lowest();
+  if (count <= maxima.size()) {
+    std::vector<float> order(maxima.begin(), maxima.end());
+    const auto rank = order.begin() + static_cast<long>(count) - 1;
+    std::nth_element(order.begin(), rank, order.end(), std::greater<>());
+    threshold = std::max(threshold, *rank);
+  }
+  collect_at_least(logits, maxima, threshold, indices);
+  const auto end = indices.begin() + static_cast<long>(std::min(count, indices.size()));
+  std::partial_sort(indices.begin(), end, indices.end(), [&](Token a, Token b) {
+    const float x = logits[static_cast<size_t>(a)];
+    const float y = logits[static_cast<size_t>(b)];
+    return x > y || (x == y && a < b);
+  });
+  indices.erase(end, indices.end());
+}
+
+double exp_block_sums(std::span<const float> logits, float maximum, float scale,
+                      std::vector<float>& sums) {
+  sums.resize(block_count(logits));
+  return HWY_DYNAMIC_DISPATCH(ExpBlockSums)(logits.data(), logits.size(), maximum, scale,
+                                            sums.data());
 }
 
 }  // namespace polyphon

@@ -12,16 +12,26 @@ namespace polyphon {
 
 inline constexpr size_t kLogitBlock = 128;
 
-// Makes every NaN -infinity and every infinity finite or -infinity, so that comparisons are total.
-// Fills `maxima` with the maximum of each block of kLogitBlock; returns the maximum of all.
+// Makes every NaN and infinity -infinity, so that comparisons are total. Fills `maxima` with the
+// maximum of each block of kLogitBlock; returns the maximum of all, -infinity if none is finite.
 float clean_and_block_maxima(std::span<float> logits, std::vector<float>& maxima);
 
-// Indices of the logits at or above `threshold`, ascending. `maxima` of clean_and_block_maxima lets
-// whole blocks be passed over.
-void collect_at_least(std::span<const float> logits, const std::vector<float>& maxima,
-                      float threshold, std::vector<Token>& indices);
+// The rest takes logits that are clean, and `maxima` of clean_and_block_maxima, which lets whole
+// blocks be passed over.
 
-// log of the sum of exp(logit), given the maximum.
-float log_sum_exp(std::span<const float> logits, float maximum);
+// Indices of the logits at or above `threshold`, ascending.
+void collect_at_least(std::span<const float> logits, std::span<const float> maxima, float threshold,
+                      std::vector<Token>& indices);
+
+// Indices of the `count` greatest finite logits, greatest first, ties in order of index. The
+// count-th greatest block maximum is a threshold that at least `count` logits reach, so that only
+// few are sorted.
+void collect_best(std::span<const float> logits, std::span<const float> maxima, size_t count,
+                  std::vector<Token>& indices);
+
+// Sum of exp((logit - maximum) * scale) over each block, into `sums`; returns the sum of all.
+// `maximum` is the finite maximum of the logits, scale > 0.
+double exp_block_sums(std::span<const float> logits, float maximum, float scale,
+                      std::vector<float>& sums);
 
 }  // namespace polyphon

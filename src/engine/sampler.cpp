@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <numeric>
 
 #include "engine/logit_kernels.h"
 
 namespace polyphon {
 namespace {
 
-// Without top-k, tokens this far below the best (e^-30 of its probability each) are left out.
-constexpr float kNegligible = 30.0f;
+// Where top-p alone filters, tokens this far below the best (e^-30 of its probability each) are
+// left out, and this far is looked first.
+constexpr double kNegligible = 30;
+constexpr double kFirstReach = 4;
 
 }  // namespace
 
@@ -78,110 +78,128 @@ SampledToken Sampler::sample(std::span<float> logits) {
   const bool wants_logprob = with_logprob_ || params_.logprobs >= 0;
   float normaliser = 0;
   if (wants_logprob) {
-    normaliser = log_sum_exp(logits, clean_and_block_maxima(logits, maxima_));
+    const float maximum = clean_and_block_maxima(logits, maxima_);
+    if (!std::isfinite(maximum)) return result;
+    normaliser = maximum + static_cast<float>(std::log(exp_block_sums(logits, maximum, 1, sums_)));
     result.top = top_logprobs(logits, normaliser);
   }
   apply_penalties(logits);
-  if (!filter(logits)) return result;
-  result.token = draw();
-  if (grammar_ && !grammar_->allows(result.token)) {
+  std::optional<Token> token = choose(logits);
+  if (token && grammar_ && !grammar_->allows(*token)) {
     grammar_->mask(logits);
-    if (filter(logits)) result.token = draw();
+    token = choose(logits);
   }
-  if (grammar_) grammar_->accept(result.token);
-  if (wants_logprob) result.logprob = raw_logit(logits, result.token) - normaliser;
-  remember(result.token);
+  if (!token) return result;
+  if (grammar_) grammar_->accept(*token);
+  remember(*token);
+  result.token = *token;
+  if (wants_logprob) result.logprob = raw_logit(logits, *token) - normaliser;
   return result;
 }
 
-std::vector<TokenLogprob> Sampler::top_logprobs(std::span<const float> logits,
-                                                float normaliser) const {
-  const auto count = std::min(logits.size(), static_cast<size_t>(std::max(0, params_.logprobs)));
-  if (count == 0) return {};
-  std::vector<Token> best(logits.size());
-  std::iota(best.begin(), best.end(), 0);
-  std::partial_sort(best.begin(), best.begin() + static_cast<long>(count), best.end(),
-                    [&](Token a, Token b) {
-                      const float x = logits[static_cast<size_t>(a)];
-                      const float y = logits[static_cast<size_t>(b)];
-                      return x > y || (x == y && a < b);
-                    });
+std::vector<TokenLogprob> Sampler::top_logprobs(std::span<const float> logits, float normaliser) {
   std::vector<TokenLogprob> top;
-  for (size_t i = 0; i < count; ++i)
-    top.push_back({best[i], logits[static_cast<size_t>(best[i])] - normaliser});
+  collect_best(logits, maxima_, static_cast<size_t>(std::max(0, params_.logprobs)), indices_);
+  for (Token token : indices_)
+    top.push_back({token, logits[static_cast<size_t>(token)] - normaliser});
   return top;
 }
 
-// The k best: block maxima give a threshold that at least k logits reach, so that only few of the
-// vocabulary are looked at twice.
-void Sampler::keep_best_k(std::span<const float> logits, float maximum) {
-  const auto k = static_cast<size_t>(params_.top_k);
-  float threshold = maximum;
-  if (k > 1) {
-    std::vector<float> order = maxima_;
-    const size_t rank = std::min(k, order.size()) - 1;
-    std::nth_element(order.begin(), order.begin() + static_cast<long>(rank), order.end(),
-                     std::greater<>());
-    threshold = k <= order.size() ? order[rank] : std::numeric_limits<float>::lowest();
-  }
-  threshold = std::max(threshold, std::numeric_limits<float>::lowest());
-  collect_at_least(logits, maxima_, threshold, indices_);
-  for (Token token : indices_)
-    candidates_.push_back({token, logits[static_cast<size_t>(token)], 0});
-}
-
-void Sampler::keep_whole_vocabulary(std::span<const float> logits, float maximum) {
-  collect_at_least(logits, maxima_, maximum - kNegligible * std::max(1.0f, params_.temperature),
-                   indices_);
-  for (Token token : indices_)
-    candidates_.push_back({token, logits[static_cast<size_t>(token)], 0});
-}
-
-bool Sampler::filter(std::span<float> logits) {
-  candidates_.clear();
+std::optional<Token> Sampler::choose(std::span<float> logits) {
   const float maximum = clean_and_block_maxima(logits, maxima_);
-  if (!std::isfinite(maximum)) return false;
-  const bool greedy = params_.temperature <= 0;
-  const bool top_k = params_.top_k > 0 && static_cast<size_t>(params_.top_k) < logits.size();
-  if (greedy) {
+  if (!std::isfinite(maximum)) return std::nullopt;
+  if (params_.temperature <= 0) {
     collect_at_least(logits, maxima_, maximum, indices_);
-    candidates_.push_back({indices_.front(), maximum, 1});
-    return true;
+    return indices_.front();
   }
-  top_k ? keep_best_k(logits, maximum) : keep_whole_vocabulary(logits, maximum);
+  if (is_unfiltered()) return draw_unfiltered(logits, maximum);
+  candidates_.clear();
+  cut(params_.top_k > 0 ? keep_best_k(logits, maximum) : keep_within_reach(logits, maximum));
+  return draw(maximum);
+}
+
+bool Sampler::is_unfiltered() const {
+  return params_.top_k <= 0 && params_.top_p >= 1 && params_.min_p <= 0;
+}
+
+// By the sums of blocks, then within one block, so that nothing is sorted.
+Token Sampler::draw_unfiltered(std::span<const float> logits, float maximum) {
+  const float scale = 1 / std::max(params_.temperature, 1e-30f);
+  double left = random_.uniform() * exp_block_sums(logits, maximum, scale, sums_);
+  size_t chosen = 0;
+  for (size_t block = 0; block < sums_.size(); ++block) {
+    if (sums_[block] <= 0) continue;
+    chosen = block;
+    if (left < sums_[block]) break;
+    left -= sums_[block];
+  }
+  Token token = 0;
+  const size_t end = std::min(logits.size(), (chosen + 1) * kLogitBlock);
+  for (size_t i = chosen * kLogitBlock; i < end && left >= 0; ++i) {
+    const double weight = std::exp(static_cast<double>(logits[i] - maximum) * scale);
+    if (weight <= 0) continue;
+    token = static_cast<Token>(i);
+    left -= weight;
+  }
+  return token;
+}
+
+double Sampler::keep_best_k(std::span<const float> logits, float maximum) {
+  collect_best(logits, maxima_, static_cast<size_t>(params_.top_k), indices_);
+  return add_candidates(logits, maximum);
+}
+
+// Looks deeper below the best logit until top-p's share is there or min-p ends it.
+double Sampler::keep_within_reach(std::span<const float> logits, float maximum) {
+  const double deepest = params_.min_p > 0
+                             ? std::min(-std::log(static_cast<double>(params_.min_p)), kNegligible)
+                             : kNegligible;
+  const double mass = exp_block_sums(logits, maximum, 1, sums_);
+  const double first = params_.top_p < 1 ? std::min(kFirstReach, deepest) : deepest;
+  for (double reach = first;; reach = std::min(2 * reach, deepest)) {
+    // One float down, since the subtraction may round up.
+    const auto threshold =
+        std::nextafter(static_cast<float>(maximum - reach), std::numeric_limits<float>::lowest());
+    collect_at_least(logits, maxima_, threshold, indices_);
+    candidates_.clear();
+    if (add_candidates(logits, maximum) >= params_.top_p * mass || reach >= deepest) break;
+  }
   std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
     return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
   });
-  if (top_k && candidates_.size() > static_cast<size_t>(params_.top_k))
-    candidates_.resize(static_cast<size_t>(params_.top_k));
-
-  double sum = 0;
-  for (Candidate& candidate : candidates_)
-    sum += candidate.probability = std::exp(static_cast<double>(candidate.logit) - maximum);
-  if (params_.top_p < 1) {
-    double mass = 0;
-    size_t kept = 0;
-    while (kept < candidates_.size() && mass < params_.top_p * sum)
-      mass += candidates_[kept++].probability;
-    candidates_.resize(std::max<size_t>(1, kept));
-  }
-  if (params_.min_p > 0) {
-    const double least = params_.min_p * candidates_.front().probability;
-    std::erase_if(candidates_, [&](const Candidate& c) { return c.probability < least; });
-  }
-  sum = 0;
-  for (Candidate& candidate : candidates_)
-    sum += candidate.probability =
-        std::exp((static_cast<double>(candidate.logit) - maximum) / params_.temperature);
-  for (Candidate& candidate : candidates_) candidate.probability /= sum;
-  return true;
+  return mass;
 }
 
-Token Sampler::draw() {
+double Sampler::add_candidates(std::span<const float> logits, float maximum) {
+  double mass = 0;
+  for (Token token : indices_) {
+    const float logit = logits[static_cast<size_t>(token)];
+    const double weight = std::exp(static_cast<double>(logit) - maximum);
+    candidates_.push_back({token, logit, weight});
+    mass += weight;
+  }
+  return mass;
+}
+
+// Top-p and min-p each keep a prefix of what is sorted; the best token (weight 1) always stays.
+void Sampler::cut(double mass) {
+  size_t kept = 0;
+  double sum = 0;
+  while (kept < candidates_.size() && candidates_[kept].weight >= params_.min_p &&
+         (kept == 0 || params_.top_p >= 1 || sum < params_.top_p * mass))
+    sum += candidates_[kept++].weight;
+  candidates_.resize(kept);
+}
+
+Token Sampler::draw(float maximum) {
   if (candidates_.size() == 1) return candidates_.front().token;
-  double left = random_.uniform();
+  double sum = 0;
+  for (Candidate& candidate : candidates_)
+    sum += candidate.weight =
+        std::exp((static_cast<double>(candidate.logit) - maximum) / params_.temperature);
+  double left = random_.uniform() * sum;
   for (const Candidate& candidate : candidates_) {
-    left -= candidate.probability;
+    left -= candidate.weight;
     if (left < 0) return candidate.token;
   }
   return candidates_.back().token;

@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -29,7 +30,8 @@ class Sampler {
   void observe(std::span<const Token> tokens);
 
   // Chooses, remembers the choice for the penalties and advances the grammar. Overwrites `logits`.
-  // Non-finite logits never win; if none is finite the result is token 0.
+  // Non-finite logits never win; if none is finite, or the grammar allows none, the result is token
+  // 0 and nothing is remembered or advanced.
   SampledToken sample(std::span<float> logits);  // [vocabulary_size]
 
   const SamplingParams& params() const { return params_; }
@@ -41,18 +43,23 @@ class Sampler {
   void apply_penalties(std::span<float> logits);
   float raw_logit(std::span<const float> logits, Token token) const;
   void remember(Token token);
-  // Fills candidates_ with the tokens that may be drawn, best first, probabilities summing to 1.
-  // False when no logit is finite.
-  bool filter(std::span<float> logits);
-  void keep_best_k(std::span<const float> logits, float maximum);
-  void keep_whole_vocabulary(std::span<const float> logits, float maximum);
-  Token draw();
-  std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, float normaliser) const;
+  // None when no logit is finite.
+  std::optional<Token> choose(std::span<float> logits);
+  bool is_unfiltered() const;
+  Token draw_unfiltered(std::span<const float> logits, float maximum);
+  // These two fill candidates_, best first, with a superset of what top-p and min-p keep, and
+  // return the mass that top-p is a share of.
+  double keep_best_k(std::span<const float> logits, float maximum);
+  double keep_within_reach(std::span<const float> logits, float maximum);
+  double add_candidates(std::span<const float> logits, float maximum);
+  void cut(double mass);
+  Token draw(float maximum);
+  std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, float normaliser);
 
   struct Candidate {
     Token token;
     float logit;
-    double probability;
+    double weight;  // exp(logit - maximum)
   };
 
   SamplingParams params_;
@@ -61,7 +68,8 @@ class Sampler {
   Random random_;
   std::deque<Token> history_;                     // the last penalty_last_n tokens
   std::unordered_map<Token, int> occurrences_;    // of tokens in history_
-  std::vector<float> maxima_;                     // scratch
+  std::vector<float> maxima_;                     // scratch, of blocks of logits
+  std::vector<float> sums_;                       // scratch, of blocks of logits
   std::vector<std::pair<Token, float>> changed_;  // scratch: raw logits, before bias and penalties
   std::vector<Token> indices_;                    // scratch
   std::vector<Candidate> candidates_;             // scratch
