@@ -3,6 +3,8 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <memory>
+
 #include "base/error.h"
 
 namespace polyphon {
@@ -13,7 +15,8 @@ void init_logging(const std::string& level) {
     throw Error(ErrorCode::kInvalidArgument,
                 "log level '" + level + "': use trace, debug, info, warn, error or off",
                 "log_level");
-  auto logger = spdlog::stderr_color_mt("polyphon");
+  auto logger = std::make_shared<spdlog::logger>(
+      "polyphon", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
   logger->set_level(parsed);
   spdlog::set_default_logger(std::move(logger));

@@ -48,9 +48,10 @@ long long Topology::budget_tokens() const {
 std::string Topology::to_string() const {
   if (is_auto()) return "auto";
   std::string text;
-  for (const Phase& phase : phases)
-    text += (text.empty() ? "" : ">") + std::to_string(phase.streams) + "x" +
-            std::to_string(phase.tokens);
+  for (const Phase& phase : phases) {
+    if (!text.empty()) text += '>';
+    text.append(std::to_string(phase.streams)).append("x").append(std::to_string(phase.tokens));
+  }
   return text;
 }
 

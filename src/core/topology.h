@@ -33,8 +33,8 @@ struct Topology {
   bool operator==(const Topology&) const = default;
 };
 
-// Reads "auto" or "AxB" joined by '>'. Throws Error{kInvalidArgument, field "topology"} that names
-// the value and what is expected.
+// Reads "auto" or "AxB" joined by '>'. Throws Error{kInvalidArgument, field "polyphon.topology"}
+// that names the value and what is expected.
 Topology parse_topology(std::string_view text);
 
 // How the streams of a phase become one view (see reason/synthesis.h).
@@ -46,7 +46,7 @@ enum class MergeMode {
 };
 
 std::string_view to_string(MergeMode mode);
-// Throws Error{kInvalidArgument, field "merge"}.
+// Throws Error{kInvalidArgument, field "polyphon.merge"}.
 MergeMode parse_merge_mode(std::string_view text);
 
 }  // namespace polyphon

@@ -34,6 +34,13 @@ TraceSpan span_from_json(const Json& json) {
   json.at("steps").get_to(span.steps);
   for (const Json& value : json.at("logprobs"))
     span.logprobs.push_back(value.is_null() ? NAN : value.get<float>());
+  if (span.steps.size() != span.tokens.size() || span.logprobs.size() != span.tokens.size())
+    throw Error(ErrorCode::kInvalidArgument,
+                "not a trace: span " + std::to_string(span.id) + " has " +
+                    std::to_string(span.tokens.size()) + " tokens, " +
+                    std::to_string(span.steps.size()) + " steps and " +
+                    std::to_string(span.logprobs.size()) + " logprobs",
+                "spans");
   return span;
 }
 
@@ -51,6 +58,13 @@ TraceEdit edit_from_json(const Json& json) {
   json.at("begin").get_to(edit.begin);
   json.at("end").get_to(edit.end);
   return edit;
+}
+
+// A cut line would spoil the next one. Where even that fails, read_traces names the line.
+void take_back(int file, ssize_t written) {
+  struct stat state{};
+  if (::fstat(file, &state) != 0 || !S_ISREG(state.st_mode)) return;
+  [[maybe_unused]] const int result = ::ftruncate(file, state.st_size - written);
 }
 
 }  // namespace
@@ -112,13 +126,11 @@ void append_trace(const std::string& path, const Trace& trace) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (file < 0)
     throw Error(ErrorCode::kInternal, "cannot open " + path + ": " + std::strerror(errno));
+  // One write, so that lines of several processes do not mix.
   const ssize_t written = ::write(file, line.data(), line.size());
   const int why = written < 0 ? errno : ENOSPC;
   const bool whole = written == static_cast<ssize_t>(line.size());
-  struct stat state{};
-  if (!whole && written > 0 && ::fstat(file, &state) == 0)  // a cut line would spoil the next one
-      [[maybe_unused]]
-    const int ignored = ::ftruncate(file, state.st_size - written);
+  if (!whole && written > 0) take_back(file, written);
   ::close(file);
   if (!whole)
     throw Error(ErrorCode::kInternal,
