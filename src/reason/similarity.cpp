@@ -12,6 +12,7 @@ namespace {
 
 std::set<Tokens> ngrams(std::span<const Token> tokens, size_t n) {
   std::set<Tokens> result;
+  if (n == 0) return result;
   for (size_t i = 0; i + n <= tokens.size(); ++i)
     result.emplace(tokens.begin() + static_cast<long>(i),
                    tokens.begin() + static_cast<long>(i + n));
@@ -21,6 +22,7 @@ std::set<Tokens> ngrams(std::span<const Token> tokens, size_t n) {
 }  // namespace
 
 double ngram_overlap(std::span<const Token> a, std::span<const Token> b, int n) {
+  POLYPHON_CHECK(n >= 0);
   const auto in_a = ngrams(a, static_cast<size_t>(n)), in_b = ngrams(b, static_cast<size_t>(n));
   if (in_a.empty() || in_b.empty()) return 0;
   const auto shared = static_cast<double>(std::count_if(

@@ -1,6 +1,7 @@
 #include "reason/text_stream.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/utf8.h"
 
@@ -19,12 +20,17 @@ size_t overlap(std::string_view text, std::string_view stop) {
 std::string TextStream::push(std::string_view piece) {
   if (stopped_) return "";
   held_ += piece;
-  size_t stop_at = std::string::npos;
+  // The stop string that is complete first counts, and of two that end together the longer one:
+  // so the text does not depend on how it came in pieces.
+  size_t stop_at = std::string::npos, stop_end = std::string::npos;
   size_t unsure = 0;
   for (const std::string& stop : stops_) {
     if (stop.empty()) continue;
-    stop_at = std::min(stop_at, held_.find(stop));
     unsure = std::max(unsure, overlap(held_, stop));
+    const size_t at = held_.find(stop);
+    if (at != std::string::npos)
+      std::tie(stop_end, stop_at) =
+          std::min(std::tuple(stop_end, stop_at), std::tuple(at + stop.size(), at));
   }
   if (stop_at != std::string::npos) {
     stopped_ = true;

@@ -1,0 +1,42 @@
+#include "app/command.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace polyphon {
+
+void ModelFlags::add_to(CLI::App& command) {
+  command.add_option("--config", config_path, "TOML file (docs/configuration.md)");
+  command.add_option("--model", model, "name from `polyphon models`, or a GGUF file");
+  command.add_option("--ctx-size", context_cells, "KV cells")->check(CLI::Range(64, 1 << 24));
+  command.add_option("--threads", threads, "0: physical cores")->check(CLI::Range(0, 1024));
+  command.add_option("--gpu-layers", gpu_layers, "layers to offload; -1: all that fit")
+      ->check(CLI::Range(-1, 10000));
+  command.add_option("--device", device, "devices to use, comma separated (`polyphon doctor`)");
+  command.add_option("--kv-type", kv_type, "f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0");
+}
+
+Config ModelFlags::config() const {
+  Config config = config_path.empty() ? Config{} : read_config(config_path);
+  if (!model.empty()) config.model = model;
+  if (context_cells > 0) config.decoder.context_cells = context_cells;
+  if (threads >= 0) config.decoder.threads = threads;
+  if (gpu_layers >= -1) config.model_options.gpu_layers = gpu_layers;
+  if (!device.empty()) config.model_options.device = device;
+  if (!kv_type.empty()) config.decoder.kv_type = kv_type;
+  return config;
+}
+
+std::string version_text() { return "polyphon " POLYPHON_VERSION; }
+
+void print_out(const std::string& text) {
+  const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!whole || std::fflush(stdout) != 0)
+    throw Error(ErrorCode::kInternal,
+                std::string("cannot write to standard output: ") + std::strerror(errno));
+}
+
+}  // namespace polyphon

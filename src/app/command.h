@@ -1,0 +1,45 @@
+// What the subcommands share: each adds itself to the command line and, when it is the one asked
+// for, sets `run`, which main calls for the exit code (0 ok, 1 failed, 2 usage).
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "app/config.h"
+
+namespace polyphon {
+
+using Run = std::function<int()>;
+
+void add_think_command(CLI::App& app, Run& run);
+void add_serve_command(CLI::App& app, Run& run);
+void add_replay_command(CLI::App& app, Run& run);
+void add_models_command(CLI::App& app, Run& run);
+void add_doctor_command(CLI::App& app, Run& run);
+void add_bench_command(CLI::App& app, Run& run);
+void add_key_command(CLI::App& app, Run& run);
+
+// Flags of every command that loads a model; they override the config file.
+struct ModelFlags {
+  std::string config_path;
+  std::string model;
+  int context_cells = 0;  // 0: not given
+  int threads = -1;
+  int gpu_layers = -2;  // -2: not given
+  std::string device;
+  std::string kv_type;
+
+  void add_to(CLI::App& command);
+  // Config file and flags together. Throws as read_config().
+  Config config() const;
+};
+
+// "polyphon 0.1.0"
+std::string version_text();
+
+// Writes to standard output and sees that it arrived. Throws Error{kInternal} when it cannot (a
+// full disk, a closed pipe).
+void print_out(const std::string& text);
+
+}  // namespace polyphon

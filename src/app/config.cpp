@@ -1,0 +1,246 @@
+#include "app/config.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "core/trace.h"
+
+namespace polyphon {
+namespace {
+
+// One table of the file. Every key that is read is remembered; finish() refuses the others.
+class Section {
+ public:
+  Section(const toml::table* table, std::string name, std::string file)
+      : table_(table), name_(std::move(name)), file_(std::move(file)) {}
+
+  void read(const char* key, std::string& value) {
+    if (const toml::node* node = find(key)) value = typed<std::string>(*node, key, "a string");
+  }
+  void read(const char* key, bool& value) {
+    if (const toml::node* node = find(key)) value = typed<bool>(*node, key, "true or false");
+  }
+  template <typename Int>
+  void read(const char* key, Int& value, int64_t least, int64_t most) {
+    const toml::node* node = find(key);
+    if (!node) return;
+    const auto number = typed<int64_t>(*node, key, "a whole number");
+    if (number < least || number > most)
+      refuse(key, fmt::format("is {}: must be {} to {}", number, least, most), node);
+    value = static_cast<Int>(number);
+  }
+  void read(const char* key, double& value, double least, double most) {
+    const toml::node* node = find(key);
+    if (!node) return;
+    const auto number = node->value<double>();
+    if (!number) refuse(key, "must be a number", node);
+    if (!(*number >= least && *number <= most))
+      refuse(key, fmt::format("is {}: must be {} to {}", *number, least, most), node);
+    value = *number;
+  }
+  void read(const char* key, std::vector<std::string>& values) {
+    const toml::node* node = find(key);
+    if (!node) return;
+    if (!node->is_array()) refuse(key, "must be an array of strings", node);
+    values.clear();
+    for (const toml::node& item : *node->as_array())
+      values.push_back(typed<std::string>(item, key, "an array of strings"));
+  }
+  // Runs `parse` over a string; its error gets the key and the line.
+  template <typename Parse>
+  void parse(const char* key, Parse parse) {
+    std::string text;
+    read(key, text);
+    if (text.empty()) return;
+    try {
+      parse(text);
+    } catch (const Error& error) {
+      refuse(key, error.what(), find(key));
+    }
+  }
+
+  const toml::node* find(const char* key) {
+    known_.insert(key);
+    return table_ ? table_->get(key) : nullptr;
+  }
+  Section inner(const char* key) {
+    const toml::node* node = find(key);
+    if (node && !node->is_table()) refuse(key, "must be a table", node);
+    return {node ? node->as_table() : nullptr, name_.empty() ? key : name_ + "." + key, file_};
+  }
+  [[noreturn]] void refuse(const std::string& key, const std::string& why,
+                           const toml::node* at) const {
+    const std::string full = name_.empty() ? key : name_ + "." + key;
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} line {}: {} {}", file_, at ? at->source().begin.line : 0, full, why), full);
+  }
+  void finish() const {
+    if (!table_) return;
+    for (const auto& [key, node] : *table_) {
+      const std::string name(key.str());
+      if (!known_.contains(name)) refuse(name, "is not a known key", &node);
+    }
+  }
+
+ private:
+  template <typename T>
+  T typed(const toml::node& node, const char* key, const char* expected) const {
+    const auto value = node.value_exact<T>();
+    if (!value) refuse(key, std::string("must be ") + expected, &node);
+    return *value;
+  }
+
+  const toml::table* table_;
+  std::string name_;
+  std::string file_;
+  std::set<std::string> known_;
+};
+
+void read_model(Section section, Config& config) {
+  section.read("name", config.model);
+  section.read("gpu_layers", config.model_options.gpu_layers, -1, 10000);
+  section.read("device", config.model_options.device);
+  section.read("chat_template", config.model_options.chat_template);
+  section.finish();
+}
+
+void read_engine(Section section, Config& config) {
+  section.read("context_cells", config.decoder.context_cells, 64, 1 << 24);
+  section.read("max_sequences", config.decoder.max_sequences, 4, 256);
+  section.read("max_rows", config.decoder.max_rows, 16, 8192);
+  section.read("threads", config.decoder.threads, 0, 1024);
+  section.read("kv_type", config.decoder.kv_type);
+  section.read("prefill_chunk_tokens", config.engine.prefill_chunk_tokens, 1, 8192);
+  section.read("max_waiting", config.engine.max_waiting, 0, 1000000);
+  section.read("max_cached_prefixes", config.engine.max_cached_prefixes, 0, 64);
+  section.finish();
+}
+
+void read_strategies(Section& section, ReasonOptions& reason) {
+  const toml::node* node = section.find("strategies");
+  if (!node) return;
+  if (!node->is_array_of_tables())
+    section.refuse("strategies", "must be [[reason.strategies]]", node);
+  for (const toml::node& item : *node->as_array()) {
+    const auto name = item.as_table()->get_as<std::string>("name");
+    const auto preamble = item.as_table()->get_as<std::string>("preamble");
+    if (!name || !preamble || name->get().empty() || preamble->get().empty())
+      section.refuse("strategies", "each needs a name and a preamble", &item);
+    const auto same = std::find_if(reason.strategies.begin(), reason.strategies.end(),
+                                   [&](const Strategy& s) { return s.name == name->get(); });
+    if (same != reason.strategies.end())
+      same->preamble = preamble->get();
+    else
+      reason.strategies.push_back({name->get(), preamble->get()});
+  }
+}
+
+void read_reason(Section section, Config& config) {
+  ReasonOptions& reason = config.reason;
+  section.parse("topology", [&](const std::string& t) { reason.topology = parse_topology(t); });
+  section.parse("merge", [&](const std::string& t) { reason.merge = parse_merge_mode(t); });
+  section.read("temperature_ladder", reason.temperature_ladder, 0, 2);
+  section.read("max_answer_tokens", reason.max_answer_tokens, 1, 1 << 20);
+  section.read("max_streams", reason.caps.max_streams, 1, Topology::kMaxStreams);
+  section.read("max_budget_tokens", reason.caps.max_budget_tokens, 1, 1 << 24);
+  section.read("auto_budget_tokens", reason.caps.auto_budget_tokens, 32, 1 << 24);
+  read_strategies(section, reason);
+
+  Section collapse = section.inner("collapse");
+  collapse.read("enabled", reason.collapse.enabled);
+  collapse.read("cadence_tokens", reason.collapse.cadence_tokens, 1, 1 << 20);
+  collapse.read("window_tokens", reason.collapse.window_tokens, 1, 1 << 16);
+  collapse.read("ngram", reason.collapse.ngram, 1, 64);
+  collapse.read("ngram_overlap", reason.collapse.ngram_overlap, 0, 1);
+  collapse.read("hidden_cosine", reason.collapse.hidden_cosine, -1, 1);
+  collapse.read("reseeds", reason.collapse.reseeds, 0, 16);
+  collapse.finish();
+  Section agreement = section.inner("agreement");
+  agreement.read("enabled", reason.agreement.enabled);
+  agreement.read("min_streams", reason.agreement.min_streams, 1, Topology::kMaxStreams);
+  agreement.read("quorum", reason.agreement.quorum, 0, 1);
+  agreement.finish();
+  section.finish();
+}
+
+void read_server(Section section, Config& config) {
+  ServerOptions& server = config.server;
+  section.read("host", server.host);
+  section.read("port", server.port, 0, 65535);
+  section.read("served_name", server.served_name);
+  section.read("api_key_hashes", server.api_key_hashes);
+  section.read("allow_unauthenticated", server.allow_unauthenticated);
+  section.read("tls_certificate", server.tls_certificate);
+  section.read("tls_key", server.tls_key);
+  section.read("max_body_bytes", server.max_body_bytes, 1024, int64_t{1} << 32);
+  section.read("io_timeout_s", server.io_timeout_s, 1, 86400);
+  section.read("request_timeout_s", server.request_timeout_s, 1, 604800);
+  section.read("drain_timeout_s", server.drain_timeout_s, 0, 86400);
+  section.read("threads", server.threads, 4, 4096);
+  section.read("trace_path", server.trace_path);
+  section.read("think_by_default", server.think_by_default);
+  section.finish();
+}
+
+}  // namespace
+
+Config parse_config(const std::string& text, const std::string& name) {
+  toml::table root;
+  try {
+    root = toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{} line {}: {}", name, error.source().begin.line,
+                            std::string(error.description())));
+  }
+  Config config;
+  Section top(&root, "", name);
+  read_model(top.inner("model"), config);
+  read_engine(top.inner("engine"), config);
+  read_reason(top.inner("reason"), config);
+  read_server(top.inner("server"), config);
+  top.finish();
+  return config;
+}
+
+Config read_config(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw Error(ErrorCode::kNotFound, "cannot read the config file " + path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return parse_config(text.str(), path);
+}
+
+std::string config_hash(const Config& config) {
+  const ReasonOptions& reason = config.reason;
+  Json strategies = Json::array();
+  for (const Strategy& strategy : reason.strategies)
+    strategies.push_back({strategy.name, strategy.preamble});
+  const Json json = {
+      {"kv_type", config.decoder.kv_type},
+      {"max_rows", config.decoder.max_rows},
+      {"threads", config.decoder.threads},
+      {"prefill_chunk_tokens", config.engine.prefill_chunk_tokens},
+      {"chat_template", config.model_options.chat_template},
+      {"strategies", std::move(strategies)},
+      {"temperature_ladder", reason.temperature_ladder},
+      {"collapse",
+       {reason.collapse.enabled, reason.collapse.cadence_tokens, reason.collapse.window_tokens,
+        reason.collapse.ngram, reason.collapse.ngram_overlap, reason.collapse.hidden_cosine,
+        reason.collapse.reseeds}},
+      {"agreement",
+       {reason.agreement.enabled, reason.agreement.min_streams, reason.agreement.quorum}},
+      {"caps",
+       {reason.caps.max_streams, reason.caps.max_budget_tokens, reason.caps.auto_budget_tokens}}};
+  return sha256(json.dump());
+}
+
+}  // namespace polyphon

@@ -1,0 +1,31 @@
+// The effective settings: defaults, then the TOML file, then flags.
+#pragma once
+
+#include <string>
+
+#include "engine/engine.h"
+#include "model/language_model.h"
+#include "reason/options.h"
+#include "server/options.h"
+
+namespace polyphon {
+
+struct Config {
+  std::string model = "";  // catalogue name or path; empty: the catalogue's default
+  ModelOptions model_options;
+  DecoderOptions decoder;
+  EngineOptions engine;
+  ReasonOptions reason;
+  ServerOptions server;
+};
+
+// Reads [model], [engine], [reason] and [server] of docs/configuration.md over the defaults. Throws
+// Error{kNotFound} or Error{kInvalidArgument}: a key that is not known, a wrong type, a value out
+// of range, each with the key and the line.
+Config read_config(const std::string& path);
+Config parse_config(const std::string& toml, const std::string& name);
+
+// SHA-256 of all that changes what a session does.
+std::string config_hash(const Config& config);
+
+}  // namespace polyphon

@@ -1,0 +1,62 @@
+#include "app/load.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "app/model_catalogue.h"
+#include "base/digest.h"
+#include "base/error.h"
+
+namespace polyphon {
+namespace {
+
+const SteadyClock kClock;
+
+void show_progress(float progress) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  std::fprintf(stderr, "\rloading the model: %3.0f %%", 100.0 * progress);
+  if (progress >= 1) std::fprintf(stderr, "\r\033[K");
+}
+
+}  // namespace
+
+std::string model_digest(const std::string& path) {
+  struct stat state{};
+  if (stat(path.c_str(), &state) != 0)
+    throw Error(ErrorCode::kNotFound, "no model file at " + path);
+  const std::string key =
+      sha256(fmt::format("{} {} {}.{}", std::filesystem::absolute(path).string(), state.st_size,
+                         state.st_mtim.tv_sec, state.st_mtim.tv_nsec));
+  const std::filesystem::path folder =
+      std::filesystem::path(models_folder()).parent_path() / "digests";
+  const std::filesystem::path memo = folder / key.substr(0, 32);
+  std::string digest;
+  std::ifstream remembered(memo);
+  if (remembered >> digest && digest.size() == 64) return digest;
+  digest = sha256_file(path);
+  std::error_code ignored;  // a digest that cannot be remembered is only computed again
+  std::filesystem::create_directories(folder, ignored);
+  std::ofstream(memo) << digest << '\n';
+  return digest;
+}
+
+std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
+  ModelOptions model_options = config.model_options;
+  model_options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
+  model_options.progress = show_progress;
+  auto model = load_language_model(model_options);
+  EngineOptions engine_options = config.engine;
+  if (!model->info().supports_views) engine_options.max_cached_prefixes = 0;
+  auto engine =
+      std::make_unique<Engine>(model->make_decoder(config.decoder), engine_options, kClock);
+  const std::string digest = model_digest(model_options.path);
+  Reasoner::Identity identity{"base-" + digest.substr(0, 12), digest, config_hash(config)};
+  return std::make_unique<Reasoner>(std::move(model), std::move(engine), config.reason, identity);
+}
+
+}  // namespace polyphon

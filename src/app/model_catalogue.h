@@ -1,0 +1,27 @@
+// The models that Polyphon knows by name (share/polyphon/models.json) and where a pull puts them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace polyphon {
+
+struct CatalogueEntry {
+  std::string name;
+  std::string file;
+  uint64_t bytes = 0;
+  std::string sha256;
+  std::string licence;
+  bool present = false;  // in models_folder(), with the right size
+};
+
+std::string models_folder();
+std::vector<CatalogueEntry> model_catalogue();
+std::string default_model_name();
+
+// The file of a catalogue name (in any case), or `model` itself when it is a path. Throws
+// Error{kNotFound} that says how to pull it, or which names there are.
+std::string resolve_model(const std::string& model);
+
+}  // namespace polyphon
