@@ -1,5 +1,7 @@
 #include "core/topology.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 
@@ -9,28 +11,28 @@ namespace polyphon {
 namespace {
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
-  throw Error(ErrorCode::kInvalidArgument,
-              "topology '" + std::string(text) + "': " + why +
-                  "; expected \"auto\", STREAMSxTOKENS such as \"8x256\", or phases such as "
-                  "\"4x512>1x2048\"",
-              "polyphon.topology");
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("topology '{}': {}; expected \"auto\", STREAMSxTOKENS such as \"8x256\", or "
+                  "phases such as \"4x512>1x2048\"",
+                  text, why),
+      "polyphon.topology");
 }
 
 int read_number(std::string_view whole, std::string_view digits, int most, const char* what) {
   int value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error == std::errc::result_out_of_range)
-    refuse(whole, std::string(what) + " must be at most " + std::to_string(most));
+    refuse(whole, fmt::format("{} must be at most {}", what, most));
   if (error != std::errc() || end != digits.data() + digits.size() || digits[0] == '-')
-    refuse(whole, "'" + std::string(digits) + "' is not a number of " + what);
-  if (value < 1 || value > most)
-    refuse(whole, std::string(what) + " must be 1 to " + std::to_string(most));
+    refuse(whole, fmt::format("'{}' is not a number of {}", digits, what));
+  if (value < 1 || value > most) refuse(whole, fmt::format("{} must be 1 to {}", what, most));
   return value;
 }
 
 Phase read_phase(std::string_view whole, std::string_view text) {
   const size_t by = text.find('x');
-  if (by == std::string_view::npos) refuse(whole, "'" + std::string(text) + "' has no 'x'");
+  if (by == std::string_view::npos) refuse(whole, fmt::format("'{}' has no 'x'", text));
   return {read_number(whole, text.substr(0, by), Topology::kMaxStreams, "streams"),
           read_number(whole, text.substr(by + 1), Topology::kMaxStreamTokens, "tokens")};
 }
@@ -63,7 +65,7 @@ Topology parse_topology(std::string_view text) {
     const size_t end = rest.find('>');
     topology.phases.push_back(read_phase(text, rest.substr(0, end)));
     if (topology.phases.size() > Topology::kMaxPhases)
-      refuse(text, "more than " + std::to_string(Topology::kMaxPhases) + " phases");
+      refuse(text, fmt::format("more than {} phases", Topology::kMaxPhases));
     if (end == std::string_view::npos) return topology;
     rest.remove_prefix(end + 1);
   }
@@ -75,8 +77,7 @@ MergeMode parse_merge_mode(std::string_view text) {
   for (size_t i = 0; i < kMergeNames.size(); ++i)
     if (kMergeNames[i] == text) return static_cast<MergeMode>(i);
   throw Error(ErrorCode::kInvalidArgument,
-              "merge '" + std::string(text) + "': use kv, prefill, compact or vote",
-              "polyphon.merge");
+              fmt::format("merge '{}': use kv, prefill, compact or vote", text), "polyphon.merge");
 }
 
 }  // namespace polyphon

@@ -1,5 +1,6 @@
 #include "core/topology.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
@@ -50,7 +51,7 @@ TEST(Topology, RefusesWhatItCannotRead) {
                            "1x1048577", "1x99999999999999999999",
                            "0x10",      "Auto",
                            "auto>1x1",  "8x256,1x1"})
-    EXPECT_NE(refusal(text).find("'" + std::string(text) + "'"), std::string::npos) << text;
+    EXPECT_NE(refusal(text).find(fmt::format("'{}'", text)), std::string::npos) << text;
   EXPECT_NE(refusal("65x1").find("64"), std::string::npos) << "names the bound";
   EXPECT_NE(refusal("1x99999999999").find("1048576"), std::string::npos);
   EXPECT_NE(refusal("1x1>1x1>1x1>1x1>1x1>1x1>1x1>1x1>1x1").find("8 phases"), std::string::npos);
