@@ -25,9 +25,9 @@ void drop_latex(std::string& text) {
   for (size_t at = text.find("\\frac{"); at != std::string::npos; at = text.find("\\frac{", at)) {
     const size_t middle = text.find("}{", at), end = text.find('}', middle + 1);
     if (middle == std::string::npos || end == std::string::npos) break;
-    text.replace(at, end + 1 - at,
-                 text.substr(at + 6, middle - at - 6) + "/" +
-                     text.substr(middle + 2, end - middle - 2));
+    text.replace(
+        at, end + 1 - at,
+        text.substr(at + 6, middle - at - 6) + "/" + text.substr(middle + 2, end - middle - 2));
   }
   for (std::string_view wrapper : {"\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{"}) {
     for (size_t at = text.find(wrapper); at != std::string::npos; at = text.find(wrapper)) {
@@ -73,8 +73,8 @@ size_t number_length(std::string_view text) {
   size_t end = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
   const size_t digits = end;
   while (end < text.size()) {
-    const bool separator = (text[end] == '.' || text[end] == '/') && end + 1 < text.size() &&
-                           is_digit(text[end + 1]);
+    const bool separator =
+        (text[end] == '.' || text[end] == '/') && end + 1 < text.size() && is_digit(text[end + 1]);
     if (!is_digit(text[end]) && !separator) break;
     ++end;
   }

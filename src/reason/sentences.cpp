@@ -13,10 +13,12 @@ bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0;
 size_t list_marker(std::string_view line) {
   size_t end = 0;
   while (end < line.size() && is_digit(line[end])) ++end;
-  if (end < line.size() && (end > 0 ? line[end] == '.' : line[0] == '-' || line[0] == '*')) ++end;
-  else return 0;
-  const bool more = end + 1 < line.size() && (line[end] == ' ' || line[end] == '\t') &&
-                    !is_space(line[end + 1]);
+  if (end < line.size() && (end > 0 ? line[end] == '.' : line[0] == '-' || line[0] == '*'))
+    ++end;
+  else
+    return 0;
+  const bool more =
+      end + 1 < line.size() && (line[end] == ' ' || line[end] == '\t') && !is_space(line[end + 1]);
   return more ? end + 1 : 0;
 }
 
