@@ -48,7 +48,8 @@ std::vector<CollapseWatch::Verdict> CollapseWatch::look() {
     for (size_t j = 0; j < i; ++j) {
       const Watched& leader = streams_[j];
       Verdict verdict{static_cast<int>(i), static_cast<int>(j)};
-      if (!leader.live || leader.tokens.size() < window || !similar(leader, follower, verdict)) continue;
+      if (!leader.live || leader.tokens.size() < window || !similar(leader, follower, verdict))
+        continue;
       verdict.end = follower.reseeds++ >= options_.reseeds;
       follower.tokens.clear();
       follower.hidden.clear();
