@@ -185,6 +185,7 @@ void read_server(Section section, Config& config) {
   section.read("request_timeout_s", server.request_timeout_s, 1, 604800);
   section.read("drain_timeout_s", server.drain_timeout_s, 0, 86400);
   section.read("threads", server.threads, 4, 4096);
+  section.read("default_max_tokens", server.default_max_tokens, 1, 1 << 20);
   section.read("trace_path", server.trace_path);
   section.read("think_by_default", server.think_by_default);
   section.finish();

@@ -19,6 +19,7 @@ struct ServerOptions {
   int io_timeout_s = 60;          // of one read or write
   int request_timeout_s = 3600;   // then the request fails with 504
   int drain_timeout_s = 60;       // of a graceful stop
+  int default_max_tokens = 1024;  // of a chat answer that sets no limit
   int threads = 160;              // requests handled at the same time
   std::string trace_path;         // JSON lines; empty: traces are not kept
   bool think_by_default = false;  // every chat request thinks in streams

@@ -1,0 +1,114 @@
+// polyphon serve: the server until SIGINT or SIGTERM; a second signal ends it at once.
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "app/command.h"
+#include "app/load.h"
+#include "app/model_catalogue.h"
+#include "base/error.h"
+#include "server/server.h"
+
+namespace polyphon {
+namespace {
+
+struct ServeFlags {
+  ModelFlags model;
+  std::string host, data_dir, key_file, trace_path, tls_certificate, tls_key;
+  int port = -1;
+  bool allow_unauthenticated = false;
+};
+
+// One hash a line; blank lines and # comments are skipped.
+std::vector<std::string> read_key_hashes(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw Error(ErrorCode::kNotFound, "cannot read the key file " + path);
+  std::vector<std::string> hashes;
+  for (std::string line; std::getline(file, line);) {
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+    if (!line.empty() && line[0] != '#') hashes.push_back(line);
+  }
+  if (hashes.empty()) throw Error(ErrorCode::kInvalidArgument, path + " holds no key hash");
+  return hashes;
+}
+
+Config effective_config(const ServeFlags& flags) {
+  Config config = flags.model.config();
+  ServerOptions& server = config.server;
+  if (!flags.host.empty()) server.host = flags.host;
+  if (flags.port >= 0) server.port = flags.port;
+  if (!flags.key_file.empty()) server.api_key_hashes = read_key_hashes(flags.key_file);
+  if (!flags.trace_path.empty()) server.trace_path = flags.trace_path;
+  if (!flags.tls_certificate.empty()) server.tls_certificate = flags.tls_certificate;
+  if (!flags.tls_key.empty()) server.tls_key = flags.tls_key;
+  server.allow_unauthenticated = server.allow_unauthenticated || flags.allow_unauthenticated;
+  if (!flags.data_dir.empty() && server.trace_path.empty())
+    server.trace_path = flags.data_dir + "/traces.jsonl";
+  if (server.served_name.empty() && !config.model.empty() &&
+      config.model.find('/') == std::string::npos)
+    server.served_name = config.model;
+  if (server.served_name.empty() && config.model.empty()) server.served_name = default_model_name();
+  return config;
+}
+
+int serve(const ServeFlags& flags) {
+  // Before any thread starts, so that all of them leave the signals to the one that waits.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  const Config config = effective_config(flags);
+  auto reasoner = load_reasoner(config);
+  Server server(*reasoner, config.server);
+  server.bind();
+
+  std::jthread stopper([&] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal == SIGTERM || signal == SIGINT)
+      std::cerr << "polyphon: stopping, running requests finish\n";
+    std::thread([&signals] {
+      int again = 0;
+      sigwait(&signals, &again);
+      std::_Exit(1);
+    }).detach();
+    server.stop();
+  });
+  const ModelInfo& info = reasoner->model().info();
+  const ComputeInfo compute = compute_info();
+  print_out(fmt::format(
+      "{} ({}), {} KV cells, {} CPU kernels{}\nlistening on {}://{}:{}\n", info.name,
+      info.description, reasoner->engine().capacity_cells(), compute.cpu_variant,
+      info.supports_views ? "" : "; no streams: " + info.views_reason,
+      config.server.tls_certificate.empty() ? "http" : "https", config.server.host, server.port()));
+  server.serve();
+  return 0;
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Run& run) {
+  auto flags = std::make_shared<ServeFlags>();
+  CLI::App& command = *app.add_subcommand("serve", "OpenAI-compatible server");
+  flags->model.add_to(command);
+  command.add_option("--host", flags->host, "127.0.0.1");
+  command.add_option("--port", flags->port, "8080; 0: any free one")->check(CLI::Range(0, 65535));
+  command.add_option("--data-dir", flags->data_dir, "keeps traces.jsonl there");
+  command.add_option("--api-key-file", flags->key_file, "SHA-256 hashes of keys, one a line");
+  command.add_option("--trace-file", flags->trace_path, "append traces to this JSON-lines file");
+  command.add_option("--tls-cert", flags->tls_certificate, "PEM file");
+  command.add_option("--tls-key", flags->tls_key, "PEM file");
+  command.add_flag("--allow-unauthenticated", flags->allow_unauthenticated,
+                   "listen beyond loopback without a key");
+  command.callback([flags, &run] { run = [flags] { return serve(*flags); }; });
+}
+
+}  // namespace polyphon

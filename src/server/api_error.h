@@ -1,0 +1,20 @@
+// OpenAI's error object and the status that goes with it.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "core/trace.h"
+
+namespace polyphon {
+
+int http_status(ErrorCode code);
+// {"error": {"message", "type", "param", "code"}}
+Json error_body(int status, const std::string& message, const std::string& param = "",
+                const std::string& code = "");
+Json error_body(const Error& error);
+
+// One line of JSON; invalid UTF-8 becomes U+FFFD instead of an exception.
+std::string to_text(const Json& json);
+
+}  // namespace polyphon

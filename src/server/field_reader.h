@@ -1,0 +1,42 @@
+// Typed access to a JSON object from outside. Every refusal names the field by its full path and
+// the value, as OpenAI's `param` and message do. null counts as absent.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/trace.h"
+
+namespace polyphon {
+
+// Throws Error{kInvalidArgument}: not JSON (where), not UTF-8, not an object.
+Json parse_body(const std::string& body);
+
+class FieldReader {
+ public:
+  // `object` must outlive this. `path` stands before every field's name.
+  explicit FieldReader(const Json& object, std::string path = "");
+
+  // The value, or null.
+  const Json* find(const char* key) const;
+  std::optional<std::string> string(const char* key) const;
+  std::optional<bool> boolean(const char* key) const;
+  std::optional<int64_t> integer(const char* key, int64_t least, int64_t most) const;
+  std::optional<double> number(const char* key, double least, double most) const;
+  // A string, or an array of strings.
+  std::vector<std::string> strings(const char* key, size_t most) const;
+  // Null when absent.
+  const Json* array(const char* key) const;
+  const Json* object(const char* key) const;
+
+  std::string path(const std::string& key) const;
+  [[noreturn]] void refuse(const std::string& key, const std::string& why) const;
+
+ private:
+  const Json& object_;
+  std::string path_;
+};
+
+}  // namespace polyphon

@@ -1,0 +1,111 @@
+#include "server/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace polyphon {
+
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+struct Metrics::Families {
+  explicit Families(std::string version) : labels{{"version", std::move(version)}} {}
+
+  Counter& counter(const char* name, const char* help, prometheus::Labels more = {}) {
+    more.insert(labels.begin(), labels.end());
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add(more);
+  }
+  Gauge& gauge(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
+  }
+  Histogram& histogram(const char* name, const char* help, double first) {
+    Histogram::BucketBoundaries bounds;
+    for (double bound = first; bounds.size() < 16; bound *= 2) bounds.push_back(bound);
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(labels,
+                                                                                     bounds);
+  }
+  void set(const char* name, const char* help, double value) { gauge(name, help).Set(value); }
+  // A counter whose total the engine keeps.
+  void total(const char* name, const char* help, double value) {
+    Counter& known = counter(name, help);
+    known.Increment(std::max(0.0, value - known.Value()));
+  }
+
+  const prometheus::Labels labels;
+  prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
+  std::mutex scraping;  // total() reads and then increments
+};
+
+Metrics::Metrics(const std::string& version) : families_(std::make_unique<Families>(version)) {
+  for (const char* outcome : {"finished", "failed"})
+    families_->counter("polyphon_sessions_total", "Sessions by outcome", {{"outcome", outcome}});
+  for (const char* mode : {"kv", "prefill", "compact", "vote"})
+    families_->counter("polyphon_merges_total", "Merges by mode", {{"mode", mode}});
+  families_->counter("polyphon_collapse_events_total", "Streams re-seeded or ended as followers");
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::observe(const SessionEvent& event) {
+  Families& f = *families_;
+  if (std::holds_alternative<Failed>(event))
+    f.counter("polyphon_sessions_total", "", {{"outcome", "failed"}}).Increment();
+  const auto* finished = std::get_if<Finished>(&event);
+  if (!finished) return;
+  f.counter("polyphon_sessions_total", "", {{"outcome", "finished"}}).Increment();
+  const Timings& timings = finished->timings;
+  f.histogram("polyphon_time_to_first_token_seconds", "Submitted to the first answer token", 0.01)
+      .Observe(timings.time_to_first_answer_token_ms / 1000);
+  if (timings.answer_tokens > 1)
+    f.histogram("polyphon_time_per_output_token_seconds", "Between tokens of an answer", 0.001)
+        .Observe(timings.answer_ms / 1000 / (timings.answer_tokens - 1));
+  f.histogram("polyphon_request_seconds", "Submitted to the end", 0.05)
+      .Observe(timings.total_ms / 1000);
+  if (finished->polyphon.is_null()) return;
+  f.counter("polyphon_merges_total", "", {{"mode", finished->polyphon.at("merge")}}).Increment();
+  for (const Json& decision : finished->polyphon.at("decisions"))
+    if (decision.at("kind") == "collapse")
+      f.counter("polyphon_collapse_events_total", "").Increment();
+}
+
+std::string Metrics::scrape(const EngineStatus& status) {
+  Families& f = *families_;
+  std::lock_guard lock(f.scraping);
+  const auto prompt = static_cast<double>(status.prompt_tokens);
+  const auto generated = static_cast<double>(status.generated_tokens);
+  f.total("llamacpp:prompt_tokens_total", "Prompt tokens processed", prompt);
+  f.total("llamacpp:prompt_seconds_total", "Time in prompts", status.prefill_seconds);
+  f.total("llamacpp:tokens_predicted_total", "Tokens generated", generated);
+  f.total("llamacpp:tokens_predicted_seconds_total", "Time in generation", status.decode_seconds);
+  f.total("llamacpp:n_decode_total", "Steps of the engine", static_cast<double>(status.steps));
+  f.set("llamacpp:prompt_tokens_seconds", "Prompt tokens a second",
+        status.prefill_seconds > 0 ? prompt / status.prefill_seconds : 0);
+  f.set("llamacpp:predicted_tokens_seconds", "Generated tokens a second",
+        status.decode_seconds > 0 ? generated / status.decode_seconds : 0);
+  f.set("llamacpp:kv_cache_usage_ratio", "KV cells used",
+        static_cast<double>(status.cells_used) / std::max(1, status.cells_capacity));
+  f.set("llamacpp:kv_cache_tokens", "KV cells used", status.cells_used);
+  f.set("llamacpp:requests_processing", "Requests decoding", status.sessions_live);
+  f.set("llamacpp:requests_deferred", "Requests waiting", status.sessions_waiting);
+  f.set("polyphon_streams_live", "Sequences with something to decode", status.sequences_decoding);
+  f.set("polyphon_kv_cells_capacity", "KV cells there are", status.cells_capacity);
+  f.set("polyphon_kv_cells_used", "KV cells in any view", status.cells_used);
+  f.set("polyphon_kv_cells_cached", "KV cells that only the prefix cache holds",
+        status.cells_cached);
+  f.set("polyphon_prefixes_cached", "Entries of the prefix cache", status.prefixes_cached);
+  f.total("polyphon_prompt_tokens_cached_total", "Prompt tokens spared by the prefix cache",
+          static_cast<double>(status.prompt_tokens_cached));
+  f.total("polyphon_sample_seconds_total", "Time in sampling", status.sample_seconds);
+  f.total("polyphon_sessions_cancelled_total", "Clients gone or out of time",
+          static_cast<double>(status.sessions_cancelled));
+  return prometheus::TextSerializer().Serialize(f.registry.Collect());
+}
+
+}  // namespace polyphon

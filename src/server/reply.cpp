@@ -1,0 +1,26 @@
+#include "server/reply.h"
+
+#include <fmt/format.h>
+
+#include <random>
+
+#include "server/api_error.h"
+
+namespace polyphon {
+
+std::string sse(const Json& data) { return "data: " + to_text(data) + "\n\n"; }
+
+std::string fresh_id(const std::string& prefix) {
+  std::random_device device;
+  return fmt::format("{}-{:08x}{:08x}{:08x}", prefix, device(), device(), device());
+}
+
+Json usage_json(const Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}},
+          {"completion_tokens_details", {{"reasoning_tokens", usage.reasoning_tokens}}}};
+}
+
+}  // namespace polyphon

@@ -1,0 +1,36 @@
+// What a client hears of a session: events in, server-sent events or one JSON body out, in the form
+// of the endpoint. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "reason/events.h"
+#include "server/request_reader.h"
+
+namespace polyphon {
+
+class Reply {
+ public:
+  virtual ~Reply() = default;
+  // SSE text to send now, often empty.
+  virtual std::string stream(const SessionEvent& event) = 0;
+  // After Finished: the last SSE text.
+  virtual std::string stream_end() = 0;
+  // After Finished: the body of a reply that is not streamed.
+  virtual Json body() = 0;
+};
+
+// One "data: ..." event.
+std::string sse(const Json& data);
+// "prefix-" and 24 random hex digits.
+std::string fresh_id(const std::string& prefix);
+Json usage_json(const Usage& usage);
+
+std::unique_ptr<Reply> make_chat_reply(const GenerationRequest& request,
+                                       const std::string& version);
+std::unique_ptr<Reply> make_completion_reply(const GenerationRequest& request,
+                                             const std::string& version);
+std::unique_ptr<Reply> make_responses_reply(const GenerationRequest& request);
+
+}  // namespace polyphon

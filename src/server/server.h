@@ -1,0 +1,34 @@
+// The HTTP server: OpenAI's API, llama-server's introspection, metrics. Handlers run on the HTTP
+// library's threads, one request each; they wait on the session's channel, never on the decoder.
+#pragma once
+
+#include <memory>
+
+#include "reason/reasoner.h"
+#include "server/options.h"
+
+namespace polyphon {
+
+class Server {
+ public:
+  // `reasoner` must outlive this. Throws Error{kInvalidArgument} for options that cannot be, such
+  // as a host beyond loopback without a key.
+  Server(Reasoner& reasoner, const ServerOptions& options);
+  ~Server();
+
+  // Throws Error{kUnavailable} when the port is in use.
+  void bind();
+  // After bind().
+  int port() const;
+  // Blocks until stop().
+  void serve();
+  // Any thread; once. New requests get 503, running ones finish (at most drain_timeout_s), then
+  // serve() returns.
+  void stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace polyphon
