@@ -241,9 +241,13 @@ std::optional<std::string> introduced(std::string_view text) {
   return std::nullopt;
 }
 
-// "so 12 + 5 = 17", "(B)", "Yes, ...", or any number; the last of them.
+// "so 12 + 5 = 17", "(B)", "Yes, ...", "Therefore, no." or any number; the last of them.
 std::optional<std::string> mentioned(std::string_view sentence) {
   if (auto word = leading_yes_no(sentence)) return word;
+  constexpr int kVerdict = 4;  // words, as in "Therefore, yes."
+  if (const size_t space = sentence.rfind(' ');
+      space != std::string_view::npos && count_words(sentence) <= kVerdict)
+    if (auto word = leading_yes_no(sentence.substr(space + 1))) return word;
   if (auto choice = last_choice(sentence)) return choice;
   if (const size_t equals = sentence.rfind('='); equals != std::string_view::npos) {
     const std::string_view right = trim(sentence.substr(equals + 1));

@@ -8,8 +8,8 @@ namespace polyphon {
 
 // The answer as written, empty if none can be found. Looked for in this order: the last \boxed{};
 // the last "answer is X", "answer: X", "correct option is X" or "#### X"; then, in the last
-// sentence that has one of them: "Yes, ..." or "No.", a choice "(B)", the number after the last
-// '=', the last number.
+// sentence that has one of them: "Yes, ..." or "Therefore, no.", a choice "(B)", the number after
+// the last '=', the last number.
 std::string extract_answer(std::string_view text);
 
 // The form in which answers are compared: lower case; "1,000" is 1000, "3.0" is 3, "12 apples" is

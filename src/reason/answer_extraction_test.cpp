@@ -27,7 +27,7 @@ std::vector<Row> read_answers() {
     if (line.starts_with("# ") || tab == std::string::npos) continue;
     std::string text = line.substr(0, tab);
     for (size_t at = text.find("\\n"); at != std::string::npos; at = text.find("\\n", at))
-      text.replace(at, 2, "\n");
+      text.replace(at, 2, 1, '\n');
     rows.push_back({number, text, line.substr(tab + 1)});
   }
   return rows;

@@ -107,7 +107,7 @@ void simplify_number(std::string& text) {
     if (text.back() == '.') text.pop_back();
   }
   const size_t sign = text.starts_with('-') ? 1 : 0;
-  if (text.size() == sign || text[sign] == '.') text.insert(sign, "0");
+  if (text.size() == sign || text[sign] == '.') text.insert(sign, 1, '0');
   if (text == "-0") text = "0";
 }
 

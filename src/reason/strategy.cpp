@@ -3,7 +3,7 @@
 namespace polyphon {
 
 const std::vector<Strategy>& built_in_strategies() {
-  static const std::vector<Strategy> kStrategies = {
+  static const std::vector<Strategy> strategies = {
       {"direct", "Let me solve this step by step.\n"},
       {"lateral", "Let me look at this from an unusual angle.\n"},
       {"devils_advocate",
@@ -14,7 +14,7 @@ const std::vector<Strategy>& built_in_strategies() {
       {"estimate_first",
        "Let me first estimate roughly what the answer should be, then compute it.\n"},
       {"restate", "Let me restate the problem in my own words and list what is known.\n"}};
-  return kStrategies;
+  return strategies;
 }
 
 }  // namespace polyphon
