@@ -1,0 +1,257 @@
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "base/channel.h"
+#include "base/error.h"
+#include "model/fake_decoder.h"
+
+namespace polyphon {
+namespace {
+
+const SteadyClock kClock;
+
+struct Outcome {
+  std::string text;
+  std::optional<ErrorCode> failed;
+  int cached = 0;
+  Trace trace;
+};
+
+// Decodes a prompt, samples a few tokens greedily, and reports.
+class ScriptedSession : public Session {
+ public:
+  ScriptedSession(Tokens prompt, int tokens, std::shared_ptr<Channel<Outcome>> done)
+      : prompt_(std::move(prompt)), tokens_(tokens), done_(std::move(done)) {}
+
+  SessionNeeds needs() const override {
+    return {static_cast<int>(prompt_.size()) + tokens_ + 1, 1};
+  }
+  const Tokens& prompt() const override { return prompt_; }
+  void start(SessionViews& views) override {
+    views_ = &views;
+    SamplingParams greedy;
+    greedy.temperature = 0;
+    views.generate(views.open_prompt(prompt_), std::make_unique<Sampler>(greedy, nullptr, false),
+                   "answer");
+  }
+  void on_token(SequenceNumber sequence, const SampledToken& token) override {
+    outcome_.text += static_cast<char>(token.token);
+    if (static_cast<int>(outcome_.text.size()) < tokens_) return;
+    views_->stop(sequence, false);
+    outcome_.cached = views_->cached_prompt_tokens();
+    outcome_.trace = views_->trace();
+    finished_ = true;
+    done_->push(outcome_);
+  }
+  void after_step() override {}
+  bool finished() const override { return finished_; }
+  void fail(const Error& error) override {
+    outcome_.failed = error.code();
+    done_->push(outcome_);
+  }
+
+ protected:
+  Tokens prompt_;
+  int tokens_;
+  std::shared_ptr<Channel<Outcome>> done_;
+  SessionViews* views_ = nullptr;
+  Outcome outcome_;
+  bool finished_ = false;
+};
+
+Tokens tokens_of(const std::string& text) { return Tokens(text.begin(), text.end()); }
+
+class EngineTest : public ::testing::Test {
+ protected:
+  void start(FakeDecoder::Options sizes = {}, EngineOptions options = {}) {
+    auto decoder = std::make_unique<FakeDecoder>(sizes);
+    decoder_ = decoder.get();
+    engine_ = std::make_unique<Engine>(std::move(decoder), options, kClock);
+  }
+  std::shared_ptr<Channel<Outcome>> run(const std::string& prompt, int tokens,
+                                        SessionTerms terms = {}) {
+    auto done = std::make_shared<Channel<Outcome>>();
+    engine_->submit(std::make_unique<ScriptedSession>(tokens_of(prompt), tokens, done), terms);
+    return done;
+  }
+  static Outcome wait(const std::shared_ptr<Channel<Outcome>>& done) {
+    auto outcome = done->pop(std::chrono::seconds(20));
+    EXPECT_TRUE(outcome.has_value());
+    return outcome.value_or(Outcome{});
+  }
+  void idle() { ASSERT_TRUE(engine_->drain(std::chrono::seconds(20))); }
+
+  FakeDecoder* decoder_ = nullptr;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(EngineTest, TextDoesNotDependOnWhatIsDecodedBeside) {
+  start();
+  const std::string alone = wait(run("one prompt", 20)).text;
+  std::vector<std::shared_ptr<Channel<Outcome>>> others;
+  for (int i = 0; i < 12; ++i) others.push_back(run("other " + std::to_string(i), 30));
+  EXPECT_EQ(wait(run("one prompt", 20)).text, alone);
+  for (auto& other : others) EXPECT_EQ(wait(other).text.size(), 30u);
+}
+
+TEST_F(EngineTest, LongPromptsAreChunkedAndGiveTheSameText) {
+  FakeDecoder::Options small;
+  small.max_rows = 16;
+  start(small);
+  const std::string prompt(300, 'x');
+  const std::string chunked = wait(run(prompt, 8)).text;
+  FakeDecoder::Options large;
+  large.max_rows = 512;
+  start(large);
+  EXPECT_EQ(wait(run(prompt, 8)).text, chunked);
+}
+
+TEST_F(EngineTest, APromptSeenBeforeIsJoinedFromTheCache) {
+  start();
+  const Outcome first = wait(run("a system prompt, then a question", 5));
+  EXPECT_EQ(first.cached, 0);
+  const Outcome again = wait(run("a system prompt, then a question", 5));
+  EXPECT_EQ(again.cached, 31);  // all but the last token
+  EXPECT_EQ(again.text, first.text);
+  const Outcome other = wait(run("a system prompt, then another", 5));
+  EXPECT_EQ(other.cached, 23);
+}
+
+TEST_F(EngineTest, ThePrefixCacheIsPerTenant) {
+  start();
+  SessionTerms alice, bob;
+  alice.tenant = "alice";
+  bob.tenant = "bob";
+  wait(run("a shared beginning", 5, alice));
+  EXPECT_EQ(wait(run("a shared beginning", 5, bob)).cached, 0);
+  EXPECT_GT(wait(run("a shared beginning", 5, alice)).cached, 0);
+}
+
+TEST_F(EngineTest, CachedPrefixesGiveWayToSessions) {
+  FakeDecoder::Options sizes;
+  sizes.capacity_cells = 256;
+  start(sizes);
+  for (int i = 0; i < 20; ++i) {
+    const std::string prompt = std::to_string(i) + std::string(150, 'p');
+    EXPECT_EQ(wait(run(prompt, 40)).text.size(), 40u);
+  }
+}
+
+TEST_F(EngineTest, SessionsWaitForCellsAndAllFinish) {
+  FakeDecoder::Options sizes;
+  sizes.capacity_cells = 300;
+  start(sizes);
+  std::vector<std::shared_ptr<Channel<Outcome>>> all;
+  for (int i = 0; i < 16; ++i) all.push_back(run("prompt " + std::to_string(i), 80));
+  for (auto& done : all) EXPECT_EQ(wait(done).text.size(), 80u);
+  idle();
+  EXPECT_EQ(engine_->status().cells_used, engine_->status().cells_cached);
+}
+
+TEST_F(EngineTest, WhatCanNeverFitIsRefusedWithTheFigures) {
+  FakeDecoder::Options sizes;
+  sizes.capacity_cells = 100;
+  start(sizes);
+  try {
+    run("prompt", 200);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_NE(std::string(error.what()).find("207 KV cells"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(EngineTest, AFullQueueIsRefused) {
+  FakeDecoder::Options sizes;
+  sizes.capacity_cells = 2000;
+  EngineOptions options;
+  options.max_waiting = 1;
+  start(sizes, options);
+  std::vector<std::shared_ptr<Channel<Outcome>>> accepted;
+  bool refused = false;
+  for (int i = 0; i < 10 && !refused; ++i) {
+    try {
+      accepted.push_back(run("prompt " + std::to_string(i), 1500));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kOverloaded);
+      refused = true;
+    }
+  }
+  EXPECT_TRUE(refused);
+  for (auto& done : accepted) EXPECT_EQ(wait(done).text.size(), 1500u);
+}
+
+TEST_F(EngineTest, ACancelledSessionFreesItsCells) {
+  start();
+  SessionTerms terms;
+  terms.cancelled = std::make_shared<std::atomic<bool>>(false);
+  auto done = run("to be cancelled", 3000, terms);
+  terms.cancelled->store(true);
+  EXPECT_EQ(wait(done).failed, ErrorCode::kCancelled);
+  idle();
+  EXPECT_EQ(engine_->status().cells_used, engine_->status().cells_cached);
+  EXPECT_EQ(engine_->status().sessions_cancelled, 1);
+}
+
+TEST_F(EngineTest, ADeadlineEndsASession) {
+  start();
+  SessionTerms terms;
+  terms.deadline = kClock.now();
+  EXPECT_EQ(wait(run("too late", 100, terms)).failed, ErrorCode::kDeadlineExceeded);
+}
+
+TEST_F(EngineTest, ABackendFailureEndsTheSessionsAndNotTheEngine) {
+  start();
+  decoder_->fail_decode(0, DecodeStatus::kFailed);
+  EXPECT_EQ(wait(run("prompt", 10)).failed, ErrorCode::kInternal);
+  EXPECT_EQ(wait(run("prompt", 10)).text.size(), 10u);
+}
+
+TEST_F(EngineTest, DrainingRefusesNewSessionsAndFinishesOld) {
+  start();
+  auto done = run("prompt", 200);
+  idle();
+  EXPECT_EQ(wait(done).text.size(), 200u);
+  EXPECT_THROW(run("prompt", 10), Error);
+}
+
+TEST_F(EngineTest, EndingTheEngineFailsWhatRuns) {
+  start();
+  auto done = run("prompt", 3900);
+  engine_.reset();
+  const Outcome outcome = wait(done);
+  EXPECT_TRUE(outcome.failed == ErrorCode::kUnavailable || outcome.text.size() == 3900u);
+}
+
+TEST_F(EngineTest, TheTraceHoldsEveryTokenWithItsPositionAndStep) {
+  start();
+  wait(run("abcdef", 4));
+  const Trace trace = wait(run("abcdef", 4)).trace;
+  ASSERT_EQ(trace.spans.size(), 2u);
+  EXPECT_EQ(trace.cached_prompt_tokens, 5);
+  EXPECT_EQ(trace.spans[0].begin, 0);
+  EXPECT_EQ(trace.spans[0].tokens, tokens_of("abcdef"));
+  EXPECT_EQ(trace.spans[0].steps, (std::vector<Step>{-1, -1, -1, -1, -1, 0}));
+  EXPECT_EQ(trace.spans[1].owner, "answer");
+  EXPECT_EQ(trace.spans[1].begin, 6);
+  EXPECT_EQ(trace.spans[1].steps, (std::vector<Step>{1, 2, 3}));  // the last is never decoded
+}
+
+TEST_F(EngineTest, InteractiveSessionsGoFirst) {
+  start();
+  SessionTerms background;
+  background.priority = Priority::kBackground;
+  auto slow = run("in the background", 3000, background);
+  const Outcome fast = wait(run("interactive", 50));
+  EXPECT_EQ(fast.text.size(), 50u);
+  EXPECT_FALSE(slow->pop(std::chrono::milliseconds(0)).has_value());
+  EXPECT_EQ(wait(slow).text.size(), 3000u);
+}
+
+}  // namespace
+}  // namespace polyphon
