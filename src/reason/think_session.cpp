@@ -22,6 +22,14 @@ namespace {
 
 constexpr int kMaxPlanTokens = 24;
 
+// Only streams that have siblings and may be ended are watched; others need no hidden states.
+bool may_collapse(const ThinkRequest& request, const ReasonOptions& options) {
+  if (!options.collapse.enabled || request.ignore_eos) return false;
+  const auto& phases = request.topology.phases;
+  return request.topology.is_auto() ||
+         std::any_of(phases.begin(), phases.end(), [](const Phase& p) { return p.streams > 1; });
+}
+
 class ThinkSession final : public Session {
  public:
   ThinkSession(const LanguageModel& model, ThinkRequest request, const ReasonOptions& options,
@@ -33,6 +41,7 @@ class ThinkSession final : public Session {
         header_(header),
         events_(std::move(events)),
         needs_(plan_needs(request_, options_, vocabulary_)),
+        watches_collapse_(may_collapse(request_, options_)),
         submitted_(std::chrono::steady_clock::now()),
         topology_(request_.topology) {
     POLYPHON_CHECK(!request_.prompt.empty() && !options_.strategies.empty());
@@ -43,7 +52,7 @@ class ThinkSession final : public Session {
   }
 
   SessionNeeds needs() const override { return {needs_.cells, needs_.sequences}; }
-  bool wants_hidden() const override { return options_.collapse.enabled; }
+  bool wants_hidden() const override { return watches_collapse_; }
   const Tokens& prompt() const override { return request_.prompt; }
   bool finished() const override { return stage_ == Stage::kDone; }
 
@@ -80,6 +89,7 @@ class ThinkSession final : public Session {
   const TraceHeader header_;
   const std::shared_ptr<EventChannel> events_;
   const PlanNeeds needs_;
+  const bool watches_collapse_;
   const TimePoint submitted_;
   std::unique_ptr<Grammar> answer_grammar_;
 
@@ -195,8 +205,7 @@ void ThinkSession::start_phase() {
   base_end_ = views_->next_position(base_sequence_);
   streams_.clear();
   watch_.reset();
-  if (options_.collapse.enabled && !request_.ignore_eos)
-    watch_.emplace(options_.collapse, phase.streams);
+  if (watches_collapse_ && phase.streams > 1) watch_.emplace(options_.collapse, phase.streams);
   agreement_.emplace(options_.agreement, phase.streams);
   for (int i = 0; i < phase.streams; ++i) start_stream(i, phase);
 }

@@ -1,0 +1,296 @@
+// polyphon bench: our engine and plain libllama on the same work in one process, so that every
+// figure is a ratio.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+
+#include "app/command.h"
+#include "app/load.h"
+#include "app/model_catalogue.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "engine/sample_rows.h"
+#include "model/plain_llama.h"
+
+namespace polyphon {
+namespace {
+
+struct BenchFlags {
+  ModelFlags model;
+  bool json = false, quick = false;
+  int repeats = 3;
+  std::string output, commit;
+};
+
+struct Spread {
+  double median = 0, least = 0, most = 0;
+};
+
+template <typename Measure>
+Spread repeat(int times, Measure measure) {
+  std::vector<double> values;
+  for (int i = 0; i < times; ++i) values.push_back(measure(i));
+  std::sort(values.begin(), values.end());
+  return {values[values.size() / 2], values.front(), values.back()};
+}
+
+Json to_json(const Spread& spread) {
+  return {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}};
+}
+
+std::string processor() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(": ") + 2);
+  return "unknown";
+}
+
+double peak_memory_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+// Runs rows as they are measured, prints and keeps them.
+class Report {
+ public:
+  explicit Report(bool json) : json_(json) {}
+  void add(Json row, const std::string& text) {
+    if (!json_) print_out(text + "\n");
+    rows_.push_back(std::move(row));
+  }
+  Json whole(const BenchFlags& flags, const Reasoner& reasoner) const {
+    return {{"bench", "streams"},
+            {"machine", {{"cpu", processor()}, {"kernels", compute_info().cpu_variant}}},
+            {"commit", flags.commit},
+            {"model", reasoner.model().info().description},
+            {"model_digest", reasoner.identity().model_digest},
+            {"repeats", flags.repeats},
+            {"rows", rows_}};
+  }
+
+ private:
+  bool json_;
+  Json rows_ = Json::array();
+};
+
+class StreamsBench {
+ public:
+  StreamsBench(const BenchFlags& flags, const Config& config)
+      : flags_(flags),
+        reasoner_(load_reasoner(config)),
+        plain_(reasoner_->model().info().path, config.decoder.context_cells,
+               config.decoder.threads),
+        report_(flags.json) {}
+
+  int run() {
+    for (const int prompt : flags_.quick ? std::vector{128} : std::vector{128, 2048})
+      for (const int streams : {1, 2, 4, 8, 16}) throughput(prompt, streams);
+    depth_and_breadth();
+    merges();
+    const Json whole = report_.whole(flags_, *reasoner_);
+    if (flags_.json) print_out(whole.dump(2) + "\n");
+    if (!flags_.output.empty()) {
+      std::ofstream file(flags_.output);
+      file << whole.dump(2) << "\n";
+      if (!file.flush()) throw Error(ErrorCode::kInternal, "cannot write " + flags_.output);
+    }
+    return 0;
+  }
+
+ private:
+  // A prompt of about so many tokens, other ones each time, so that no prefix is found again.
+  Tokens prompt_of(int tokens, int salt) const {
+    const Vocabulary& vocabulary = reasoner_->model().vocabulary();
+    std::string text = fmt::format("{} ", salt);
+    Tokens prompt;
+    while (static_cast<int>(prompt.size()) < tokens) {
+      text += "The quick brown fox jumps over the lazy dog and counts its steps. ";
+      prompt = vocabulary.tokenize(text, false, true);
+    }
+    prompt.resize(static_cast<size_t>(tokens));
+    return prompt;
+  }
+
+  void throughput(int prompt_tokens, int streams) {
+    const int tokens = 48;
+    const Spread ours = repeat(flags_.repeats, [&](int i) {
+      CompletionRequest request;
+      request.prompt = prompt_of(prompt_tokens, 100 * streams + i);
+      request.choices = streams;
+      request.max_tokens = tokens;
+      request.ignore_eos = true;
+      SessionTicket ticket = reasoner_->complete(request, {});
+      const Finished finished = wait_finished(ticket);
+      return 1000.0 * (streams * (tokens - 1)) / finished.timings.answer_ms;
+    });
+    const Spread peer = repeat(flags_.repeats, [&](int i) {
+      const auto run = plain_.decode(prompt_of(prompt_tokens, i), streams, tokens);
+      return run.tokens / run.decode_seconds;
+    });
+    report_.add(
+        {{"what", "throughput"},
+         {"prompt", prompt_tokens},
+         {"streams", streams},
+         {"tokens_per_s", to_json(ours)},
+         {"plain_tokens_per_s", to_json(peer)},
+         {"ratio", ours.median / peer.median}},
+        fmt::format(
+            "prompt {:>5}, {:>2} streams: {:7.1f} tokens/s, plain libllama {:7.1f}, ratio {:.2f}",
+            prompt_tokens, streams, ours.median, peer.median, ours.median / peer.median));
+  }
+
+  Finished think(const std::string& topology, MergeMode merge, int salt) {
+    ThinkInput input;
+    input.chat.messages = {
+        {{"role", "user"},
+         {"content",
+          fmt::format("Problem {}: pens come in boxes of 12. How many boxes for 150 pens?",
+                      salt)}}};
+    input.topology = parse_topology(topology);
+    input.merge = merge;
+    input.sampling.seed = static_cast<uint64_t>(salt);
+    input.answer_sampling = input.sampling;
+    input.max_answer_tokens = 16;
+    input.ignore_eos = true;
+    SessionTicket ticket = reasoner_->think(input, {});
+    return wait_finished(ticket);
+  }
+
+  // The same number of tokens as one chain and as eight streams.
+  void depth_and_breadth() {
+    const int budget = flags_.quick ? 512 : 2048;
+    const std::string breadth = fmt::format("8x{}", budget / 8),
+                      depth = fmt::format("1x{}", budget);
+    const auto seconds = [&](const std::string& topology) {
+      return repeat(flags_.quick ? 1 : flags_.repeats, [&](int i) {
+        return think(topology, MergeMode::kKv, 500 + i).timings.time_to_first_answer_token_ms /
+               1000;
+      });
+    };
+    const Spread wide = seconds(breadth);
+    const double wide_memory = peak_memory_mib();
+    const Spread deep = seconds(depth);
+    const double deep_memory = peak_memory_mib();
+    const Spread peer = repeat(flags_.quick ? 1 : flags_.repeats, [&](int i) {
+      const auto run = plain_.decode(prompt_of(64, 900 + i), 1, budget);
+      return run.prefill_seconds + run.decode_seconds;
+    });
+    report_.add(
+        {{"what", "time_to_answer"},
+         {"breadth", breadth},
+         {"depth", depth},
+         {"breadth_s", to_json(wide)},
+         {"depth_s", to_json(deep)},
+         {"plain_depth_s", to_json(peer)},
+         {"ratio", deep.median / wide.median},
+         {"ratio_to_plain", peer.median / wide.median},
+         {"peak_memory_mib", {{"breadth", wide_memory}, {"after_depth", deep_memory}}}},
+        fmt::format("time to answer: {} {:.1f} s, {} {:.1f} s ({:.2f}x), plain libllama's chain "
+                    "{:.1f} s ({:.2f}x); peak memory {:.0f} MiB, then {:.0f} MiB",
+                    breadth, wide.median, depth, deep.median, deep.median / wide.median,
+                    peer.median, peer.median / wide.median, wide_memory, deep_memory));
+  }
+
+  // From the streams' end to the first answer token.
+  void merges() {
+    const std::string topology = flags_.quick ? "8x64" : "8x256";
+    double kv_ms = 0;
+    for (const MergeMode mode :
+         {MergeMode::kKv, MergeMode::kPrefill, MergeMode::kCompact, MergeMode::kVote}) {
+      int tokens = 0;
+      const Spread ms = repeat(flags_.repeats, [&](int i) {
+        const Finished finished = think(topology, mode, 700 + i);
+        tokens = finished.timings.merge_prefill_tokens;
+        return finished.timings.merge_ms;
+      });
+      if (mode == MergeMode::kKv) kv_ms = ms.median;
+      Json row = {{"what", "merge"},
+                  {"topology", topology},
+                  {"mode", to_string(mode)},
+                  {"merge_prefill_tokens", tokens},
+                  {"first_answer_token_ms", to_json(ms)},
+                  {"ratio_to_kv", ms.median / kv_ms}};
+      double plain_ms = 0;
+      if (mode == MergeMode::kPrefill) {
+        plain_ms = 1000 * plain_.prefill(prompt_of(64 + tokens, 1));
+        row["plain_prefill_ms"] = plain_ms;
+      }
+      report_.add(
+          std::move(row),
+          fmt::format(
+              "merge {:<8} of {}: {:>5} tokens, {:7.1f} ms to the first answer token "
+              "({:.1f}x kv){}",
+              to_string(mode), topology, tokens, ms.median, ms.median / kv_ms,
+              plain_ms > 0 ? fmt::format(", plain libllama's prefill {:.0f} ms", plain_ms) : ""));
+    }
+  }
+
+  BenchFlags flags_;
+  std::unique_ptr<Reasoner> reasoner_;
+  PlainLlama plain_;
+  Report report_;
+};
+
+int bench_streams(const BenchFlags& flags) {
+  Config config = flags.model.config();
+  if (flags.model.context_cells == 0) config.decoder.context_cells = 8192;
+  return StreamsBench(flags, config).run();
+}
+
+// Eight rows of a vocabulary of 152k, default settings, ours and llama.cpp's chain.
+int bench_sampler(const BenchFlags& flags) {
+  constexpr int kRows = 8, kVocabulary = 151936, kRepeats = 51;
+  Random random(1);
+  std::vector<std::vector<float>> logits(kRows);
+  for (auto& row : logits)
+    for (int i = 0; i < kVocabulary; ++i)
+      row.push_back(static_cast<float>(random.uniform() + random.uniform() + random.uniform()) * 6);
+  std::vector<std::unique_ptr<Sampler>> samplers;
+  std::vector<SampleJob> jobs;
+  for (int r = 0; r < kRows; ++r) {
+    SamplingParams params;
+    params.seed = static_cast<uint64_t>(r);
+    samplers.push_back(std::make_unique<Sampler>(params, nullptr, false));
+    jobs.push_back({samplers.back().get(), logits[static_cast<size_t>(r)], {}});
+  }
+  const SteadyClock clock;
+  const Spread ours = repeat(kRepeats, [&](int) {
+    const TimePoint start = clock.now();
+    sample_rows(jobs);
+    return milliseconds_between(start, clock.now());
+  });
+  const double peer = plain_sampler_ms(kRows, kVocabulary, kRepeats);
+  const Json row = {{"bench", "sampler"},  {"rows", kRows},        {"vocabulary", kVocabulary},
+                    {"ms", to_json(ours)}, {"llama_cpp_ms", peer}, {"ratio", peer / ours.median}};
+  print_out(flags.json
+                ? row.dump() + "\n"
+                : fmt::format("{} rows of {}: {:.2f} ms a step, llama.cpp's chain {:.2f} ms, "
+                              "ratio {:.1f}\n",
+                              kRows, kVocabulary, ours.median, peer, peer / ours.median));
+  return 0;
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, Run& run) {
+  auto flags = std::make_shared<BenchFlags>();
+  CLI::App& command = *app.add_subcommand("bench", "our engine beside plain libllama");
+  command.require_subcommand(1);
+  CLI::App& streams = *command.add_subcommand("streams", "throughput, time to answer, merges");
+  flags->model.add_to(streams);
+  streams.add_flag("--json", flags->json, "one JSON object");
+  streams.add_flag("--quick", flags->quick, "short prompts and budgets");
+  streams.add_option("--repeats", flags->repeats, "of each figure")->check(CLI::Range(1, 100));
+  streams.add_option("--output", flags->output, "also write the JSON object here");
+  streams.add_option("--commit", flags->commit, "noted in the result");
+  streams.callback([flags, &run] { run = [flags] { return bench_streams(*flags); }; });
+  CLI::App& sampler = *command.add_subcommand("sampler", "a step's sampling");
+  sampler.add_flag("--json", flags->json, "one JSON object");
+  sampler.callback([flags, &run] { run = [flags] { return bench_sampler(*flags); }; });
+}
+
+}  // namespace polyphon
