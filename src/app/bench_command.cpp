@@ -166,7 +166,7 @@ class StreamsBench {
     const std::string breadth = fmt::format("8x{}", budget / 8),
                       depth = fmt::format("1x{}", budget);
     const auto seconds = [&](const std::string& topology) {
-      return repeat(flags_.quick ? 1 : flags_.repeats, [&](int i) {
+      return repeat(flags_.repeats, [&](int i) {
         return think(topology, MergeMode::kKv, 500 + i).timings.time_to_first_answer_token_ms /
                1000;
       });
@@ -175,7 +175,7 @@ class StreamsBench {
     const double wide_memory = peak_memory_mib();
     const Spread deep = seconds(depth);
     const double deep_memory = peak_memory_mib();
-    const Spread peer = repeat(flags_.quick ? 1 : flags_.repeats, [&](int i) {
+    const Spread peer = repeat(flags_.repeats, [&](int i) {
       const auto run = plain_.decode(prompt_of(64, 900 + i), 1, budget);
       return run.prefill_seconds + run.decode_seconds;
     });
