@@ -37,7 +37,7 @@ build: ## the program: build/release/polyphon
 
 demo: ## one problem, 8 streams side by side, the merged answer, the timings
 	@$(SETUP) packages python llama build model
-	@scripts/demo.sh $(MODEL)
+	@scripts/demo.py $(MODEL)
 
 check: ## format, lint, layers, build, every test
 	@$(SETUP) packages python-test python-lint llama build model
