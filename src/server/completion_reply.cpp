@@ -7,6 +7,13 @@
 namespace polyphon {
 namespace {
 
+Json no_logprobs() {
+  return {{"tokens", Json::array()},
+          {"token_logprobs", Json::array()},
+          {"top_logprobs", Json::array()},
+          {"text_offset", Json::array()}};
+}
+
 class CompletionReply final : public Reply {
  public:
   CompletionReply(const GenerationRequest& request, const std::string& version)
@@ -15,22 +22,20 @@ class CompletionReply final : public Reply {
         version_(version),
         created_(std::time(nullptr)),
         include_usage_(request.include_usage),
-        wants_logprobs_(request.completions[0].sampling.logprobs >= 0),
-        choices_(static_cast<size_t>(request.completions[0].choices)) {
-    for (Choice& choice : choices_) choice.text = choice.pending_echo = request.echo_text;
+        wants_logprobs_(request.answer_sampling().logprobs >= 0),
+        choices_(request.choices()) {
+    if (request.echo.empty()) return;
+    const size_t each = choices_.size() / request.echo.size();
+    for (size_t i = 0; i < choices_.size(); ++i)
+      choices_[i].text = choices_[i].pending_echo = request.echo[i / each];
   }
 
-  std::string stream(const SessionEvent& event) override {
-    if (const auto* delta = std::get_if<AnswerDelta>(&event)) {
-      Choice& choice = choices_[static_cast<size_t>(delta->choice)];
-      choice.text += delta->text;
-      for (const TextLogprob& logprob : delta->logprobs) add(choice, logprob);
-      const std::string shown = std::exchange(choice.pending_echo, "") + delta->text;
-      return sse(chunk(delta->choice, shown, nullptr));
-    }
+  std::string on_event(const SessionEvent& event) override {
+    if (const auto* delta = std::get_if<AnswerDelta>(&event)) return on_delta(*delta);
     if (const auto* end = std::get_if<ChoiceEnded>(&event)) {
-      choices_[static_cast<size_t>(end->choice)].finish_reason = end->finish_reason;
-      return sse(chunk(end->choice, "", end->finish_reason));
+      Choice& choice = at(end->choice);
+      choice.finish_reason = end->finish_reason;
+      return sse(chunk(end->choice, std::exchange(choice.pending_echo, ""), end->finish_reason));
     }
     if (const auto* finished = std::get_if<Finished>(&event)) finished_ = *finished;
     return "";
@@ -68,17 +73,30 @@ class CompletionReply final : public Reply {
     std::string text;
     std::string pending_echo;  // goes before the first chunk
     std::string finish_reason;
-    Json logprobs = {{"tokens", Json::array()},
-                     {"token_logprobs", Json::array()},
-                     {"top_logprobs", Json::array()}};
+    Json logprobs = no_logprobs();
+    size_t offset = 0;  // of the next token's text
   };
 
-  static void add(Choice& choice, const TextLogprob& logprob) {
-    Json top = Json::object();
-    for (const TextLogprob::Alternative& other : logprob.top) top[other.text] = other.logprob;
-    choice.logprobs["tokens"].push_back(logprob.text);
-    choice.logprobs["token_logprobs"].push_back(logprob.logprob);
-    choice.logprobs["top_logprobs"].push_back(std::move(top));
+  Choice& at(int choice) { return choices_[static_cast<size_t>(choice)]; }
+
+  std::string on_delta(const AnswerDelta& delta) {
+    Choice& choice = at(delta.choice);
+    Json logprobs = no_logprobs();
+    for (const TextLogprob& logprob : delta.logprobs) {
+      Json top = Json::object();
+      for (const TextLogprob::Alternative& other : logprob.top) top[other.text] = other.logprob;
+      logprobs["tokens"].push_back(logprob.text);
+      logprobs["token_logprobs"].push_back(logprob.logprob);
+      logprobs["top_logprobs"].push_back(std::move(top));
+      logprobs["text_offset"].push_back(choice.offset);
+      choice.offset += logprob.text.size();
+    }
+    choice.text += delta.text;
+    for (auto& [key, values] : logprobs.items())
+      choice.logprobs[key].insert(choice.logprobs[key].end(), values.begin(), values.end());
+    Json data = chunk(delta.choice, std::exchange(choice.pending_echo, "") + delta.text, nullptr);
+    if (wants_logprobs_) data["choices"][0]["logprobs"] = std::move(logprobs);
+    return sse(data);
   }
 
   Json chunk(int choice, const std::string& text, Json finish_reason) const {
@@ -86,6 +104,7 @@ class CompletionReply final : public Reply {
             {"object", "text_completion"},
             {"created", created_},
             {"model", model_},
+            {"system_fingerprint", version_},
             {"choices",
              {{{"index", choice},
                {"text", text},

@@ -1,10 +1,13 @@
 #include "server/field_reader.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "server/api_error.h"
 
 namespace polyphon {
@@ -12,16 +15,22 @@ namespace {
 
 std::string shown(const Json& value) {
   std::string text = to_text(value);
-  if (text.size() > 60) text = text.substr(0, 60) + "...";
+  if (text.size() > 60) text = text.substr(0, complete_utf8_prefix(text.substr(0, 60))) + "...";
   return text;
 }
 
 }  // namespace
 
 Json parse_body(const std::string& body) {
+  if (!is_valid_utf8(body)) throw Error(ErrorCode::kInvalidArgument, "the body is not valid UTF-8");
+  const auto bounded = [](int depth, Json::parse_event_t, const Json&) {
+    if (depth <= kMaxBodyDepth) return true;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("the body nests more than {} levels deep", kMaxBodyDepth));
+  };
   Json json;
   try {
-    json = Json::parse(body);
+    json = Json::parse(body, bounded);
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kInvalidArgument,
                 std::string("the body is not valid JSON: ") + error.what());
@@ -40,6 +49,12 @@ FieldReader::FieldReader(const Json& object, std::string path)
 
 std::string FieldReader::path(const std::string& key) const {
   return path_.empty() ? key : path_ + "." + key;
+}
+
+void FieldReader::allow_only(std::initializer_list<const char*> keys) const {
+  for (const auto& [key, value] : object_.items())
+    if (std::find(keys.begin(), keys.end(), key) == keys.end())
+      refuse(key, fmt::format("is not a known field: there are {}", fmt::join(keys, ", ")));
 }
 
 void FieldReader::refuse(const std::string& key, const std::string& why) const {
@@ -66,11 +81,27 @@ std::optional<bool> FieldReader::boolean(const char* key) const {
 }
 
 std::optional<int64_t> FieldReader::integer(const char* key, int64_t least, int64_t most) const {
-  const auto value = number(key, static_cast<double>(least), static_cast<double>(most));
+  const Json* value = find(key);
   if (!value) return std::nullopt;
-  if (std::floor(*value) != *value)
-    refuse(key, fmt::format("must be a whole number, not {}", *value));
-  return find(key)->is_number_integer() ? find(key)->get<int64_t>() : static_cast<int64_t>(*value);
+  const auto out_of_range = [&]() {
+    refuse(key, fmt::format("is {}: must be {} to {}", shown(*value), least, most));
+  };
+  if (!value->is_number()) refuse(key, "must be a whole number, not " + shown(*value));
+  int64_t result = 0;
+  if (value->is_number_unsigned()) {
+    if (value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) out_of_range();
+    result = value->get<int64_t>();
+  } else if (value->is_number_integer()) {
+    result = value->get<int64_t>();
+  } else {
+    const double number = value->get<double>();
+    constexpr double kExact = 9007199254740992;  // 2^53
+    if (!(std::fabs(number) <= kExact)) out_of_range();
+    if (std::floor(number) != number) refuse(key, "must be a whole number, not " + shown(*value));
+    result = static_cast<int64_t>(number);
+  }
+  if (result < least || result > most) out_of_range();
+  return result;
 }
 
 std::optional<double> FieldReader::number(const char* key, double least, double most) const {

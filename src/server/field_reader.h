@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,7 +12,10 @@
 
 namespace polyphon {
 
-// Throws Error{kInvalidArgument}: not JSON (where), not UTF-8, not an object.
+// Levels of arrays and objects that a body may nest; what reads it further recurses.
+inline constexpr int kMaxBodyDepth = 100;
+
+// Throws Error{kInvalidArgument}: not JSON (where), not UTF-8, nested too deep, not an object.
 Json parse_body(const std::string& body);
 
 class FieldReader {
@@ -25,12 +29,14 @@ class FieldReader {
   std::optional<bool> boolean(const char* key) const;
   std::optional<int64_t> integer(const char* key, int64_t least, int64_t most) const;
   std::optional<double> number(const char* key, double least, double most) const;
-  // A string, or an array of strings.
+  // A string, or an array of at most `most` strings.
   std::vector<std::string> strings(const char* key, size_t most) const;
   // Null when absent.
   const Json* array(const char* key) const;
   const Json* object(const char* key) const;
 
+  // Refuses every field that is not named.
+  void allow_only(std::initializer_list<const char*> keys) const;
   std::string path(const std::string& key) const;
   [[noreturn]] void refuse(const std::string& key, const std::string& why) const;
 

@@ -12,67 +12,73 @@
 namespace polyphon {
 
 using prometheus::Counter;
-using prometheus::Gauge;
 using prometheus::Histogram;
 
 struct Metrics::Families {
-  explicit Families(std::string version) : labels{{"version", std::move(version)}} {}
+  explicit Families(std::string version) : labels{{"version", std::move(version)}} {
+    for (const char* outcome : {"finished", "failed", "cancelled"}) sessions(outcome);
+    for (const char* mode : {"kv", "prefill", "compact", "vote"}) merges(mode);
+  }
 
   Counter& counter(const char* name, const char* help, prometheus::Labels more = {}) {
     more.insert(labels.begin(), labels.end());
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add(more);
   }
-  Gauge& gauge(const char* name, const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
+  Counter& sessions(const char* outcome) {
+    return counter("polyphon_sessions_total", "Sessions by outcome", {{"outcome", outcome}});
   }
+  Counter& merges(const std::string& mode) {
+    return counter("polyphon_merges_total", "Merges by mode", {{"mode", mode}});
+  }
+  // Sixteen buckets, each twice as wide as the one before.
   Histogram& histogram(const char* name, const char* help, double first) {
     Histogram::BucketBoundaries bounds;
     for (double bound = first; bounds.size() < 16; bound *= 2) bounds.push_back(bound);
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(labels,
                                                                                      bounds);
   }
-  void set(const char* name, const char* help, double value) { gauge(name, help).Set(value); }
+  void set(const char* name, const char* help, double value) {
+    prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels).Set(value);
+  }
   // A counter whose total the engine keeps.
+  static void raise(Counter& known, double total) {
+    known.Increment(std::max(0.0, total - known.Value()));
+  }
   void total(const char* name, const char* help, double value) {
-    Counter& known = counter(name, help);
-    known.Increment(std::max(0.0, value - known.Value()));
+    raise(counter(name, help), value);
   }
 
   const prometheus::Labels labels;
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
-  std::mutex scraping;  // total() reads and then increments
+  std::mutex scraping;  // raise() reads and then increments
+  Histogram& time_to_first_token = histogram("polyphon_time_to_first_token_seconds",
+                                             "Submitted to the first answer token", 0.01);
+  Histogram& time_per_output_token =
+      histogram("polyphon_time_per_output_token_seconds", "Between the tokens of an answer", 0.001);
+  Histogram& end_to_end = histogram("polyphon_request_seconds", "Submitted to the end", 0.05);
+  Counter& collapses =
+      counter("polyphon_collapse_events_total", "Streams re-seeded or ended as followers");
 };
 
-Metrics::Metrics(const std::string& version) : families_(std::make_unique<Families>(version)) {
-  for (const char* outcome : {"finished", "failed"})
-    families_->counter("polyphon_sessions_total", "Sessions by outcome", {{"outcome", outcome}});
-  for (const char* mode : {"kv", "prefill", "compact", "vote"})
-    families_->counter("polyphon_merges_total", "Merges by mode", {{"mode", mode}});
-  families_->counter("polyphon_collapse_events_total", "Streams re-seeded or ended as followers");
-}
-
+Metrics::Metrics(const std::string& version) : families_(std::make_unique<Families>(version)) {}
 Metrics::~Metrics() = default;
 
 void Metrics::observe(const SessionEvent& event) {
   Families& f = *families_;
-  if (std::holds_alternative<Failed>(event))
-    f.counter("polyphon_sessions_total", "", {{"outcome", "failed"}}).Increment();
   const auto* finished = std::get_if<Finished>(&event);
   if (!finished) return;
-  f.counter("polyphon_sessions_total", "", {{"outcome", "finished"}}).Increment();
+  f.sessions("finished").Increment();
+  if (!finished->embedding.empty()) return;
   const Timings& timings = finished->timings;
-  f.histogram("polyphon_time_to_first_token_seconds", "Submitted to the first answer token", 0.01)
-      .Observe(timings.time_to_first_answer_token_ms / 1000);
+  f.time_to_first_token.Observe(timings.time_to_first_answer_token_ms / 1000);
   if (timings.answer_tokens > 1)
-    f.histogram("polyphon_time_per_output_token_seconds", "Between tokens of an answer", 0.001)
-        .Observe(timings.answer_ms / 1000 / (timings.answer_tokens - 1));
-  f.histogram("polyphon_request_seconds", "Submitted to the end", 0.05)
-      .Observe(timings.total_ms / 1000);
+    f.time_per_output_token.Observe(timings.answer_ms / 1000 / (timings.answer_tokens - 1));
+  f.end_to_end.Observe(timings.total_ms / 1000);
   if (finished->polyphon.is_null()) return;
-  f.counter("polyphon_merges_total", "", {{"mode", finished->polyphon.at("merge")}}).Increment();
-  for (const Json& decision : finished->polyphon.at("decisions"))
-    if (decision.at("kind") == "collapse")
-      f.counter("polyphon_collapse_events_total", "").Increment();
+  f.merges(finished->polyphon.value("merge", "")).Increment();
+  if (!finished->trace) return;
+  for (const TraceDecision& decision : finished->trace->decisions)
+    if (decision.kind == "collapse") f.collapses.Increment();
 }
 
 std::string Metrics::scrape(const EngineStatus& status) {
@@ -103,8 +109,8 @@ std::string Metrics::scrape(const EngineStatus& status) {
   f.total("polyphon_prompt_tokens_cached_total", "Prompt tokens spared by the prefix cache",
           static_cast<double>(status.prompt_tokens_cached));
   f.total("polyphon_sample_seconds_total", "Time in sampling", status.sample_seconds);
-  f.total("polyphon_sessions_cancelled_total", "Clients gone or out of time",
-          static_cast<double>(status.sessions_cancelled));
+  Families::raise(f.sessions("failed"), static_cast<double>(status.sessions_failed));
+  Families::raise(f.sessions("cancelled"), static_cast<double>(status.sessions_cancelled));
   return prometheus::TextSerializer().Serialize(f.registry.Collect());
 }
 

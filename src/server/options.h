@@ -11,6 +11,7 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   int port = 8080;                          // 0: any free one
   std::string served_name;                  // the "model" field that clients send
+  std::vector<std::string> aliases;         // other names for it
   std::vector<std::string> api_key_hashes;  // SHA-256, lower-case hex; none: no key is asked for
   bool allow_unauthenticated = false;       // bind beyond loopback without a key
   std::string tls_certificate;              // PEM files; both or none

@@ -13,8 +13,9 @@ namespace polyphon {
 class Reply {
  public:
   virtual ~Reply() = default;
-  // SSE text to send now, often empty.
-  virtual std::string stream(const SessionEvent& event) = 0;
+  // Takes the next event; SSE text to send now, often empty. What it returns is dropped when the
+  // reply is not streamed.
+  virtual std::string on_event(const SessionEvent& event) = 0;
   // After Finished: the last SSE text.
   virtual std::string stream_end() = 0;
   // After Finished: the body of a reply that is not streamed.
@@ -27,6 +28,7 @@ std::string sse(const Json& data);
 std::string fresh_id(const std::string& prefix);
 Json usage_json(const Usage& usage);
 
+// `version`: of the model, as system_fingerprint.
 std::unique_ptr<Reply> make_chat_reply(const GenerationRequest& request,
                                        const std::string& version);
 std::unique_ptr<Reply> make_completion_reply(const GenerationRequest& request,

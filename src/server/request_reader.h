@@ -18,13 +18,20 @@ namespace polyphon {
 struct GenerationRequest {
   std::string model;  // as the client wrote it, or the served name
   bool stream = false;
-  bool include_usage = false;  // a last chunk with the usage
-  bool echo = false;           // /v1/completions: the prompt before the text
-  std::string echo_text;
+  bool include_usage = false;     // a last chunk with the usage
+  bool stream_thoughts = true;    // deltas of the streams' thoughts while streaming
+  std::vector<std::string> echo;  // /v1/completions: the text before each prompt's choices, or none
   // One of the two.
   std::optional<ThinkInput> think;
-  std::vector<CompletionRequest> completions;   // one a prompt
+  std::vector<CompletionRequest> completions;   // one a prompt, all with the same `choices`
   std::shared_ptr<const MessageParser> parser;  // of chat answers; null for /v1/completions
+
+  const SamplingParams& answer_sampling() const {
+    return think ? think->answer_sampling : completions[0].sampling;
+  }
+  size_t choices() const {
+    return think ? 1 : completions.size() * static_cast<size_t>(completions[0].choices);
+  }
 };
 
 struct RequestContext {
@@ -34,12 +41,17 @@ struct RequestContext {
 
 GenerationRequest read_chat_request(const Json& body, const RequestContext& context);
 GenerationRequest read_completion_request(const Json& body, const RequestContext& context);
-// /v1/responses: `input` (text or messages) and `instructions` become a chat.
+// /v1/responses: `input` (text or items) and `instructions` become a chat.
 GenerationRequest read_responses_request(const Json& body, const RequestContext& context);
 
-// The prompts of /v1/embeddings: text, texts, tokens, or arrays of tokens.
+// The messages, tools and response_format of a chat body; nothing of how it is answered.
+ChatInput read_chat_input(const FieldReader& fields);
+
+// The prompts of /v1/completions and /v1/embeddings: text, texts, tokens, or arrays of tokens; at
+// most `most`, none of them empty.
 std::vector<Tokens> read_prompts(const FieldReader& fields, const char* key,
                                  const RequestContext& context, size_t most);
+// The served name, an alias, "" or none.
 void check_model(const FieldReader& fields, const ServerOptions& options);
 
 }  // namespace polyphon

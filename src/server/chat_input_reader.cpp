@@ -1,0 +1,154 @@
+// Messages, response_format and tools of a chat body.
+#include "server/chat_input_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+
+namespace polyphon {
+namespace {
+
+const std::set<std::string> kRoles = {"system", "developer", "user", "assistant", "tool"};
+
+void check_content(const FieldReader& message, const Json& content) {
+  if (content.is_string()) return;
+  if (!content.is_array()) message.refuse("content", "must be a string or an array of parts");
+  for (size_t i = 0; i < content.size(); ++i) {
+    const FieldReader part(content[i], fmt::format("{}[{}]", message.path("content"), i));
+    const auto type = part.string("type").value_or("");
+    if (type != "text") part.refuse("type", "is '" + type + "': this server takes text only");
+    if (!part.string("text")) part.refuse("text", "is required");
+  }
+}
+
+void check_calls(const FieldReader& message, const Json& calls) {
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const FieldReader call(calls[i], fmt::format("{}[{}]", message.path("tool_calls"), i));
+    call.string("id");
+    const Json* function = call.object("function");
+    if (!function) call.refuse("function", "is required");
+    const FieldReader reader(*function, call.path("function"));
+    if (!reader.string("name")) reader.refuse("name", "is required");
+    if (!reader.string("arguments")) reader.refuse("arguments", "is required");
+  }
+}
+
+bool is_function_name(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+  });
+}
+
+// The one tool that a tool_choice object names.
+Json named_tool(const FieldReader& fields, const Json& tools) {
+  const FieldReader choice(*fields.find("tool_choice"), "tool_choice");
+  if (choice.string("type").value_or("function") != "function")
+    choice.refuse("type", "must be 'function'");
+  const Json* function = choice.object("function");
+  const auto name = function ? FieldReader(*function, "tool_choice.function").string("name")
+                             : choice.string("name");
+  if (!name) choice.refuse("function", "must hold a name");
+  for (const Json& tool : tools)
+    if (tool.at("function").at("name") == *name) return Json::array({tool});
+  choice.refuse("function", "names '" + *name + "', which is not among the tools");
+}
+
+}  // namespace
+
+Json read_messages(const FieldReader& fields) {
+  const Json* messages = fields.array("messages");
+  if (!messages) fields.refuse("messages", "is required");
+  if (messages->empty()) fields.refuse("messages", "must not be empty");
+  for (size_t i = 0; i < messages->size(); ++i) {
+    const FieldReader message((*messages)[i], fmt::format("{}[{}]", fields.path("messages"), i));
+    const auto role = message.string("role");
+    if (!role) message.refuse("role", "is required");
+    if (!kRoles.contains(*role))
+      message.refuse("role",
+                     "is '" + *role + "': must be system, developer, user, assistant or tool");
+    const Json* calls = message.array("tool_calls");
+    if (calls) check_calls(message, *calls);
+    const Json* content = message.find("content");
+    if (content)
+      check_content(message, *content);
+    else if (!calls)
+      message.refuse("content", "is required");
+  }
+  return *messages;
+}
+
+Json read_response_format(const FieldReader& fields, const char* key) {
+  const Json* format = fields.object(key);
+  if (!format) return nullptr;
+  const FieldReader reader(*format, fields.path(key));
+  const std::string type = reader.string("type").value_or("");
+  if (type == "text") return nullptr;
+  if (type == "json_object") {
+    const Json* schema = reader.object("schema");
+    return schema ? *schema : Json::object();
+  }
+  if (type != "json_schema")
+    reader.refuse("type", "is '" + type + "': must be text, json_object or json_schema");
+  const Json* wrapped = reader.object("json_schema");
+  const Json* schema = wrapped ? FieldReader(*wrapped, reader.path("json_schema")).object("schema")
+                               : reader.object("schema");
+  if (!schema) reader.refuse("json_schema", "must hold a schema object");
+  return *schema;
+}
+
+void read_tools(const FieldReader& fields, ChatInput& chat) {
+  for (const char* old : {"functions", "function_call"})
+    if (fields.find(old)) fields.refuse(old, "is no longer in use: send tools and tool_choice");
+  chat.parallel_tool_calls = fields.boolean("parallel_tool_calls").value_or(false);
+  const Json* tools = fields.array("tools");
+  std::set<std::string> names;
+  for (size_t i = 0; tools && i < tools->size(); ++i) {
+    const FieldReader tool((*tools)[i], fmt::format("tools[{}]", i));
+    if (tool.string("type").value_or("function") != "function")
+      tool.refuse("type", "must be 'function'");
+    const Json* function = tool.object("function");
+    if (!function) tool.refuse("function", "is required");
+    const FieldReader reader(*function, tool.path("function"));
+    const std::string name = reader.string("name").value_or("");
+    if (!is_function_name(name))
+      reader.refuse("name", "must be 1 to 64 letters, digits, '_', '-' or '.'");
+    if (!names.insert(name).second) reader.refuse("name", "is '" + name + "' a second time");
+    reader.string("description");
+    const Json* parameters = reader.object("parameters");
+    if (!parameters) continue;
+    try {
+      grammar_of_schema(*parameters);
+    } catch (const Error& error) {
+      reader.refuse("parameters", std::string("is no JSON schema: ") + error.what());
+    }
+  }
+  if (!names.empty()) chat.tools = *tools;
+
+  const Json* choice = fields.find("tool_choice");
+  if (!choice) return;
+  if (choice->is_object()) {
+    chat.tools = named_tool(fields, chat.tools);
+    chat.tool_choice = "required";
+    return;
+  }
+  chat.tool_choice = *fields.string("tool_choice");
+  if (chat.tool_choice != "auto" && chat.tool_choice != "none" && chat.tool_choice != "required")
+    fields.refuse("tool_choice",
+                  "is '" + chat.tool_choice + "': must be auto, none, required or a function");
+  if (chat.tool_choice == "required" && names.empty())
+    fields.refuse("tool_choice", "is 'required', but there are no tools");
+}
+
+ChatInput read_chat_input(const FieldReader& fields) {
+  ChatInput chat;
+  chat.messages = read_messages(fields);
+  chat.json_schema = read_response_format(fields, "response_format");
+  read_tools(fields, chat);
+  if (const Json* kwargs = fields.object("chat_template_kwargs")) chat.template_kwargs = *kwargs;
+  return chat;
+}
+
+}  // namespace polyphon

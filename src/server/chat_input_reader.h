@@ -1,0 +1,16 @@
+// The parts of a chat that more than one endpoint reads. Errors as in request_reader.h.
+#pragma once
+
+#include "model/chat_template.h"
+#include "server/field_reader.h"
+
+namespace polyphon {
+
+// `messages`, in the shape that templates take; content that is not text is refused.
+Json read_messages(const FieldReader& fields);
+// The schema that a response_format asks for: null, {} for any object, or the schema.
+Json read_response_format(const FieldReader& fields, const char* key);
+// tools, tool_choice, parallel_tool_calls.
+void read_tools(const FieldReader& fields, ChatInput& chat);
+
+}  // namespace polyphon

@@ -1,0 +1,100 @@
+#include "server/chat_request.h"
+
+#include "server/sampling_reader.h"
+
+namespace polyphon {
+namespace {
+
+// What design.md promises for later versions: refused unless it asks for nothing.
+void refuse_unavailable(const FieldReader& fields) {
+  for (const char* key : {"registers", "search", "memory", "gate_threshold"}) {
+    const Json* value = fields.find(key);
+    const bool off = !value || *value == false || *value == "off" || *value == 0;
+    if (!off) fields.refuse(key, "is not available in this version: leave it out or send \"off\"");
+  }
+}
+
+// `wishes`: the request's polyphon object, null when the config makes it think.
+ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
+                      const ReasonOptions& defaults) {
+  ThinkInput input;
+  input.topology = defaults.topology;
+  input.merge = defaults.merge;
+  input.narrow = true;  // a default topology may be narrowed, one that was asked for is refused
+  input.sampling = input.answer_sampling = sampling;
+  input.sampling.logprobs = -1;
+  if (!wishes) return input;
+  const FieldReader fields(*wishes, "polyphon");
+  fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold", "seed",
+                     "stream_thoughts", "narrow"});
+  refuse_unavailable(fields);
+  if (const auto topology = fields.string("topology")) {
+    input.topology = parse_topology(*topology);
+    input.narrow = false;
+  }
+  input.narrow = fields.boolean("narrow").value_or(input.narrow);
+  if (const auto merge = fields.string("merge")) input.merge = parse_merge_mode(*merge);
+  if (const auto seed = fields.integer("seed", INT64_MIN, INT64_MAX))
+    input.sampling.seed = input.answer_sampling.seed = static_cast<uint64_t>(*seed);
+  return input;
+}
+
+int read_logprobs(const FieldReader& fields) {
+  if (fields.boolean("logprobs").value_or(false))
+    return static_cast<int>(fields.integer("top_logprobs", 0, 20).value_or(0));
+  if (fields.find("top_logprobs")) fields.refuse("top_logprobs", "needs logprobs to be true");
+  return -1;
+}
+
+}  // namespace
+
+GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat,
+                                       const RequestContext& context) {
+  const Vocabulary& vocabulary = context.reasoner.model().vocabulary();
+  GenerationRequest request = read_frame(fields, context.options);
+  SamplingParams sampling = read_sampling(fields, vocabulary.size());
+  sampling.logprobs = read_logprobs(fields);
+  chat.grammar = fields.string("grammar").value_or("");
+  if (!chat.grammar.empty() && (!chat.json_schema.is_null() || !chat.tools.is_null()))
+    fields.refuse("grammar", "cannot be combined with response_format or tools");
+  const std::vector<std::string> stop = read_stop(fields);
+  const int choices = read_choices(fields);
+  const Json* wishes = fields.object("polyphon");
+  const bool views = context.reasoner.model().info().supports_views;
+
+  ChatPrompt prompt = context.reasoner.model().chat_template().render(chat);
+  request.parser = prompt.parser;
+  if (wishes || (context.options.think_by_default && views)) {
+    if (choices > 1) fields.refuse("n", "must be 1 for a request that thinks in streams");
+    const ReasonOptions& defaults = context.reasoner.options();
+    request.think = read_think(wishes, sampling, defaults);
+    request.think->chat = std::move(chat);
+    request.think->stop = stop;
+    request.think->max_answer_tokens = read_max_tokens(fields, defaults.max_answer_tokens);
+    if (wishes)
+      request.stream_thoughts =
+          FieldReader(*wishes, "polyphon").boolean("stream_thoughts").value_or(true);
+    return request;
+  }
+  CompletionRequest completion;
+  completion.prompt = vocabulary.tokenize(prompt.text, true, true);
+  completion.sampling = std::move(sampling);
+  completion.grammar = std::move(prompt.grammar);
+  completion.stop = stop;
+  completion.stop.insert(completion.stop.end(), prompt.stops.begin(), prompt.stops.end());
+  completion.max_tokens = read_max_tokens(fields, context.options.default_max_tokens);
+  completion.choices = choices;
+  completion.ignore_eos = fields.boolean("ignore_eos").value_or(false);
+  request.completions.push_back(std::move(completion));
+  return request;
+}
+
+GenerationRequest read_chat_request(const Json& body, const RequestContext& context) {
+  const FieldReader fields(body);
+  check_model(fields, context.options);
+  for (const char* media : {"audio", "web_search_options"})
+    if (fields.find(media)) fields.refuse(media, "is not available: this server answers in text");
+  return read_chat_generation(fields, read_chat_input(fields), context);
+}
+
+}  // namespace polyphon

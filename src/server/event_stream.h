@@ -1,0 +1,19 @@
+// A session's events as server-sent events on one HTTP response.
+#pragma once
+
+#include <httplib.h>
+
+#include <memory>
+
+#include "server/reply.h"
+#include "server/server_state.h"
+#include "server/session_group.h"
+
+namespace polyphon {
+
+// Sends `first` and all that follows, until the end, or until the client goes away: then the
+// sessions are cancelled. `slot` is held as long.
+void stream_events(httplib::Response& response, ServerState& state, RequestSlots::Slot slot,
+                   SessionGroup sessions, std::unique_ptr<Reply> reply, SessionEvent first);
+
+}  // namespace polyphon

@@ -1,0 +1,141 @@
+#include "server/generation.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "server/api_error.h"
+#include "server/embedding_request.h"
+#include "server/event_stream.h"
+#include "server/http_json.h"
+
+namespace polyphon {
+namespace {
+
+using httplib::Request;
+using httplib::Response;
+
+// Between two looks at whether the client is still there.
+constexpr std::chrono::milliseconds kPatience{200};
+// Embeddings of one request that run side by side.
+constexpr size_t kEmbeddingBatch = 16;
+
+// The reasoner knows its prompt as "messages"; each endpoint has its own name for it.
+template <typename Body>
+auto naming_prompt(const char* field, Body body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    if (error.field() != "messages") throw;
+    throw Error(error.code(), error.what(), field);
+  }
+}
+
+}  // namespace
+
+SessionGroup Generation::start(const GenerationRequest& generation, const Request& request) {
+  const SessionTerms terms = state_.terms_of(request);
+  if (generation.think) {
+    SessionGroup sessions;
+    sessions.add(state_.reasoner.think(*generation.think, terms));
+    return sessions;
+  }
+  SessionGroup sessions(generation.completions[0].choices);
+  for (const CompletionRequest& completion : generation.completions)
+    sessions.add(state_.reasoner.complete(completion, terms));
+  return sessions;
+}
+
+// Waits for the next event while the client and the server are there.
+SessionEvent Generation::next(SessionGroup& sessions, const Request& request) {
+  while (true) {
+    if (auto event = sessions.next(kPatience)) {
+      state_.note(*event);
+      if (auto* failed = std::get_if<Failed>(&*event)) throw failed->error;
+      return std::move(*event);
+    }
+    if (request.is_connection_closed())
+      throw Error(ErrorCode::kCancelled, "the client has gone away");
+    if (state_.slots.is_cut_off()) throw Error(ErrorCode::kUnavailable, "the server is stopping");
+  }
+}
+
+Finished Generation::run(SessionGroup& sessions, const Request& request, Reply* reply) {
+  auto looked = std::chrono::steady_clock::now();
+  while (true) {
+    SessionEvent event = next(sessions, request);
+    if (reply) reply->on_event(event);
+    if (sessions.over()) return std::get<Finished>(std::move(event));
+    // A session that talks all the time must not hide that nobody listens.
+    const auto now = std::chrono::steady_clock::now();
+    if (now - looked < kPatience) continue;
+    looked = now;
+    if (request.is_connection_closed())
+      throw Error(ErrorCode::kCancelled, "the client has gone away");
+    if (state_.slots.is_cut_off()) throw Error(ErrorCode::kUnavailable, "the server is stopping");
+  }
+}
+
+void Generation::answer(const Request& request, Response& response,
+                        const GenerationRequest& generation, std::unique_ptr<Reply> reply) {
+  auto slot = state_.slots.take();
+  SessionGroup sessions = start(generation, request);
+  if (!generation.stream) {
+    run(sessions, request, reply.get());
+    return send_json(response, 200, reply->body());
+  }
+  // Only once a session has begun is the status 200: what fails before gets its own.
+  SessionEvent first = next(sessions, request);
+  stream_events(response, state_, std::move(slot), std::move(sessions), std::move(reply),
+                std::move(first));
+}
+
+void Generation::chat(const Request& request, Response& response) {
+  const GenerationRequest generation =
+      read_chat_request(parse_body(request.body), state_.context());
+  answer(request, response, generation,
+         make_chat_reply(generation, state_.reasoner.identity().version));
+}
+
+void Generation::responses(const Request& request, Response& response) {
+  const GenerationRequest generation =
+      read_responses_request(parse_body(request.body), state_.context());
+  naming_prompt("input",
+                [&] { answer(request, response, generation, make_responses_reply(generation)); });
+}
+
+void Generation::completions(const Request& request, Response& response) {
+  const GenerationRequest generation =
+      read_completion_request(parse_body(request.body), state_.context());
+  naming_prompt("prompt", [&] {
+    answer(request, response, generation,
+           make_completion_reply(generation, state_.reasoner.identity().version));
+  });
+}
+
+void Generation::embeddings(const Request& request, Response& response) {
+  const EmbeddingRequest wanted =
+      read_embedding_request(parse_body(request.body), state_.context());
+  const auto slot = state_.slots.take();
+  Json data = Json::array();
+  int tokens = 0;
+  for (size_t begin = 0; begin < wanted.prompts.size(); begin += kEmbeddingBatch) {
+    const size_t end = std::min(wanted.prompts.size(), begin + kEmbeddingBatch);
+    std::vector<SessionGroup> batch;
+    for (size_t i = begin; i < end; ++i)
+      batch.emplace_back().add(state_.reasoner.embed(wanted.prompts[i], state_.terms_of(request)));
+    for (SessionGroup& sessions : batch) {
+      const Finished finished = run(sessions, request, nullptr);
+      tokens += finished.usage.prompt_tokens;
+      data.push_back({{"object", "embedding"},
+                      {"index", data.size()},
+                      {"embedding", embedding_json(finished.embedding, wanted.base64)}});
+    }
+  }
+  send_json(response, 200,
+            {{"object", "list"},
+             {"data", std::move(data)},
+             {"model", wanted.model},
+             {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}});
+}
+
+}  // namespace polyphon

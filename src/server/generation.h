@@ -1,0 +1,34 @@
+// The endpoints that run the model. A handler's thread waits on the session's channel, never on the
+// decoder; a client that goes away cancels its sessions.
+#pragma once
+
+#include <httplib.h>
+
+#include <memory>
+
+#include "server/reply.h"
+#include "server/server_state.h"
+#include "server/session_group.h"
+
+namespace polyphon {
+
+class Generation {
+ public:
+  explicit Generation(ServerState& state) : state_(state) {}
+
+  void chat(const httplib::Request& request, httplib::Response& response);
+  void completions(const httplib::Request& request, httplib::Response& response);
+  void responses(const httplib::Request& request, httplib::Response& response);
+  void embeddings(const httplib::Request& request, httplib::Response& response);
+
+ private:
+  SessionGroup start(const GenerationRequest& generation, const httplib::Request& request);
+  SessionEvent next(SessionGroup& sessions, const httplib::Request& request);
+  Finished run(SessionGroup& sessions, const httplib::Request& request, Reply* reply);
+  void answer(const httplib::Request& request, httplib::Response& response,
+              const GenerationRequest& generation, std::unique_ptr<Reply> reply);
+
+  ServerState& state_;
+};
+
+}  // namespace polyphon

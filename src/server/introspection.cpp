@@ -1,0 +1,143 @@
+#include "server/introspection.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "server/api_error.h"
+#include "server/http_json.h"
+
+namespace polyphon {
+
+using httplib::Request;
+using httplib::Response;
+
+Json Introspection::model_json(const std::string& name) const {
+  const ModelInfo& info = state_.reasoner.model().info();
+  return {{"id", name},
+          {"object", "model"},
+          {"created", 0},
+          {"owned_by", "polyphon"},
+          {"meta",
+           {{"version", state_.reasoner.identity().version},
+            {"n_vocab", state_.reasoner.model().vocabulary().size()},
+            {"n_ctx_train", info.trained_context},
+            {"n_embd", info.hidden_size},
+            {"n_params", info.parameters},
+            {"size", info.size_bytes},
+            {"description", info.description}}}};
+}
+
+void Introspection::models(const Request& request, Response& response) {
+  const ServerOptions& options = state_.options;
+  if (request.matches.size() < 2) {
+    Json data = Json::array({model_json(options.served_name)});
+    for (const std::string& alias : options.aliases) data.push_back(model_json(alias));
+    return send_json(response, 200, {{"object", "list"}, {"data", std::move(data)}});
+  }
+  const std::string name = request.matches[1];
+  const auto& aliases = options.aliases;
+  if (name != options.served_name &&
+      std::find(aliases.begin(), aliases.end(), name) == aliases.end())
+    throw Error(ErrorCode::kNotFound, "the model '" + name + "' is not served here", "model");
+  send_json(response, 200, model_json(name));
+}
+
+void Introspection::health(const Request&, Response& response) {
+  if (state_.slots.closed())
+    return send_json(response, 503, error_body(503, "the server is stopping"));
+  send_json(response, 200, {{"status", "ok"}});
+}
+
+void Introspection::props(const Request&, Response& response) {
+  const ReasonOptions& reason = state_.reasoner.options();
+  const Engine& engine = state_.reasoner.engine();
+  const ModelInfo& model = state_.reasoner.model().info();
+  const SamplingParams sampling;
+  Json strategies = Json::array();
+  for (const Strategy& strategy : reason.strategies) strategies.push_back(strategy.name);
+  send_json(response, 200,
+            {{"default_generation_settings",
+              {{"n_ctx", engine.capacity_cells()},
+               {"params",
+                {{"temperature", sampling.temperature},
+                 {"top_k", sampling.top_k},
+                 {"top_p", sampling.top_p},
+                 {"min_p", sampling.min_p},
+                 {"repeat_penalty", sampling.repetition_penalty},
+                 {"repeat_last_n", sampling.penalty_last_n},
+                 {"n_predict", state_.options.default_max_tokens}}}}},
+             {"total_slots", engine.max_sequences()},
+             {"model_alias", state_.options.served_name},
+             {"model_path", model.path},
+             {"chat_template", state_.reasoner.model().chat_template().source()},
+             {"build_info", state_.reasoner.identity().version},
+             {"modalities", {{"vision", false}, {"audio", false}}},
+             {"n_ctx", engine.capacity_cells()},
+             {"polyphon",
+              {{"version", state_.reasoner.identity().version},
+               {"model_digest", state_.reasoner.identity().model_digest},
+               {"thinks_in_streams", model.supports_views},
+               {"views_reason", model.views_reason},
+               {"topology", reason.topology.to_string()},
+               {"merge", to_string(reason.merge)},
+               {"strategies", std::move(strategies)},
+               {"kv_bytes_per_cell", engine.bytes_per_cell()}}}});
+}
+
+// One entry a live session: the engine has no fixed slots.
+void Introspection::slots(const Request& request, Response& response) {
+  const EngineStatus status = state_.reasoner.engine().status();
+  if (request.has_param("fail_on_no_slot") && status.sessions_waiting > 0)
+    return send_json(response, 503, error_body(503, "all sessions that fit are running"));
+  Json slots = Json::array();
+  for (int i = 0; i < status.sessions_live; ++i)
+    slots.push_back({{"id", i}, {"is_processing", true}, {"n_ctx", status.cells_capacity}});
+  send_json(response, 200, slots);
+}
+
+void Introspection::metrics(const Request&, Response& response) {
+  response.set_content(state_.metrics.scrape(state_.reasoner.engine().status()),
+                       "text/plain; version=0.0.4");
+}
+
+void Introspection::tokenize(const Request& request, Response& response) {
+  const Json body = parse_body(request.body);
+  const FieldReader fields(body);
+  const auto text = fields.string("content");
+  if (!text) fields.refuse("content", "is required");
+  const Vocabulary& vocabulary = state_.reasoner.model().vocabulary();
+  const Tokens tokens = vocabulary.tokenize(*text, fields.boolean("parse_special").value_or(true),
+                                            fields.boolean("add_special").value_or(false));
+  if (!fields.boolean("with_pieces").value_or(false))
+    return send_json(response, 200, {{"tokens", tokens}});
+  Json pieces = Json::array();
+  for (Token token : tokens) {
+    std::string piece = vocabulary.piece(token, true);
+    // As llama-server does: bytes where the piece alone is not text.
+    Json shown = piece;
+    if (!is_valid_utf8(piece)) shown = std::vector<uint8_t>(piece.begin(), piece.end());
+    pieces.push_back({{"id", token}, {"piece", std::move(shown)}});
+  }
+  send_json(response, 200, {{"tokens", std::move(pieces)}});
+}
+
+void Introspection::detokenize(const Request& request, Response& response) {
+  const Json body = parse_body(request.body);
+  const FieldReader fields(body);
+  const Json* tokens = fields.array("tokens");
+  if (!tokens) fields.refuse("tokens", "is required");
+  std::string text;
+  if (!tokens->empty())
+    for (const Tokens& run : read_prompts(fields, "tokens", state_.context(), 1))
+      text += state_.reasoner.model().vocabulary().detokenize(run, true);
+  send_json(response, 200, {{"content", text}});
+}
+
+void Introspection::apply_template(const Request& request, Response& response) {
+  const Json body = parse_body(request.body);
+  const ChatInput chat = read_chat_input(FieldReader(body));
+  send_json(response, 200, {{"prompt", state_.reasoner.model().chat_template().render(chat).text}});
+}
+
+}  // namespace polyphon

@@ -1,0 +1,118 @@
+// /v1/responses: its items and its flat tools, turned into a chat.
+#include <fmt/format.h>
+
+#include "server/chat_input_reader.h"
+#include "server/chat_request.h"
+
+namespace polyphon {
+namespace {
+
+// The text of an item's content: a string, or parts of input_text and output_text.
+std::string read_text(const FieldReader& item, const char* key) {
+  const Json* content = item.find(key);
+  if (!content) item.refuse(key, "is required");
+  if (content->is_string()) return content->get<std::string>();
+  if (!content->is_array()) item.refuse(key, "must be a string or an array of parts");
+  std::string text;
+  for (size_t i = 0; i < content->size(); ++i) {
+    const FieldReader part((*content)[i], fmt::format("{}[{}]", item.path(key), i));
+    const auto type = part.string("type").value_or("");
+    if (type != "input_text" && type != "output_text" && type != "text")
+      part.refuse("type", "is '" + type + "': this server takes text only");
+    const auto piece = part.string("text");
+    if (!piece) part.refuse("text", "is required");
+    text += *piece;
+  }
+  return text;
+}
+
+Json call_of(const FieldReader& item) {
+  const auto id = item.string("call_id"), name = item.string("name"),
+             arguments = item.string("arguments");
+  if (!id) item.refuse("call_id", "is required");
+  if (!name) item.refuse("name", "is required");
+  if (!arguments) item.refuse("arguments", "is required");
+  return {{"id", *id},
+          {"type", "function"},
+          {"function", {{"name", *name}, {"arguments", *arguments}}}};
+}
+
+void add_item(const FieldReader& item, Json& messages) {
+  const std::string type = item.string("type").value_or("message");
+  if (type == "reasoning") return;  // thoughts of earlier turns are not read again
+  if (type == "function_call") {
+    // Calls that belong together are one message.
+    if (messages.empty() || !messages.back().contains("tool_calls"))
+      messages.push_back({{"role", "assistant"}, {"content", ""}, {"tool_calls", Json::array()}});
+    messages.back()["tool_calls"].push_back(call_of(item));
+    return;
+  }
+  if (type == "function_call_output") {
+    const auto id = item.string("call_id");
+    if (!id) item.refuse("call_id", "is required");
+    messages.push_back(
+        {{"role", "tool"}, {"tool_call_id", *id}, {"content", read_text(item, "output")}});
+    return;
+  }
+  if (type != "message")
+    item.refuse("type", "is '" + type +
+                            "': must be message, function_call, function_call_output or reasoning");
+  const auto role = item.string("role");
+  if (!role) item.refuse("role", "is required");
+  messages.push_back({{"role", *role}, {"content", read_text(item, "content")}});
+}
+
+Json read_items(const FieldReader& fields) {
+  Json messages = Json::array();
+  if (const auto instructions = fields.string("instructions"))
+    messages.push_back({{"role", "system"}, {"content", *instructions}});
+  const Json* input = fields.find("input");
+  if (!input) fields.refuse("input", "is required");
+  if (input->is_string()) {
+    messages.push_back({{"role", "user"}, {"content", *input}});
+    return messages;
+  }
+  if (!input->is_array()) fields.refuse("input", "must be a string or an array of items");
+  if (input->empty()) fields.refuse("input", "must not be empty");
+  for (size_t i = 0; i < input->size(); ++i)
+    add_item(FieldReader((*input)[i], fmt::format("input[{}]", i)), messages);
+  return messages;
+}
+
+// {"type", "name", "parameters", ...} becomes {"type", "function": {"name", "parameters", ...}}.
+Json nested_tools(const FieldReader& fields) {
+  Json tools = Json::array();
+  if (const Json* flat = fields.array("tools"))
+    for (size_t i = 0; i < flat->size(); ++i) {
+      const FieldReader tool((*flat)[i], fmt::format("tools[{}]", i));
+      const std::string type = tool.string("type").value_or("");
+      if (type != "function") tool.refuse("type", "is '" + type + "': must be 'function'");
+      Json function = (*flat)[i];
+      function.erase("type");
+      tools.push_back({{"type", "function"}, {"function", std::move(function)}});
+    }
+  return tools;
+}
+
+}  // namespace
+
+GenerationRequest read_responses_request(const Json& body, const RequestContext& context) {
+  const FieldReader fields(body);
+  check_model(fields, context.options);
+  for (const char* kept : {"previous_response_id", "conversation", "prompt"})
+    if (fields.find(kept))
+      fields.refuse(kept, "is not available: responses are not kept here, send the whole input");
+  if (fields.boolean("background").value_or(false))
+    fields.refuse("background", "is not available: responses are not kept here");
+  if (fields.find("top_logprobs"))
+    fields.refuse("top_logprobs", "is not available here: use /v1/chat/completions");
+  Json chat_body = {{"messages", read_items(fields)}, {"tools", nested_tools(fields)}};
+  for (const char* same : {"tool_choice", "parallel_tool_calls", "chat_template_kwargs"})
+    if (const Json* value = fields.find(same)) chat_body[same] = *value;
+  ChatInput chat = read_chat_input(FieldReader(chat_body));
+  if (const Json* text = fields.object("text"))
+    chat.json_schema = read_response_format(FieldReader(*text, "text"), "format");
+  return read_chat_generation(fields, std::move(chat), context);
+}
+
+}  // namespace polyphon

@@ -1,0 +1,37 @@
+// The streams' thoughts as they come, by stream. Plain.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <map>
+#include <string>
+
+#include "reason/events.h"
+
+namespace polyphon {
+
+struct ThoughtLog {
+  struct Stream {
+    std::string strategy;  // the latest
+    std::string text;
+  };
+  std::map<int, Stream> streams;
+
+  void add(const SessionEvent& event) {
+    if (const auto* started = std::get_if<StreamStarted>(&event))
+      streams[started->stream].strategy = started->strategy;
+    if (const auto* thought = std::get_if<ThoughtDelta>(&event))
+      streams[thought->stream].text += thought->text;
+  }
+  // {"id", "strategy"}: the tag of everything that belongs to a stream.
+  Json tag(int stream) const { return {{"id", stream}, {"strategy", streams.at(stream).strategy}}; }
+  // All of them under headers, as reasoning_content.
+  std::string text() const {
+    std::string all;
+    for (const auto& [id, stream] : streams)
+      all += fmt::format("[stream {}: {}]\n{}\n\n", id, stream.strategy, stream.text);
+    return all;
+  }
+};
+
+}  // namespace polyphon
