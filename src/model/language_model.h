@@ -17,33 +17,33 @@
 namespace polyphon {
 
 struct ModelOptions {
-  std::string path;                   // a GGUF file
-  int gpu_layers = -1;                // layers to offload, -1 is all that fit
-  std::string device;                 // ggml device names, comma separated; empty is automatic
-  std::string chat_template;          // overrides the file's own
-  std::function<void(float)> progress;  // 0..1, while loading
+  std::string path = "";                          // a GGUF file
+  int gpu_layers = -1;                            // layers to offload, -1 is all that fit
+  std::string device = "";                        // ggml names, comma separated; empty: automatic
+  std::string chat_template = "";                 // overrides the file's own
+  std::function<void(float)> progress = nullptr;  // 0..1, while loading
 };
 
 struct DecoderOptions {
-  int context_cells = 16384;          // size of the unified KV cache
+  int context_cells = 16384;  // size of the unified KV cache
   int max_sequences = 256;
-  int max_rows = 512;                 // of one decode
-  int threads = 0;                    // 0: all physical cores
-  std::string kv_type = "f16";        // f32, f16, bf16, q8_0, q4_0, ...
+  int max_rows = 512;           // of one decode
+  int threads = 0;              // 0: all physical cores
+  std::string kv_type = "f16";  // f32, f16, bf16, q8_0, q4_0, ...
 };
 
 struct ModelInfo {
-  std::string name;                   // general.name, or the file's stem
+  std::string name;  // general.name, or the file's stem
   std::string path;
   std::string architecture;
-  std::string description;            // "llama 135M Q4_1"
+  std::string description;  // "llama 135M Q4_1"
   uint64_t size_bytes = 0;
   uint64_t parameters = 0;
-  int trained_context = 0;            // positions
+  int trained_context = 0;  // positions
   int hidden_size = 0;
   int layers = 0;
-  bool supports_views = true;         // false: served plainly, see views_reason
-  std::string views_reason;           // why not, e.g. "recurrent memory cannot share cells"
+  bool supports_views = true;  // false: served plainly, see views_reason
+  std::string views_reason;    // why not, e.g. "recurrent memory cannot share cells"
 };
 
 class LanguageModel {
@@ -74,9 +74,9 @@ struct ComputeDevice {
 };
 struct ComputeInfo {
   std::vector<ComputeDevice> devices;
-  std::string cpu_variant;                 // the ggml CPU library chosen, e.g. "sapphirerapids"
-  std::vector<std::string> cpu_features;   // in use by it: "AVX512_VNNI", "AMX_INT8", ...
-  std::string library_version;             // llama.cpp's build
+  std::string cpu_variant;                // the ggml CPU library chosen, e.g. "sapphirerapids"
+  std::vector<std::string> cpu_features;  // in use by it: "AVX512_VNNI", "AMX_INT8", ...
+  std::string library_version;            // llama.cpp's build
 };
 ComputeInfo compute_info();
 

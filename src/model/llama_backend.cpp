@@ -3,25 +3,28 @@
 #include <dlfcn.h>
 #include <ggml-backend.h>
 #include <llama.h>
+#include <log.h>
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
 #include <mutex>
+#include <utility>
 
 #include "model/language_model.h"
 
 namespace polyphon {
 namespace {
 
-std::mutex errors_mutex;
-std::string errors;  // guarded by errors_mutex
+constexpr size_t kMostErrorBytes = 4096;
+
+// libllama logs on the thread that called it, so each caller finds its own errors here.
+thread_local std::string errors;
 
 void log_callback(ggml_log_level level, const char* text, void*) {
   std::string_view line(text);
   while (line.ends_with('\n')) line.remove_suffix(1);
   if (line.empty()) return;
-  if (level == GGML_LOG_LEVEL_ERROR) {
-    std::lock_guard lock(errors_mutex);
+  if (level == GGML_LOG_LEVEL_ERROR && errors.size() < kMostErrorBytes) {
     if (!errors.empty()) errors += "; ";
     errors += line;
   }
@@ -41,6 +44,7 @@ void init_llama_backend() {
   static std::once_flag once;
   std::call_once(once, [] {
     llama_log_set(log_callback, nullptr);
+    common_log_set_verbosity_thold(LOG_LEVEL_ERROR);
     const auto folder =
         library_of(reinterpret_cast<const void*>(&ggml_backend_load_all_from_path)).parent_path();
     ggml_backend_load_all_from_path(folder.c_str());
@@ -48,9 +52,12 @@ void init_llama_backend() {
   });
 }
 
-std::string take_llama_errors() {
-  std::lock_guard lock(errors_mutex);
-  return std::exchange(errors, {});
+std::string take_llama_errors() { return std::exchange(errors, {}); }
+
+bool has_accelerator() {
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i)
+    if (ggml_backend_dev_type(ggml_backend_dev_get(i)) == GGML_BACKEND_DEVICE_TYPE_GPU) return true;
+  return false;
 }
 
 ComputeInfo compute_info() {

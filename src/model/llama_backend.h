@@ -9,8 +9,11 @@ namespace polyphon {
 // machine is chosen there. Later calls do nothing.
 void init_llama_backend();
 
-// The errors that libllama logged since the last call, on this process; for the one line of a
-// failed load.
+// The errors that libllama logged on this thread since the last call, joined by "; "; for the one
+// line of a failed load.
 std::string take_llama_errors();
+
+// Whether weights and KV may lie outside the machine's own memory.
+bool has_accelerator();
 
 }  // namespace polyphon

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <ggml.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <fstream>
@@ -12,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "model/available_memory.h"
 #include "model/llama_backend.h"
 
 namespace polyphon {
@@ -67,8 +69,8 @@ class LlamaDecoder final : public Decoder {
       : context_(context, llama_free),
         memory_(llama_get_memory(context)),
         model_(llama_get_model(context)),
-        batch_(llama_batch_init(options.max_rows, 0, 1)),
-        max_rows_(options.max_rows),
+        max_rows_(static_cast<int>(llama_n_batch(context))),  // at most the context's size
+        batch_(llama_batch_init(max_rows_, 0, 1)),
         bytes_per_cell_(kv_bytes_per_cell(model_, kv_type(options.kv_type))) {}
   ~LlamaDecoder() override { llama_batch_free(batch_); }
   LlamaDecoder(const LlamaDecoder&) = delete;
@@ -96,12 +98,14 @@ class LlamaDecoder final : public Decoder {
     }
     // libllama outputs every row while embeddings are on, so only where every row is wanted.
     llama_set_embeddings(context_.get(), want_hidden);
-    switch (llama_decode(context_.get(), batch_)) {
+    take_llama_errors();
+    switch (compute()) {
       case 0:
         return DecodeStatus::kOk;
       case 1:
         return DecodeStatus::kNoSpace;
       default:
+        spdlog::error("libllama could not decode {} rows: {}", rows.size(), take_llama_errors());
         return DecodeStatus::kFailed;
     }
   }
@@ -130,45 +134,94 @@ class LlamaDecoder final : public Decoder {
   }
 
  private:
+  // llama_decode's result, as a failure where a backend throws.
+  int compute() {
+    try {
+      return llama_decode(context_.get(), batch_);
+    } catch (const std::exception& error) {
+      spdlog::error("libllama: {}", error.what());
+      return -3;
+    }
+  }
+
   std::unique_ptr<llama_context, decltype(&llama_free)> context_;
   llama_memory_t memory_;
   const llama_model* model_;
-  llama_batch batch_;
   int max_rows_;
+  llama_batch batch_;
   int64_t bytes_per_cell_;
 };
 
-}  // namespace
+void require(bool holds, const char* field, int64_t value, const std::string& expected) {
+  if (holds) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("{} is {}: must be {}", field, value, expected), field);
+}
 
-std::unique_ptr<Decoder> make_llama_decoder(llama_model* model, const DecoderOptions& options) {
-  if (options.context_cells < 64 || options.context_cells > (1 << 24))
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("context of {} cells: must be 64 to {}", options.context_cells, 1 << 24),
-        "ctx_size");
+void validate(const llama_model* model, const DecoderOptions& options) {
+  constexpr int kMostCells = 1 << 24;
+  require(options.context_cells >= 64 && options.context_cells <= kMostCells, "ctx_size",
+          options.context_cells, fmt::format("64 to {}", kMostCells));
+  const auto most_sequences = static_cast<int>(llama_max_parallel_sequences());
+  require(options.max_sequences >= 1 && options.max_sequences <= most_sequences, "max_sequences",
+          options.max_sequences, fmt::format("1 to {}", most_sequences));
+  require(options.max_rows >= 1 && options.max_rows <= 1 << 16, "max_rows", options.max_rows,
+          fmt::format("1 to {}", 1 << 16));
+  require(options.threads >= 0 && options.threads <= 1024, "threads", options.threads,
+          "0 (all physical cores) to 1024");
+  const ggml_type type = kv_type(options.kv_type);
+  const int head = llama_model_n_embd(model) / std::max(1, llama_model_n_head(model));
+  if (head % ggml_blck_size(type) != 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("KV type {} needs heads in blocks of {}, but this model's have {}: use "
+                            "f16",
+                            options.kv_type, ggml_blck_size(type), head),
+                "kv_type");
+}
+
+[[noreturn]] void refuse_context(const DecoderOptions& options, uint64_t bytes,
+                                 const std::string& why) {
+  throw Error(ErrorCode::kInternal,
+              fmt::format("cannot set up a context of {} cells, whose KV takes {}: {}",
+                          options.context_cells, memory_text(bytes), why));
+}
+
+llama_context_params to_params(const DecoderOptions& options) {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(options.context_cells);
   params.n_batch = static_cast<uint32_t>(options.max_rows);
-  params.n_ubatch = static_cast<uint32_t>(options.max_rows);
+  params.n_ubatch = params.n_batch;
   params.n_seq_max = static_cast<uint32_t>(options.max_sequences);
   params.n_threads = options.threads > 0 ? options.threads : physical_cores();
   params.n_threads_batch = params.n_threads;
   params.kv_unified = true;
-  params.swa_full = true;
+  params.swa_full = true;  // a window's cells must stay for views that join them later
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
   params.pooling_type = LLAMA_POOLING_TYPE_NONE;
   params.type_k = kv_type(options.kv_type);
   params.type_v = params.type_k;
   params.no_perf = true;
+  return params;
+}
+
+}  // namespace
+
+std::unique_ptr<Decoder> make_llama_decoder(llama_model* model, const DecoderOptions& options) {
+  validate(model, options);
+  const llama_context_params params = to_params(options);
+  const auto bytes = static_cast<uint64_t>(kv_bytes_per_cell(model, params.type_k)) *
+                     static_cast<uint64_t>(options.context_cells);
+  const uint64_t available = available_memory();
+  if (!has_accelerator() && bytes > available)
+    refuse_context(options, bytes, "only " + memory_text(available) + " are free");
   take_llama_errors();
   llama_context* const context = llama_init_from_model(model, params);
-  if (!context)
-    throw Error(ErrorCode::kInternal,
-                fmt::format("cannot set up a context of {} KV cells ({:.1f} GiB): {}",
-                            options.context_cells,
-                            static_cast<double>(kv_bytes_per_cell(model, params.type_k)) *
-                                options.context_cells / (1 << 30),
-                            take_llama_errors()));
+  if (!context) refuse_context(options, bytes, take_llama_errors());
+  if (!llama_get_memory(context)) {
+    llama_free(context);
+    throw Error(ErrorCode::kInvalidArgument,
+                "this model has no KV cache: it makes embeddings, not text");
+  }
   return std::make_unique<LlamaDecoder>(context, options);
 }
 

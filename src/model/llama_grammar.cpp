@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "model/grammar_limits.h"
 #include "model/llama_backend.h"
 
 namespace polyphon {
@@ -33,8 +34,10 @@ using SamplerHandle = std::unique_ptr<llama_sampler, decltype(&llama_sampler_fre
 // then allows nothing more, and the sampler ends the sequence.
 class LlamaGrammar final : public Grammar {
  public:
-  LlamaGrammar(SamplerHandle matcher, int vocabulary_size)
-      : matcher_(std::move(matcher)), candidates_(static_cast<size_t>(vocabulary_size)) {}
+  LlamaGrammar(SamplerHandle matcher, const Vocabulary& vocabulary)
+      : matcher_(std::move(matcher)),
+        vocabulary_(vocabulary),
+        candidates_(static_cast<size_t>(vocabulary.size())) {}
 
   void mask(std::span<float> logits) override {
     for (size_t i = 0; i < logits.size(); ++i)
@@ -51,6 +54,8 @@ class LlamaGrammar final : public Grammar {
   }
 
   void accept(Token token) override {
+    // An end that is not allowed would abort the process.
+    if (vocabulary_.is_end_of_generation(token) && !allows(token)) broken_ = true;
     if (broken_) return;
     try {
       llama_sampler_accept(matcher_.get(), token);
@@ -69,6 +74,7 @@ class LlamaGrammar final : public Grammar {
   }
 
   SamplerHandle matcher_;
+  const Vocabulary& vocabulary_;
   std::vector<llama_token_data> candidates_;
   llama_token_data one_{};
   bool broken_ = false;
@@ -119,12 +125,13 @@ void feed_generation_prompt(llama_sampler* matcher, const Vocabulary& text,
 
 std::unique_ptr<Grammar> make_llama_grammar(const llama_vocab* vocabulary, const Vocabulary& text,
                                             const GrammarSpec& spec) {
+  check_grammar_limits(spec.gbnf);
   take_llama_errors();
   try {
     SamplerHandle matcher = make_matcher(vocabulary, spec);
     if (matcher) {
       if (!spec.lazy) feed_generation_prompt(matcher.get(), text, spec.generation_prompt);
-      return std::make_unique<LlamaGrammar>(std::move(matcher), text.size());
+      return std::make_unique<LlamaGrammar>(std::move(matcher), text);
     }
   } catch (const std::exception& error) {
     throw Error(ErrorCode::kInvalidArgument,

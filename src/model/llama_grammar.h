@@ -10,7 +10,7 @@
 
 namespace polyphon {
 
-// Throws Error{kInvalidArgument, field "grammar"}.
+// Throws Error{kInvalidArgument, field "grammar"}. Both vocabularies must outlive the grammar.
 std::unique_ptr<Grammar> make_llama_grammar(const llama_vocab* vocabulary, const Vocabulary& text,
                                             const GrammarSpec& spec);
 

@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 #include <llama.h>
 
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "base/error.h"
+#include "model/available_memory.h"
 #include "model/language_model.h"
 #include "model/llama_backend.h"
 #include "model/llama_chat_template.h"
@@ -28,8 +30,6 @@ std::string metadata(const llama_model* model, const char* key) {
 std::string no_views_reason(const llama_model* model) {
   if (llama_model_is_recurrent(model)) return "recurrent memory has no cells to share";
   if (llama_model_is_hybrid(model)) return "hybrid memory is partly recurrent";
-  if (llama_model_is_diffusion(model)) return "diffusion models do not decode token by token";
-  if (llama_model_has_encoder(model)) return "encoder-decoder models are not supported";
   const llama_rope_type rope = llama_model_rope_type(model);
   if (rope == LLAMA_ROPE_TYPE_MROPE || rope == LLAMA_ROPE_TYPE_IMROPE)
     return "M-RoPE gives a cell several positions";
@@ -80,15 +80,48 @@ class LlamaLanguageModel final : public LanguageModel {
   std::unique_ptr<ChatTemplate> chat_template_;
 };
 
-// Says in one line what is wrong with a file before libllama says it in many.
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(ErrorCode::kInvalidArgument, what);
+}
+
 void check_file(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored))
     throw Error(ErrorCode::kNotFound, "no model file at " + path);
   std::ifstream file(path, std::ios::binary);
+  if (!file)
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("cannot read model file {}: {}", path, std::strerror(errno)));
   char magic[4] = {};
   if (!file.read(magic, sizeof magic) || std::memcmp(magic, "GGUF", 4) != 0)
-    throw Error(ErrorCode::kInvalidArgument, path + " is not a GGUF file");
+    refuse(path + " is not a GGUF file");
+}
+
+[[noreturn]] void refuse_for_memory(const std::string& path, const std::string& why) {
+  throw Error(ErrorCode::kInternal,
+              fmt::format("not enough memory for {} ({}): {}", path,
+                          memory_text(std::filesystem::file_size(path)), why));
+}
+
+// One line for what libllama logged in many while it failed to load the file.
+[[noreturn]] void fail_load(const std::string& path, const std::string& log) {
+  const auto says = [&](const char* words) { return log.find(words) != std::string::npos; };
+  // "...: error loading model: <the reason>; llama_model_load_from_file_impl: failed to load model"
+  constexpr std::string_view kLead = "error loading model: ";
+  const size_t lead = log.find(kLead);
+  const size_t begin = lead == std::string::npos ? 0 : lead + kLead.size();
+  const std::string reason = log.substr(begin, log.find("; ", begin) - begin);
+  if (says("llocate") || says("insufficient memory")) refuse_for_memory(path, reason);
+  if (says("not within the file bounds") || says("remaining file size") || says("failed to read"))
+    refuse(path + " is truncated or damaged: download it again");
+  refuse(fmt::format("cannot load {}: {}", path, reason.empty() ? "no reason given" : reason));
+}
+
+void check_generates_text(const llama_model* model, const std::string& path) {
+  if (llama_model_is_diffusion(model))
+    refuse(path + " is a diffusion model: it does not decode token by token");
+  if (llama_model_has_encoder(model) || !llama_model_has_decoder(model))
+    refuse(path + " is an encoder or encoder-decoder model: only decoders are served");
 }
 
 std::vector<ggml_backend_dev_t> devices_named(const std::string& names) {
@@ -109,6 +142,10 @@ std::vector<ggml_backend_dev_t> devices_named(const std::string& names) {
 std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) {
   init_llama_backend();
   check_file(options.path);
+  // Mapped pages could be read again from the disk, but the kernels' repacked copies could not.
+  const uint64_t available = available_memory();
+  if (!has_accelerator() && std::filesystem::file_size(options.path) > available)
+    refuse_for_memory(options.path, "only " + memory_text(available) + " are free");
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.gpu_layers;
   std::vector<ggml_backend_dev_t> devices;
@@ -125,12 +162,8 @@ std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) 
       const_cast<void*>(static_cast<const void*>(&options.progress));
   take_llama_errors();
   ModelHandle model(llama_model_load_from_file(options.path.c_str(), params), llama_model_free);
-  if (!model) {
-    const std::string why = take_llama_errors();
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("cannot load {}: {}", options.path,
-                            why.empty() ? "libllama gives no reason" : why));
-  }
+  if (!model) fail_load(options.path, take_llama_errors());
+  check_generates_text(model.get(), options.path);
   return std::make_unique<LlamaLanguageModel>(std::move(model), options);
 }
 

@@ -1,12 +1,15 @@
 #include "model/llama_vocabulary.h"
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace polyphon {
 
 int LlamaVocabulary::size() const { return llama_vocab_n_tokens(vocabulary_); }
 
 Tokens LlamaVocabulary::tokenize(std::string_view text, bool parse_special, bool add_bos) const {
+  std::string sanitized;  // libllama throws at some invalid bytes
+  if (!is_valid_utf8(text)) text = sanitized = sanitize_utf8(text);
   const auto length = static_cast<int32_t>(text.size());
   Tokens tokens(text.size() + 2);
   int32_t count = llama_tokenize(vocabulary_, text.data(), length, tokens.data(),

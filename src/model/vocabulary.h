@@ -15,7 +15,7 @@ class Vocabulary {
 
   virtual int size() const = 0;
   // `parse_special`: "<|im_end|>" in the text becomes the control token. `add_bos`: put the
-  // beginning-of-sequence token first where the model wants one.
+  // beginning-of-sequence token first where the model wants one. Invalid UTF-8 becomes U+FFFD.
   virtual Tokens tokenize(std::string_view text, bool parse_special, bool add_bos) const = 0;
   // The bytes of one token, not always whole UTF-8 characters. Control tokens are empty unless
   // `render_special`.
