@@ -3,13 +3,19 @@
 #include <chat.h>
 #include <json-schema-to-grammar.h>
 
+#include <algorithm>
+#include <regex>
+
 #include "base/error.h"
+#include "model/chatml_tools.h"
+#include "model/grammar_limits.h"
 
 namespace polyphon {
 namespace {
 
-// Between their JSON type and ours goes text: neither leaves its side.
-common_json to_common(const Json& json) { return common_json::parse(json.dump()); }
+[[noreturn]] void refuse(const char* field, const std::string& why) {
+  throw Error(ErrorCode::kInvalidArgument, std::string(field) + why, field);
+}
 
 // Runs `body`, turning what llama.cpp's `common` throws into an error of the field.
 template <typename Body>
@@ -21,6 +27,35 @@ auto as_field_error(const char* field, Body body) {
   } catch (const std::exception& error) {
     throw Error(ErrorCode::kInvalidArgument, std::string(field) + ": " + error.what(), field);
   }
+}
+
+// Between their JSON type and ours goes text: neither leaves its side.
+common_json to_common(const Json& json, const char* field) {
+  check_json_nesting(json, field);
+  return common_json::parse(json.dump());
+}
+
+// {} means any value to a schema, but any object to response_format.
+Json object_schema(const Json& schema) {
+  return schema.is_object() && schema.empty() ? Json{{"type", "object"}} : schema;
+}
+
+bool has_tools(const ChatInput& input) { return input.tools.is_array() && !input.tools.empty(); }
+
+bool mentions_tools(const ChatInput& input) {
+  return has_tools(input) ||
+         std::any_of(input.messages.begin(), input.messages.end(), [](const Json& message) {
+           return message.is_object() &&
+                  (message.contains("tool_calls") || message.value("role", "") == "tool");
+         });
+}
+
+void check_constraints(const ChatInput& input) {
+  if (!input.grammar.empty() && (has_tools(input) || !input.json_schema.is_null()))
+    refuse("grammar", " cannot be combined with response_format or tools");
+  if (!input.grammar.empty()) check_grammar_limits(input.grammar);
+  if (input.tool_choice == "required" && !has_tools(input))
+    refuse("tool_choice", " is 'required', but there are no tools");
 }
 
 GrammarSpec::Trigger to_trigger(const common_grammar_trigger& trigger) {
@@ -61,24 +96,55 @@ class LlamaMessageParser final : public MessageParser {
   common_chat_parser_params params_;
 };
 
+GrammarSpec to_grammar(const common_chat_params& params) {
+  GrammarSpec grammar;
+  grammar.gbnf = params.grammar;
+  grammar.lazy = params.grammar_lazy;
+  for (const auto& trigger : params.grammar_triggers)
+    grammar.triggers.push_back(to_trigger(trigger));
+  grammar.generation_prompt = params.generation_prompt;
+  return grammar;
+}
+
+// llama.cpp's grammars for tools let text come before a required call, and a small model then never
+// gets to the call; and they allow several calls where one was asked for.
+std::string as_strict_as_asked(std::string gbnf, const ChatInput& input) {
+  static const std::regex kOptionalText("(root ::= [^\n]*)until-[0-9]+\\? (?=tool-call)");
+  static const std::regex kManyCalls("(tool-calls ::= )\\((tool-call space)\\)\\+");
+  if (input.tool_choice == "required") gbnf = std::regex_replace(gbnf, kOptionalText, "$1");
+  if (!input.parallel_tool_calls) gbnf = std::regex_replace(gbnf, kManyCalls, "$1$2");
+  return gbnf;
+}
+
 class LlamaChatTemplate final : public ChatTemplate {
  public:
   explicit LlamaChatTemplate(common_chat_templates_ptr templates)
-      : templates_(std::move(templates)) {}
+      : templates_(std::move(templates)), knows_tools_(knows_tools(templates_.get())) {
+    if (!knows_tools_ && source().find("<|im_start|>") != std::string::npos)
+      with_tools_ = common_chat_templates_init(nullptr, kChatMlToolsTemplate);
+  }
 
   ChatPrompt render(const ChatInput& input) const override {
+    check_constraints(input);
+    const common_chat_templates* templates = templates_.get();
+    if (!knows_tools_ && mentions_tools(input)) {
+      if (with_tools_)
+        templates = with_tools_.get();
+      else if (has_tools(input))
+        refuse("tools", ": this model's chat template knows no tools");
+    }
     const common_chat_templates_inputs inputs = read(input);
-    const auto params = as_field_error(
-        "messages", [&] { return common_chat_templates_apply(templates_.get(), inputs); });
+    const auto params =
+        as_field_error("messages", [&] { return common_chat_templates_apply(templates, inputs); });
     ChatPrompt prompt;
     prompt.text = params.prompt;
     prompt.stops = params.additional_stops;
     prompt.parser = std::make_shared<LlamaMessageParser>(params);
-    prompt.grammar.gbnf = params.grammar;
-    prompt.grammar.lazy = params.grammar_lazy;
-    for (const auto& trigger : params.grammar_triggers)
-      prompt.grammar.triggers.push_back(to_trigger(trigger));
-    if (input.grammar.empty()) prompt.grammar.generation_prompt = params.generation_prompt;
+    prompt.grammar = to_grammar(params);
+    if (has_tools(input))
+      prompt.grammar.gbnf = as_strict_as_asked(std::move(prompt.grammar.gbnf), input);
+    if (!input.grammar.empty())  // the caller's own, which `common` forgets on some templates
+      prompt.grammar = GrammarSpec{input.grammar, false, {}, ""};
     return prompt;
   }
 
@@ -97,13 +163,21 @@ class LlamaChatTemplate final : public ChatTemplate {
   std::string source() const override { return common_chat_templates_source(templates_.get()); }
 
  private:
+  static bool knows_tools(const common_chat_templates* templates) {
+    const auto capabilities = common_chat_templates_get_caps(templates);
+    const auto tools = capabilities.find("supports_tools");
+    return tools != capabilities.end() && tools->second;
+  }
+
   static common_chat_templates_inputs read(const ChatInput& input) {
     common_chat_templates_inputs inputs;
-    inputs.messages = as_field_error(
-        "messages", [&] { return common_chat_msgs_parse_oaicompat(to_common(input.messages)); });
-    if (!input.tools.is_null())
-      inputs.tools = as_field_error(
-          "tools", [&] { return common_chat_tools_parse_oaicompat(to_common(input.tools)); });
+    inputs.messages = as_field_error("messages", [&] {
+      return common_chat_msgs_parse_oaicompat(to_common(input.messages, "messages"));
+    });
+    if (inputs.messages.empty()) refuse("messages", " must not be empty");
+    inputs.tools = as_field_error("tools", [&] {
+      return common_chat_tools_parse_oaicompat(to_common(input.tools, "tools"));
+    });
     inputs.tool_choice = as_field_error(
         "tool_choice", [&] { return common_chat_tool_choice_parse_oaicompat(input.tool_choice); });
     inputs.parallel_tool_calls = input.parallel_tool_calls;
@@ -112,15 +186,21 @@ class LlamaChatTemplate final : public ChatTemplate {
     inputs.grammar = input.grammar;
     if (!input.json_schema.is_null()) {
       grammar_of_schema(input.json_schema);  // for its error
-      inputs.json_schema = input.json_schema.dump();
+      inputs.json_schema = object_schema(input.json_schema).dump();
     }
-    if (input.template_kwargs.is_object())
-      for (const auto& [name, value] : input.template_kwargs.items())
-        inputs.chat_template_kwargs[name] = value.dump();
+    if (!input.template_kwargs.is_null())
+      as_field_error("chat_template_kwargs", [&] {
+        check_json_nesting(input.template_kwargs, "chat_template_kwargs");
+        for (const auto& [name, value] : input.template_kwargs.items())
+          inputs.chat_template_kwargs[name] = value.dump();
+        return true;
+      });
     return inputs;
   }
 
   common_chat_templates_ptr templates_;
+  bool knows_tools_;
+  common_chat_templates_ptr with_tools_;  // for requests with tools; may be null
 };
 
 }  // namespace
@@ -134,9 +214,7 @@ std::unique_ptr<ChatTemplate> make_llama_chat_template(const llama_model* model,
 
 std::string grammar_of_schema(const Json& schema) {
   return as_field_error("response_format", [&] {
-    // {} means any value to a schema, but any object to response_format.
-    const Json any_object = {{"type", "object"}};
-    return json_schema_to_grammar(to_common(schema.empty() ? any_object : schema));
+    return json_schema_to_grammar(to_common(object_schema(schema), "response_format"));
   });
 }
 
