@@ -34,20 +34,20 @@ class MessageParser {
 };
 
 struct ChatInput {
-  Json messages;                      // OpenAI's array
-  Json tools;                         // OpenAI's array, or null
-  std::string tool_choice = "auto";   // "auto", "required", "none"
+  Json messages;                     // OpenAI's array
+  Json tools;                        // OpenAI's array, or null
+  std::string tool_choice = "auto";  // "auto", "required", "none"
   bool parallel_tool_calls = false;
-  Json json_schema;                   // response_format's schema, or null; {} is any object
-  std::string grammar;                // GBNF of the caller's own
+  Json json_schema;     // response_format's schema, or null; {} is any object
+  std::string grammar;  // GBNF of the caller's own
   bool enable_thinking = true;
-  Json template_kwargs;               // chat_template_kwargs, or null
+  Json template_kwargs;  // chat_template_kwargs, or null
 };
 
 struct ChatPrompt {
-  std::string text;                   // to be tokenized with parse_special and add_bos
+  std::string text;  // to be tokenized with parse_special and add_bos
   GrammarSpec grammar;
-  std::vector<std::string> stops;     // of the template, beside the end-of-generation tokens
+  std::vector<std::string> stops;  // of the template, beside the end-of-generation tokens
   std::shared_ptr<const MessageParser> parser;
 };
 
@@ -55,8 +55,8 @@ class ChatTemplate {
  public:
   virtual ~ChatTemplate() = default;
 
-  // Throws Error{kInvalidArgument} with the field at fault: unknown roles, content that is not text,
-  // bad tool or JSON schema, grammar that does not parse.
+  // Throws Error{kInvalidArgument} with the field at fault: unknown roles, content that is not
+  // text, bad tool or JSON schema, grammar that does not parse.
   virtual ChatPrompt render(const ChatInput& input) const = 0;
 
   // What stands between an assistant's turn that was left open and the next one, when the user says

@@ -17,9 +17,9 @@ using SequenceId = int32_t;
 // One token to decode into one view.
 struct Row {
   Token token = 0;
-  Position position = 0;     // last_position(sequence) + 1, + 2, ... in the order of the batch
+  Position position = 0;  // last_position(sequence) + 1, + 2, ... in the order of the batch
   SequenceId sequence = 0;
-  bool output = false;       // logits wanted
+  bool output = false;  // logits wanted
 };
 
 enum class DecodeStatus {
@@ -32,9 +32,9 @@ class Decoder {
  public:
   virtual ~Decoder() = default;
 
-  virtual int capacity_cells() const = 0;   // cells in the unified KV cache
-  virtual int max_sequences() const = 0;    // at most 256
-  virtual int max_rows() const = 0;         // rows that one decode() takes
+  virtual int capacity_cells() const = 0;  // cells in the unified KV cache
+  virtual int max_sequences() const = 0;   // at most 256
+  virtual int max_rows() const = 0;        // rows that one decode() takes
   virtual int vocabulary_size() const = 0;
   virtual int hidden_size() const = 0;
   // Bytes of KV a cell takes over all layers.

@@ -1,4 +1,5 @@
-// A running grammar constraint. Made by LanguageModel::make_grammar, used by one sequence's sampler.
+// A running grammar constraint. Made by LanguageModel::make_grammar, used by one sequence's
+// sampler.
 #pragma once
 
 #include <memory>
