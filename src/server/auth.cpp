@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/digest.h"
 #include "base/error.h"
@@ -25,8 +26,11 @@ ApiKeys::ApiKeys(std::vector<std::string> hashes) : hashes_(std::move(hashes)) {
 
 std::optional<std::string> ApiKeys::tenant_of(const std::string& authorization) const {
   if (!required()) return "";
-  constexpr std::string_view kScheme = "Bearer ";
-  if (!authorization.starts_with(kScheme)) return std::nullopt;
+  constexpr std::string_view kScheme = "bearer ";
+  const bool bearer = authorization.size() > kScheme.size() &&
+                      std::equal(kScheme.begin(), kScheme.end(), authorization.begin(),
+                                 [](char a, char b) { return a == std::tolower(b); });
+  if (!bearer) return std::nullopt;
   const std::string hash = hash_api_key(std::string_view(authorization).substr(kScheme.size()));
   std::optional<std::string> tenant;
   for (const std::string& known : hashes_)

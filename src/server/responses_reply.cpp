@@ -203,8 +203,9 @@ class ResponsesReply final : public Reply {
   }
 
   std::string opening() {
-    return typed({{"type", "response.created"}, {"response", response("in_progress")}}) +
-           typed({{"type", "response.in_progress"}, {"response", response("in_progress")}});
+    std::string out = typed({{"type", "response.created"}, {"response", response("in_progress")}});
+    out += typed({{"type", "response.in_progress"}, {"response", response("in_progress")}});
+    return out;
   }
 
   std::string typed(Json data) {

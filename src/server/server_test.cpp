@@ -1,0 +1,518 @@
+// The server over a real socket, on a model without weights: bytes as tokens, and a script that
+// says what comes next.
+#include "server/server.h"
+
+#include <gmock/gmock.h>
+#include <httplib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/fake_language_model.h"
+#include "server/api_error.h"
+#include "server/auth.h"
+
+namespace polyphon {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Says the alphabet on and on.
+void alphabet(const FakeRow& row, std::span<float> logits) {
+  const Token last = row.row.token;
+  const bool letter = last >= 'a' && last < 'z';
+  logits[static_cast<size_t>(letter ? last + 1 : 'a')] = 100;
+}
+
+class ServerTest : public ::testing::Test {
+ protected:
+  void start(ServerOptions options = {}, FakeDecoder::Script script = alphabet) {
+    options.port = 0;
+    if (options.served_name.empty()) options.served_name = "fake-1";
+    auto model = std::make_unique<FakeLanguageModel>(FakeDecoder::Options{}, std::move(script));
+    auto engine =
+        std::make_unique<Engine>(model->make_decoder({2048, 64, 128}), EngineOptions{}, clock_);
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), ReasonOptions{},
+                                           Reasoner::Identity{"v1", "digest", "config"});
+    server_ = std::make_unique<Server>(*reasoner_, options);
+    server_->bind();
+    thread_ = std::jthread([this] { server_->serve(); });
+    client_ = std::make_unique<httplib::Client>("127.0.0.1", server_->port());
+    client_->set_read_timeout(30);
+  }
+
+  void TearDown() override {
+    if (!server_) return;
+    server_->stop();
+    thread_.join();
+  }
+
+  httplib::Result post(const std::string& path, const std::string& body) {
+    return client_->Post(path, body, "application/json");
+  }
+  Json ok(const std::string& path, const Json& body) {
+    const auto result = post(path, body.dump());
+    EXPECT_TRUE(result) << path;
+    if (!result) return {};
+    EXPECT_EQ(result->status, 200) << result->body;
+    return Json::parse(result->body);
+  }
+  // The data of every server-sent event but [DONE].
+  std::vector<Json> events(const std::string& path, Json body) {
+    body["stream"] = true;
+    const auto result = post(path, body.dump());
+    EXPECT_TRUE(result);
+    std::vector<Json> found;
+    std::istringstream lines(result->body);
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with("data: {")) found.push_back(Json::parse(line.substr(6)));
+    done_ = result->body.ends_with("data: [DONE]\n\n");
+    return found;
+  }
+  double metric(const std::string& name) {
+    const auto result = client_->Get("/metrics");
+    std::istringstream lines(result->body);
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with(name + "{") || line.starts_with(name + " "))
+        return std::stod(line.substr(line.rfind(' ')));
+    ADD_FAILURE() << "no metric " << name;
+    return -1;
+  }
+  // Waits until no session is live; a leak ends in the test's own time limit.
+  void wait_idle() {
+    while (true) {
+      const EngineStatus status = reasoner_->engine().status();
+      if (status.sessions_live == 0 && status.sessions_waiting == 0) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  SteadyClock clock_;
+  std::unique_ptr<Reasoner> reasoner_;
+  std::unique_ptr<Server> server_;
+  std::jthread thread_;
+  std::unique_ptr<httplib::Client> client_;
+  bool done_ = false;
+};
+
+Json chat(Json more = Json::object()) {
+  more["messages"] = {{{"role", "user"}, {"content", "hi"}}};
+  if (!more.contains("max_tokens")) more["max_tokens"] = 5;
+  return more;
+}
+
+TEST_F(ServerTest, AnswersAChat) {
+  start();
+  const Json body = ok("/v1/chat/completions", chat({{"model", "fake-1"}}));
+  EXPECT_EQ(body["choices"][0]["message"]["content"], "abcde");
+  EXPECT_EQ(body["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(body["usage"]["completion_tokens"], 5);
+  EXPECT_EQ(body["object"], "chat.completion");
+  EXPECT_FALSE(body.contains("polyphon"));
+}
+
+TEST_F(ServerTest, StreamsAChat) {
+  start();
+  const auto chunks =
+      events("/v1/chat/completions", chat({{"stream_options", {{"include_usage", true}}}}));
+  EXPECT_TRUE(done_);
+  ASSERT_GE(chunks.size(), 4u);
+  EXPECT_EQ(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+  std::string text, finish;
+  for (const Json& chunk : chunks) {
+    EXPECT_EQ(chunk["id"], chunks[0]["id"]);
+    if (chunk["choices"].empty()) continue;
+    text += chunk["choices"][0]["delta"].value("content", "");
+    if (!chunk["choices"][0]["finish_reason"].is_null())
+      finish = chunk["choices"][0]["finish_reason"];
+  }
+  EXPECT_EQ(text, "abcde");
+  EXPECT_EQ(finish, "length");
+  EXPECT_EQ(chunks.back()["usage"]["completion_tokens"], 5);
+}
+
+TEST_F(ServerTest, ChoicesStopsAndLogprobs) {
+  start();
+  const Json body = ok("/v1/chat/completions",
+                       chat({{"n", 3}, {"stop", "cd"}, {"logprobs", true}, {"top_logprobs", 2}}));
+  ASSERT_EQ(body["choices"].size(), 3u);
+  for (const Json& choice : body["choices"]) {
+    EXPECT_EQ(choice["message"]["content"], "ab");
+    EXPECT_EQ(choice["finish_reason"], "stop");
+    EXPECT_EQ(choice["logprobs"]["content"][0]["token"], "a");
+    EXPECT_EQ(choice["logprobs"]["content"][0]["top_logprobs"].size(), 2u);
+  }
+}
+
+TEST_F(ServerTest, ThinksInStreams) {
+  start();
+  const Json wishes = {{"topology", "3x40"}, {"merge", "kv"}, {"seed", 5}};
+  const Json body = ok("/v1/chat/completions", chat({{"polyphon", wishes}}));
+  const Json& message = body["choices"][0]["message"];
+  EXPECT_EQ(body["polyphon"]["streams"].size(), 3u);
+  EXPECT_THAT(message["reasoning_content"].get<std::string>(), HasSubstr("[stream 2:"));
+  EXPECT_FALSE(message["content"].get<std::string>().empty());
+  EXPECT_GT(body["usage"]["completion_tokens_details"]["reasoning_tokens"], 0);
+
+  std::map<int, std::string> thoughts;
+  Json last;
+  for (const Json& chunk : events("/v1/chat/completions", chat({{"polyphon", wishes}}))) {
+    const Json& delta = chunk["choices"][0]["delta"];
+    if (delta.contains("reasoning_content"))
+      thoughts[chunk["polyphon"]["stream"]["id"]] += delta["reasoning_content"];
+    last = chunk;
+  }
+  EXPECT_TRUE(done_);
+  EXPECT_EQ(last["choices"][0]["finish_reason"], "length");
+  ASSERT_EQ(last["polyphon"]["streams"].size(), 3u);
+  for (const Json& stream : last["polyphon"]["streams"])
+    EXPECT_EQ(thoughts[stream["id"]], stream["text"]);
+  EXPECT_EQ(metric("polyphon_merges_total{mode=\"kv\",version=\"v1\"}"), -1 + 3);
+}
+
+TEST_F(ServerTest, ThoughtsCanBeKeptBack) {
+  start();
+  const Json wishes = {{"topology", "2x8"}, {"stream_thoughts", false}};
+  for (const Json& chunk : events("/v1/chat/completions", chat({{"polyphon", wishes}})))
+    EXPECT_FALSE(chunk["choices"][0]["delta"].contains("reasoning_content"));
+}
+
+TEST_F(ServerTest, CompletesPrompts) {
+  start();
+  const Json both = ok("/v1/completions", {{"prompt", {"ab", "pq"}}, {"max_tokens", 2}, {"n", 2}});
+  ASSERT_EQ(both["choices"].size(), 4u);
+  EXPECT_EQ(both["choices"][1]["text"], "cd");
+  EXPECT_EQ(both["choices"][2]["text"], "rs");
+  EXPECT_EQ(both["choices"][3]["index"], 3);
+  EXPECT_EQ(both["usage"]["completion_tokens"], 8);
+  const Json tokens =
+      ok("/v1/completions", {{"prompt", {'a', 'b'}}, {"max_tokens", 2}, {"echo", true}});
+  EXPECT_EQ(tokens["choices"][0]["text"], "abcd");
+  std::map<int, std::string> texts;
+  for (const Json& chunk :
+       events("/v1/completions", {{"prompt", {"ab", "pq"}}, {"max_tokens", 3}, {"echo", true}}))
+    texts[chunk["choices"][0]["index"]] += chunk["choices"][0]["text"];
+  EXPECT_EQ(texts[0], "abcde");
+  EXPECT_EQ(texts[1], "pqrst");
+  EXPECT_TRUE(done_);
+  const Json logprobs =
+      ok("/v1/completions", {{"prompt", "a"}, {"max_tokens", 2}, {"logprobs", 1}});
+  EXPECT_EQ(logprobs["choices"][0]["logprobs"]["tokens"], (Json{"b", "c"}));
+  EXPECT_EQ(logprobs["choices"][0]["logprobs"]["text_offset"], (Json{0, 1}));
+}
+
+TEST_F(ServerTest, Responds) {
+  start();
+  const Json body = ok("/v1/responses", {{"input", "hi"}, {"max_output_tokens", 4}});
+  EXPECT_EQ(body["status"], "incomplete");
+  EXPECT_EQ(body["output"][0]["content"][0]["text"], "abcd");
+  std::string text, last;
+  int sequence = 0;
+  for (const Json& event : events("/v1/responses", {{"input", "hi"}, {"max_output_tokens", 4}})) {
+    EXPECT_EQ(event["sequence_number"], sequence++);
+    last = event["type"];
+    if (last == "response.output_text.delta") text += event["delta"];
+  }
+  EXPECT_EQ(text, "abcd");
+  EXPECT_EQ(last, "response.incomplete");
+}
+
+TEST_F(ServerTest, ResponsesThinkInOneItemAStream) {
+  start();
+  const Json request = {{"input", {{{"role", "user"}, {"content", "hi"}}}},
+                        {"max_output_tokens", 4},
+                        {"polyphon", {{"topology", "2x8"}}}};
+  const Json body = ok("/v1/responses", request);
+  ASSERT_EQ(body["output"].size(), 3u);
+  EXPECT_EQ(body["output"][0]["type"], "reasoning");
+  EXPECT_EQ(body["output"][1]["polyphon"]["stream"]["id"], 1);
+  EXPECT_EQ(body["output"][2]["type"], "message");
+  std::map<int, std::string> texts;
+  Json last;
+  for (const Json& event : events("/v1/responses", request)) {
+    if (event["type"] == "response.reasoning_text.delta")
+      texts[event["output_index"]] += event["delta"];
+    last = event;
+  }
+  for (int i : {0, 1}) EXPECT_EQ(texts[i], last["response"]["output"][i]["content"][0]["text"]);
+}
+
+TEST_F(ServerTest, Embeds) {
+  start();
+  const Json body = ok("/v1/embeddings", {{"input", {"one", "two"}}});
+  ASSERT_EQ(body["data"].size(), 2u);
+  const auto vector = body["data"][0]["embedding"].get<std::vector<float>>();
+  EXPECT_EQ(vector.size(), 4u);
+  double squares = 0;
+  for (float value : vector) squares += value * value;
+  EXPECT_NEAR(squares, 1, 1e-5);
+  const Json coded = ok("/v1/embeddings", {{"input", "one"}, {"encoding_format", "base64"}});
+  EXPECT_EQ(coded["data"][0]["embedding"].get<std::string>().size(), 24u);  // of 16 bytes
+}
+
+TEST_F(ServerTest, TellsOfItself) {
+  start();
+  EXPECT_EQ(Json::parse(client_->Get("/health")->body)["status"], "ok");
+  EXPECT_EQ(Json::parse(client_->Get("/v1/models")->body)["data"][0]["id"], "fake-1");
+  EXPECT_EQ(Json::parse(client_->Get("/v1/models/fake-1")->body)["id"], "fake-1");
+  EXPECT_EQ(client_->Get("/v1/models/other")->status, 404);
+  EXPECT_EQ(Json::parse(client_->Get("/props")->body)["polyphon"]["version"], "v1");
+  EXPECT_TRUE(Json::parse(client_->Get("/slots")->body).is_array());
+  EXPECT_EQ(ok("/tokenize", {{"content", "ab"}})["tokens"], (Json{'a', 'b'}));
+  EXPECT_EQ(ok("/detokenize", {{"tokens", {'a', 'b'}}})["content"], "ab");
+  EXPECT_THAT(ok("/apply-template", chat())["prompt"].get<std::string>(), HasSubstr("hi"));
+  for (const char* name : {"llamacpp:prompt_tokens_total", "llamacpp:kv_cache_usage_ratio",
+                           "llamacpp:requests_processing", "polyphon_kv_cells_capacity",
+                           "polyphon_streams_live", "polyphon_collapse_events_total"})
+    EXPECT_GE(metric(name), 0) << name;
+}
+
+struct BadRequest {
+  const char* path;
+  std::string body;
+  int status;
+  std::string param;  // "" is null
+};
+
+TEST_F(ServerTest, RefusesBadRequests) {
+  ServerOptions options;
+  options.max_body_bytes = 4096;
+  start(options);
+  const char* kChat = "/v1/chat/completions";
+  const auto with = [](const Json& more) { return chat(more).dump(); };
+  const std::vector<BadRequest> table = {
+      {kChat, "{", 400, ""},
+      {kChat, "[]", 400, ""},
+      {kChat, "{\"messages\":\"\xff\"}", 400, ""},
+      {kChat, "{}", 400, "messages"},
+      {kChat, R"({"messages":[]})", 400, "messages"},
+      {kChat, R"({"messages":[{"role":"king","content":""}]})", 400, "messages[0].role"},
+      {kChat, R"({"messages":[{"role":"user","content":7}]})", 400, "messages[0].content"},
+      {kChat, R"({"messages":[{"role":"user","content":[{"type":"image_url"}]}]})", 400,
+       "messages[0].content[0].type"},
+      {kChat, with({{"model", "gpt-9"}}), 404, "model"},
+      {kChat, with({{"model", 4}}), 400, "model"},
+      {kChat, with({{"temperature", -1}}), 400, "temperature"},
+      {kChat, with({{"temperature", 1e30}}), 400, "temperature"},
+      {kChat, with({{"temperature", "hot"}}), 400, "temperature"},
+      {kChat, with({{"top_p", 0}}), 400, "top_p"},
+      {kChat, with({{"max_tokens", -5}}), 400, "max_tokens"},
+      {kChat, with({{"max_completion_tokens", 1e30}}), 400, "max_completion_tokens"},
+      {kChat, with({{"n", 0}}), 400, "n"},
+      {kChat, with({{"n", 1000000000000}}), 400, "n"},
+      {kChat, with({{"seed", 1.5}}), 400, "seed"},
+      {kChat, with({{"stop", Json(std::vector<std::string>(17, "x"))}}), 400, "stop"},
+      {kChat, with({{"stop", ""}}), 400, "stop"},
+      {kChat, with({{"logit_bias", {{"99999999", 1}}}}), 400, "logit_bias"},
+      {kChat, with({{"top_logprobs", 3}}), 400, "top_logprobs"},
+      {kChat, with({{"stream", "yes"}}), 400, "stream"},
+      {kChat, with({{"grammar", "no such"}}), 400, "grammar"},
+      {kChat, with({{"response_format", {{"type", "xml"}}}}), 400, "response_format.type"},
+      {kChat, with({{"tools", {{{"type", "function"}}}}}), 400, "tools[0].function"},
+      {kChat, with({{"tool_choice", "required"}}), 400, "tool_choice"},
+      {kChat, with({{"polyphon", 8}}), 400, "polyphon"},
+      {kChat, with({{"polyphon", {{"topology", "8y8"}}}}), 400, "polyphon.topology"},
+      {kChat, with({{"polyphon", {{"topology", "32x1000"}}}}), 400, "polyphon.topology"},
+      {kChat, with({{"polyphon", {{"merge", "magic"}}}}), 400, "polyphon.merge"},
+      {kChat, with({{"polyphon", {{"registers", 3}}}}), 400, "polyphon.registers"},
+      {kChat, with({{"polyphon", {{"search", "auto"}}}}), 400, "polyphon.search"},
+      {kChat, with({{"polyphon", {{"wish", 1}}}}), 400, "polyphon.wish"},
+      {kChat, Json{{"messages", {{{"role", "user"}, {"content", std::string(3000, 'x')}}}}}.dump(),
+       400, "messages"},
+      {kChat, std::string(5000, ' '), 413, ""},
+      {"/v1/completions", "{}", 400, "prompt"},
+      {"/v1/completions", R"({"prompt":""})", 400, "prompt"},
+      {"/v1/completions", R"({"prompt":[1,99999]})", 400, "prompt"},
+      {"/v1/completions", R"({"prompt":"a","suffix":"b"})", 400, "suffix"},
+      {"/v1/completions", R"({"prompt":"a","echo":true,"logprobs":1})", 400, "echo"},
+      {"/v1/completions", Json{{"prompt", std::string(3000, 'x')}}.dump(), 400, "prompt"},
+      {"/v1/responses", R"({"input":"a","previous_response_id":"r"})", 400, "previous_response_id"},
+      {"/v1/responses", R"({"input":[{"type":"video"}]})", 400, "input[0].type"},
+      {"/v1/embeddings", R"({"input":[]})", 400, "input"},
+      {"/v1/embeddings", R"({"input":"a","dimensions":7})", 400, "dimensions"},
+      {"/tokenize", "{}", 400, "content"},
+      {"/nowhere", "{}", 404, ""},
+      {"/v1/models", "{}", 405, ""},
+  };
+  for (const BadRequest& bad : table) {
+    const auto result = post(bad.path, bad.body);
+    ASSERT_TRUE(result) << bad.path << bad.body;
+    EXPECT_EQ(result->status, bad.status) << bad.path << bad.body << result->body;
+    const Json error = Json::parse(result->body)["error"];
+    EXPECT_EQ(error["param"], bad.param.empty() ? Json() : Json(bad.param)) << result->body;
+    EXPECT_FALSE(error["message"].get<std::string>().empty());
+    EXPECT_TRUE(error["type"].is_string() && error.contains("code"));
+  }
+  EXPECT_EQ(client_->Delete("/v1/chat/completions")->status, 405);
+  EXPECT_EQ(ok("/v1/chat/completions", chat())["choices"][0]["message"]["content"], "abcde");
+}
+
+TEST_F(ServerTest, AsksForAKey) {
+  ServerOptions options;
+  options.api_key_hashes = {hash_api_key("secret")};
+  start(options);
+  EXPECT_EQ(client_->Get("/health")->status, 200);
+  for (const char* path : {"/v1/models", "/metrics", "/props", "/nowhere"})
+    EXPECT_EQ(client_->Get(path)->status, 401) << path;
+  EXPECT_EQ(Json::parse(post("/v1/completions", "{}")->body)["error"]["code"], "invalid_api_key");
+  client_->set_bearer_token_auth("secret");
+  EXPECT_EQ(client_->Get("/v1/models")->status, 200);
+  EXPECT_EQ(ok("/v1/chat/completions", chat())["usage"]["completion_tokens"], 5);
+}
+
+TEST_F(ServerTest, RefusesToBeOpenToAll) {
+  ServerOptions options;
+  options.host = "0.0.0.0";
+  EXPECT_THROW(start(options), Error);
+  server_.reset();
+  options.allow_unauthenticated = true;
+  start(options);
+  EXPECT_EQ(client_->Get("/health")->status, 200);
+}
+
+TEST_F(ServerTest, RefusesATakenPortAndWrongCertificates) {
+  start();
+  ServerOptions options;
+  options.port = server_->port();
+  EXPECT_THROW(Server(*reasoner_, options).bind(), Error);
+  options.tls_certificate = "/no/such/file";
+  EXPECT_THROW(Server(*reasoner_, options), Error);
+  options.tls_key = "/no/such/file";
+  EXPECT_THROW(Server(*reasoner_, options), Error);
+}
+
+// Gates the fake model: no step is decoded while it is shut.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool open = true;
+
+  void set(bool value) {
+    std::lock_guard lock(mutex);
+    open = value;
+    changed.notify_all();
+  }
+  FakeDecoder::Script script() {
+    return [this](const FakeRow& row, std::span<float> logits) {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [this] { return open; });
+      alphabet(row, logits);
+    };
+  }
+};
+
+// The steps are slow enough that a client can go away in the middle.
+FakeDecoder::Script slow_alphabet() {
+  return [](const FakeRow& row, std::span<float> logits) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    alphabet(row, logits);
+  };
+}
+
+TEST_F(ServerTest, AClientThatGoesAwayFreesItsCells) {
+  start({}, slow_alphabet());
+  for (bool stream : {true, false}) {
+    httplib::Client leaver("127.0.0.1", server_->port());
+    httplib::Request request;
+    request.method = "POST";
+    request.path = "/v1/chat/completions";
+    request.set_header("Content-Type", "application/json");
+    request.body = chat({{"stream", stream}, {"max_tokens", 1500}}).dump();
+    if (stream)
+      request.content_receiver = [](const char*, size_t, size_t, size_t) { return false; };
+    else
+      leaver.set_read_timeout(std::chrono::milliseconds(100));
+    EXPECT_FALSE(leaver.send(request));
+    wait_idle();
+  }
+  EXPECT_EQ(reasoner_->engine().status().sessions_cancelled, 2);
+  const EngineStatus status = reasoner_->engine().status();
+  EXPECT_EQ(status.cells_used, status.cells_cached);
+}
+
+TEST_F(ServerTest, RefusesWhatIsTooMuch) {
+  Gate gate;
+  ServerOptions options;
+  options.threads = 18;  // two of them for requests that generate
+  start(options, gate.script());
+  gate.set(false);
+  std::vector<std::jthread> clients;
+  std::atomic<int> refused = 0, served = 0;
+  for (int i = 0; i < 4; ++i)
+    clients.emplace_back([&] {
+      httplib::Client client("127.0.0.1", server_->port());
+      client.set_read_timeout(30);
+      const auto result = client.Post("/v1/chat/completions", chat().dump(), "application/json");
+      ASSERT_TRUE(result);
+      if (result->status == 200) ++served;
+      if (result->status != 429) return;
+      EXPECT_TRUE(result->has_header("Retry-After"));
+      ++refused;
+    });
+  while (refused < 2) std::this_thread::yield();
+  gate.set(true);
+  clients.clear();
+  EXPECT_EQ(refused, 2);
+  EXPECT_EQ(served, 2);
+}
+
+TEST_F(ServerTest, FinishesWhatRunsBeforeItStops) {
+  Gate gate;
+  start({}, gate.script());
+  gate.set(false);
+  std::string streamed;
+  std::jthread running([&] {
+    httplib::Client client("127.0.0.1", server_->port());
+    client.set_read_timeout(30);
+    const auto result =
+        client.Post("/v1/chat/completions", chat({{"stream", true}}).dump(), "application/json");
+    ASSERT_TRUE(result);
+    streamed = result->body;
+  });
+  while (reasoner_->engine().status().sessions_live +
+             reasoner_->engine().status().sessions_waiting ==
+         0)
+    std::this_thread::yield();
+  std::jthread stopper([&] { server_->stop(); });
+  while (client_->Get("/health")->status != 503) std::this_thread::yield();
+  const auto late = post("/v1/chat/completions", chat().dump());
+  EXPECT_EQ(late->status, 503);
+  EXPECT_TRUE(late->has_header("Retry-After"));
+  gate.set(true);
+  stopper.join();
+  running.join();
+  EXPECT_TRUE(streamed.ends_with("data: [DONE]\n\n"));
+  thread_.join();
+  server_.reset();
+}
+
+TEST_F(ServerTest, KeepsTracesAndSurvivesAFullDisk) {
+  const auto path = std::filesystem::path(::testing::TempDir()) / "server_test_traces.jsonl";
+  std::filesystem::remove(path);
+  ServerOptions options;
+  options.trace_path = path;
+  start(options);
+  const Json wishes = {{"topology", "2x8"}};
+  const Json body = ok("/v1/chat/completions", chat({{"polyphon", wishes}}));
+  const auto traces = read_traces(path);
+  ASSERT_EQ(traces.size(), 1u);
+  EXPECT_EQ(traces[0].id, body["polyphon"]["trace_id"]);
+  TearDown();
+  options.trace_path = "/dev/full";
+  start(options);
+  ok("/v1/chat/completions", chat({{"polyphon", wishes}}));
+}
+
+TEST_F(ServerTest, ThinksByDefaultWhereTheConfigSaysSo) {
+  ServerOptions options;
+  options.think_by_default = true;
+  start(options);
+  EXPECT_TRUE(ok("/v1/chat/completions", chat({{"max_tokens", 3}})).contains("polyphon"));
+  EXPECT_THAT(ok("/apply-template", chat())["prompt"].get<std::string>(), HasSubstr("hi"));
+}
+
+}  // namespace
+}  // namespace polyphon
