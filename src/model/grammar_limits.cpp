@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/grammar_ambiguity.h"
 
 namespace polyphon {
 namespace {
@@ -62,6 +63,10 @@ void check_grammar_limits(std::string_view gbnf) {
       refuse(fmt::format("the grammar has more than {} rules", kMaxGrammarRules));
     ++i;
   }
+  if (longest_optional_run(gbnf, kMaxGrammarOptionalRun + 1) > kMaxGrammarOptionalRun)
+    refuse(fmt::format("the grammar has more than {} elements in a row that may each be left out "
+                       "(repeat what cannot be empty instead: (x){{0,n}} for (x?){{n}})",
+                       kMaxGrammarOptionalRun));
 }
 
 void check_json_nesting(const Json& json, const std::string& field) {

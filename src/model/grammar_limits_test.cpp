@@ -39,8 +39,30 @@ TEST(GrammarLimits, RulesAndBytesAreBounded) {
   EXPECT_TRUE(refused(std::string(kMaxGrammarBytes + 1, ' ')));
 }
 
+TEST(GrammarLimits, OptionalElementsInARowAreBounded) {
+  for (const char* gbnf : {
+           "root ::= [a-z]{0,1000} \"x\"{100} [0-9]*",
+           "root ::= item* \nitem ::= \"a\"? \"b\"? \"c\"",
+           "root ::= (\"a\"? \"b\"){100}",
+           "root ::= ws object ws\nobject ::= \"{\" ws (pair (\",\" ws pair)*)? \"}\" ws\n"
+           "pair ::= \"\\\"\" [^\"]* \"\\\"\" ws \":\" ws object\nws ::= | \" \" | \"\\n\" [ \\t]{0,20}",
+           "root ::= \"x\" root? | root2\nroot2 ::= (root2 \"a\")* # ?????????????????",
+       })
+    EXPECT_FALSE(refused(gbnf)) << gbnf;
+  for (const char* gbnf : {
+           "root ::= (\"a\"? \"b\"?){100}",
+           "root ::= ((\"a\"? \"b\"?){3}){3}",
+           "root ::= \"x\" (ws{30} \"y\")+\nws ::= [ ]*",
+           "root ::= a a a a a a\na ::= b b\nb ::= \"x\"? (\"y\" | \"z\"*)",
+           "root ::= \"a\" root?  [a-z]? [a-z]? [a-z]? [a-z]? [a-z]? [a-z]? [a-z]? [a-z]? [a-z]? "
+           "[a-z]? [a-z]? [a-z]? [a-z]? [a-z]? [a-z]? [a-z]? [a-z]?",
+       })
+    EXPECT_TRUE(refused(gbnf)) << gbnf;
+}
+
 TEST(GrammarLimits, UnfinishedTextIsLeftToTheParser) {
-  for (const char* text : {"", "\"", "[", "\"\\", "#", "=", "::=", ")))", "[\\"})
+  for (const char* text : {"", "\"", "[", "\"\\", "#", "=", "::=", ")))", "[\\", "root ::= (", "root ::= ?",
+                           "root ::= \"a\"{", "root ::= \"a\"{3,", "root ::= | )"})
     EXPECT_FALSE(refused(text)) << text;
 }
 
