@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <thread>
 
 #include "app/command.h"
 #include "app/load.h"
@@ -257,10 +258,11 @@ int bench_sampler(const BenchFlags& flags) {
     samplers.push_back(std::make_unique<Sampler>(params, nullptr, false));
     jobs.push_back({samplers.back().get(), logits[static_cast<size_t>(r)], {}});
   }
+  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const SteadyClock clock;
   const Spread ours = repeat(kRepeats, [&](int) {
     const TimePoint start = clock.now();
-    sample_rows(jobs);
+    sample_rows(jobs, threads);
     return milliseconds_between(start, clock.now());
   });
   const double peer = plain_sampler_ms(kRows, kVocabulary, kRepeats);

@@ -36,9 +36,9 @@ struct TokenLogprob {
   float logprob = 0;  // natural logarithm, of the model's distribution before any filter
 };
 
-// One sampled token.
+// One sampled token. kNoToken: no token may follow.
 struct SampledToken {
-  Token token = 0;
+  Token token = kNoToken;
   float logprob = 0;              // as in TokenLogprob; 0 unless logprobs >= 0 or asked for
   std::vector<TokenLogprob> top;  // params.logprobs alternatives, most likely first
 };

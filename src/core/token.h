@@ -13,4 +13,6 @@ using Step =
 
 using Tokens = std::vector<Token>;
 
+inline constexpr Token kNoToken = -1;
+
 }  // namespace polyphon

@@ -259,7 +259,7 @@ void Engine::Loop::sample(std::span<const PlannedRun> runs, bool hidden_wanted) 
     const auto hidden = decoder_->hidden(row);
     choice.hidden.assign(hidden.begin(), hidden.end());
   }
-  sample_rows(jobs);
+  sample_rows(jobs, decoder_->threads());
   for (size_t i = 0; i < jobs.size(); ++i) choices_[first + i].token = std::move(jobs[i].result);
   counts_.sample_seconds += milliseconds_between(started, clock_.now()) / 1000;
 }
@@ -278,9 +278,7 @@ void Engine::Loop::end_step(const StepPlan& plan) {
     for (const PlannedRun& run : *runs) touched.insert(run.session);
   std::erase_if(live_, [&](std::unique_ptr<LiveSession>& live) {
     if (touched.contains(live.get())) live->end_step();
-    const char* fault = live->over_budget() ? "the session used more cells than it asked for"
-                        : live->stalled()   ? "the session was left with nothing to decode"
-                                            : nullptr;
+    const char* const fault = live->fault();
     if (!fault) return false;
     live->session().fail(Error(ErrorCode::kInternal, fault));
     ++counts_.sessions_failed;

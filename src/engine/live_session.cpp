@@ -180,6 +180,11 @@ void LiveSession::deliver(SequenceNumber sequence, const SampledToken& token,
                           std::span<const float> hidden) {
   Sequence& to = sequences_[sequence];
   if (to.id < 0 || !to.sampler) return;  // stopped by an earlier callback of this step
+  if (token.token == kNoToken) {
+    no_finite_logit_ |= !to.sampler->has_grammar();
+    if (!no_finite_logit_) session_->on_token(sequence, token);
+    return;
+  }
   const TraceSpan& span = trace_.spans[to.generation_span];
   const auto span_end = span.begin + static_cast<Position>(span.tokens.size());
   if (!span.tokens.empty() && to.next != span_end)  // something was fed in between
@@ -195,10 +200,13 @@ void LiveSession::end_step() {
   session_->after_step();
 }
 
-bool LiveSession::stalled() const {
-  return !session_->finished() &&
-         std::all_of(sequences_.begin(), sequences_.end(),
-                     [](const Sequence& sequence) { return sequence.waiting.empty(); });
+const char* LiveSession::fault() const {
+  if (no_finite_logit_) return "the model computed no finite logit: its file may be damaged";
+  if (cells_used_ > needs_.cells) return "the session used more cells than it asked for";
+  const bool stalled =
+      !session_->finished() && std::all_of(sequences_.begin(), sequences_.end(),
+                                           [](const Sequence& s) { return s.waiting.empty(); });
+  return stalled ? "the session was left with nothing to decode" : nullptr;
 }
 
 int LiveSession::cells_outstanding() const { return std::max(0, needs_.cells - cells_used_); }

@@ -64,9 +64,8 @@ class LiveSession final : public SessionViews {
   // Cells and ids set aside and not yet used.
   int cells_outstanding() const;
   int sequences_outstanding() const;
-  bool over_budget() const { return cells_used_ > needs_.cells; }
-  // Neither finished nor with anything to decode: it would never end.
-  bool stalled() const;
+  // Why the engine must end the session, or null.
+  const char* fault() const;
 
  private:
   struct Waiting {
@@ -99,6 +98,7 @@ class LiveSession final : public SessionViews {
   std::vector<Sequence> sequences_;
   int open_sequences_ = 0;
   int cells_used_ = 0;  // decoded by this session or joined from the prefix cache
+  bool no_finite_logit_ = false;
   Step step_ = 0;
   Trace trace_;
 

@@ -14,6 +14,7 @@ struct SampleJob {
   SampledToken result;
 };
 
-void sample_rows(std::span<SampleJob> jobs);
+// `threads` as the decoder's: OpenMP keeps a team only while its size stays.
+void sample_rows(std::span<SampleJob> jobs, int threads);
 
 }  // namespace polyphon

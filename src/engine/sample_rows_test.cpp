@@ -31,7 +31,7 @@ TEST(SampleRows, EqualsSamplingOneByOne) {
       for (size_t row = 0; row < rows; ++row)
         jobs.push_back(
             {together[row].get(), std::span(logits).subspan(row * kVocabulary, kVocabulary), {}});
-      sample_rows(jobs);
+      sample_rows(jobs, 2);
       for (size_t row = 0; row < rows; ++row) {
         const SampledToken expected =
             alone[row]->sample(std::span(copy).subspan(row * kVocabulary, kVocabulary));

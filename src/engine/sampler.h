@@ -30,11 +30,12 @@ class Sampler {
   void observe(std::span<const Token> tokens);
 
   // Chooses, remembers the choice for the penalties and advances the grammar. Overwrites `logits`.
-  // Non-finite logits never win; if none is finite, or the grammar allows none, the result is token
-  // 0 and nothing is remembered or advanced.
+  // Non-finite logits never win; if none is finite, or the grammar allows none, the result is
+  // kNoToken and nothing is remembered or advanced.
   SampledToken sample(std::span<float> logits);  // [vocabulary_size]
 
   const SamplingParams& params() const { return params_; }
+  bool has_grammar() const { return grammar_ != nullptr; }
   // Later draws use the new seed and temperature (a stream that is re-seeded).
   void reseed(uint64_t seed, float temperature);
 

@@ -228,13 +228,13 @@ TEST(Sampler, NonFiniteLogitsNeverWin) {
       }
 }
 
-TEST(Sampler, NothingFiniteGivesTokenZero) {
+TEST(Sampler, NothingFiniteGivesNoToken) {
   for (const float value : {kNan, kInfinity, -kInfinity}) {
     SamplingParams params;
     params.logprobs = 3;
     std::vector<float> logits(200, value);
     const SampledToken sampled = Sampler(params, nullptr, true).sample(logits);
-    EXPECT_EQ(sampled.token, 0);
+    EXPECT_EQ(sampled.token, kNoToken);
     EXPECT_EQ(sampled.logprob, 0);
     EXPECT_TRUE(sampled.top.empty());
   }
@@ -374,11 +374,11 @@ TEST(Sampler, GrammarMasksOnlyWhenTheFirstChoiceIsRefused) {
   }
 }
 
-TEST(Sampler, GrammarThatAllowsNothingGivesTokenZeroAndIsNotAdvanced) {
+TEST(Sampler, GrammarThatAllowsNothingGivesNoTokenAndIsNotAdvanced) {
   std::string calls;
   Sampler sampler({}, std::make_unique<SetGrammar>(std::set<Token>{}, &calls), true);
   std::vector<float> logits(400, 0.0f);
-  EXPECT_EQ(sampler.sample(logits).token, 0);
+  EXPECT_EQ(sampler.sample(logits).token, kNoToken);
   EXPECT_EQ(calls.find("accept"), std::string::npos);
 }
 

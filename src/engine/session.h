@@ -100,7 +100,8 @@ class Session {
 
   // `views` outlives the session.
   virtual void start(SessionViews& views) = 0;
-  // May feed, generate, stop, join, open, close.
+  // May feed, generate, stop, join, open, close. kNoToken: the grammar allows no more; the session
+  // must stop the sequence.
   virtual void on_token(SequenceNumber sequence, const SampledToken& token) = 0;
   // Once after each step in which a row of this session was decoded.
   virtual void after_step() = 0;

@@ -35,6 +35,7 @@ class FakeDecoder final : public Decoder {
   int capacity_cells() const override { return options_.capacity_cells; }
   int max_sequences() const override { return options_.max_sequences; }
   int max_rows() const override { return options_.max_rows; }
+  int threads() const override { return 1; }
   int vocabulary_size() const override { return options_.vocabulary_size; }
   int hidden_size() const override { return options_.hidden_size; }
   int64_t bytes_per_cell() const override { return 1024; }

@@ -70,14 +70,18 @@ class ChatMl final : public ChatTemplate {
 
 class DigitGrammar final : public Grammar {
  public:
+  explicit DigitGrammar(int most) : left_(most) {}
   void mask(std::span<float> logits) override {
     for (size_t i = 0; i < logits.size(); ++i)
       if (!allows(static_cast<Token>(i))) logits[i] = -std::numeric_limits<float>::infinity();
   }
   bool allows(Token token) override {
-    return (token >= '0' && token <= '9') || token == FakeTokens::kEnd;
+    return left_ > 0 && ((token >= '0' && token <= '9') || token == FakeTokens::kEnd);
   }
-  void accept(Token) override {}
+  void accept(Token) override { --left_; }
+
+ private:
+  int left_;
 };
 
 }  // namespace
@@ -110,7 +114,8 @@ std::unique_ptr<FakeDecoder> FakeLanguageModel::make_fake_decoder() const {
 }
 
 std::unique_ptr<Grammar> FakeLanguageModel::make_grammar(const GrammarSpec& spec) const {
-  if (spec.gbnf == "digits") return std::make_unique<DigitGrammar>();
+  if (spec.gbnf == "digits") return std::make_unique<DigitGrammar>(1 << 30);
+  if (spec.gbnf == "two digits") return std::make_unique<DigitGrammar>(2);
   throw Error(ErrorCode::kInvalidArgument, "the grammar does not parse: " + spec.gbnf, "grammar");
 }
 

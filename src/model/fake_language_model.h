@@ -29,7 +29,8 @@ class FakeLanguageModel final : public LanguageModel {
   std::unique_ptr<Decoder> make_decoder(const DecoderOptions& options) const override;
   // With the sizes given to the constructor; for tests that look at the decoder itself.
   std::unique_ptr<FakeDecoder> make_fake_decoder() const;
-  // GBNF is not understood: the grammar "digits" allows '0'..'9' and the end; others throw.
+  // GBNF is not understood: the grammar "digits" allows '0'..'9' and the end, "two digits"
+  // two of them and then nothing; others throw.
   std::unique_ptr<Grammar> make_grammar(const GrammarSpec& spec) const override;
 
  private:

@@ -41,8 +41,8 @@ class Reader {
 
  private:
   void skip_space() {
-    while (at_ < text_.size() && (std::isspace(static_cast<unsigned char>(text_[at_])) != 0 ||
-                                  text_[at_] == '#'))
+    while (at_ < text_.size() &&
+           (std::isspace(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '#'))
       at_ = text_[at_] == '#' ? std::min(text_.find('\n', at_), text_.size()) : at_ + 1;
   }
 
@@ -69,8 +69,7 @@ class Reader {
   int read_number(int otherwise) {
     skip_space();
     int number = otherwise;
-    const auto end =
-        std::from_chars(text_.data() + at_, text_.data() + text_.size(), number).ptr;
+    const auto end = std::from_chars(text_.data() + at_, text_.data() + text_.size(), number).ptr;
     at_ = static_cast<size_t>(end - text_.data());
     skip_space();
     return number;

@@ -79,6 +79,7 @@ class LlamaDecoder final : public Decoder {
   int capacity_cells() const override { return static_cast<int>(llama_n_ctx(context_.get())); }
   int max_sequences() const override { return static_cast<int>(llama_n_seq_max(context_.get())); }
   int max_rows() const override { return max_rows_; }
+  int threads() const override { return llama_n_threads(context_.get()); }
   int vocabulary_size() const override {
     return llama_vocab_n_tokens(llama_model_get_vocab(model_));
   }

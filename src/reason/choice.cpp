@@ -18,6 +18,10 @@ TextLogprob Choice::logprob_of(const SampledToken& token) const {
 }
 
 bool Choice::add(const SampledToken& token) {
+  if (token.token == kNoToken) {
+    end("stop");
+    return true;
+  }
   ++tokens_;
   if (!limits_.ignore_eos && vocabulary_.is_end_of_generation(token.token)) {
     end("stop");

@@ -25,7 +25,8 @@ class Choice {
   Choice(int index, const Vocabulary& vocabulary, ChoiceLimits limits,
          std::shared_ptr<EventChannel> events);
 
-  // True when the choice has ended with this token: end of generation, a stop string, or the limit.
+  // True when the choice has ended with this token: end of generation (kNoToken is one), a stop
+  // string, or the limit.
   bool add(const SampledToken& token);
 
   int tokens() const { return tokens_; }

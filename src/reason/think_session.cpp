@@ -186,7 +186,7 @@ void ThinkSession::start_plan() {
 
 void ThinkSession::on_plan_token(const SampledToken& token) {
   ++plan_tokens_;
-  const bool end = vocabulary_.is_end_of_generation(token.token);
+  const bool end = token.token == kNoToken || vocabulary_.is_end_of_generation(token.token);
   if (!end) plan_text_ += vocabulary_.piece(token.token, false);
   if (!end && plan_tokens_ < kMaxPlanTokens) return;
   views_->close(plan_sequence_);
