@@ -1,0 +1,128 @@
+#include "reason/stream_phase.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reason/answer_extraction.h"
+
+namespace polyphon {
+
+StreamPhase::StreamPhase(const ThinkContext& context, int phase, const Phase& shape,
+                         int first_stream, SequenceNumber base, bool watches_collapse)
+    : context_(context),
+      phase_(phase),
+      base_end_(context.views->next_position(base)),
+      agreement_(context.options.agreement, shape.streams) {
+  if (watches_collapse && shape.streams > 1)
+    watch_.emplace(context.options.collapse, shape.streams);
+  for (int i = 0; i < shape.streams; ++i) start(i, first_stream + i, shape, base);
+}
+
+void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber base) {
+  const auto& strategies = context_.options.strategies;
+  SessionViews& views = *context_.views;
+  Stream& stream = streams_.emplace_back();
+  stream.id = id;
+  stream.phase = phase_;
+  stream.strategy = strategies[static_cast<size_t>(id) % strategies.size()];
+  stream.budget_tokens = shape.tokens;
+  stream.sequence = views.open();
+
+  SamplingParams sampling = context_.request.sampling;
+  sampling.seed = derive_seed(sampling.seed, static_cast<uint64_t>(id));
+  if (shape.streams > 1) {
+    const double rung = static_cast<double>(index) / (shape.streams - 1) - 0.5;
+    sampling.temperature =
+        std::max(0.0f, sampling.temperature +
+                           static_cast<float>(rung * context_.options.temperature_ladder));
+  }
+  views.join(base, stream.sequence, 0, base_end_);
+  views.feed(stream.sequence, context_.tokenize(stream.strategy.preamble),
+             fmt::format("preamble {}", id), stream.strategy.name);
+  views.generate(stream.sequence, std::make_unique<Sampler>(sampling, nullptr, true),
+                 fmt::format("stream {}", id), stream.strategy.name);
+  context_.events->push(StreamStarted{id, phase_, stream.strategy.name});
+}
+
+Stream* StreamPhase::find(SequenceNumber sequence) {
+  const auto found = std::find_if(streams_.begin(), streams_.end(),
+                                  [&](const Stream& s) { return s.sequence == sequence; });
+  return found == streams_.end() ? nullptr : &*found;
+}
+
+void StreamPhase::on_token(Stream& stream, const SampledToken& token) {
+  const Vocabulary& vocabulary = context_.vocabulary();
+  if (!context_.request.ignore_eos && vocabulary.is_end_of_generation(token.token))
+    return end(stream, "stop", false);
+  stream.tokens.push_back(token.token);
+  stream.logprob_sum += token.logprob;
+  ++tokens_;
+  std::string text = stream.text.push(vocabulary.piece(token.token, false));
+  if (!text.empty()) context_.events->push(ThoughtDelta{stream.id, std::move(text)});
+  if (watch_)
+    watch_->observe(static_cast<int>(&stream - streams_.data()), token.token,
+                    context_.views->hidden(stream.sequence));
+  if (static_cast<int>(stream.tokens.size()) >= stream.budget_tokens) end(stream, "length", true);
+}
+
+void StreamPhase::end(Stream& stream, const std::string& reason, bool keep_last) {
+  context_.views->stop(stream.sequence, keep_last);
+  stream.finish_reason = reason;
+  std::string rest = stream.text.flush();
+  if (!rest.empty()) context_.events->push(ThoughtDelta{stream.id, std::move(rest)});
+  stream.answer = extract_answer(stream.text.text());
+  if (watch_) watch_->forget(static_cast<int>(&stream - streams_.data()));
+  context_.events->push(
+      StreamEnded{stream.id, reason, stream.answer, static_cast<int>(stream.tokens.size())});
+
+  const bool counts = reason == "stop" || reason == "length";
+  if (!counts || !context_.options.agreement.enabled || context_.request.ignore_eos) return;
+  const auto agreed = agreement_.add(normalise_answer(stream.answer));
+  if (!agreed) return;
+  context_.decide("agreement", {{"answer", *agreed}});
+  for (Stream& other : streams_)
+    if (!other.ended()) end(other, "agreement", true);
+}
+
+void StreamPhase::after_step() {
+  if (!watch_) return;
+  for (const CollapseWatch::Verdict& verdict : watch_->look()) {
+    Stream& follower = streams_[static_cast<size_t>(verdict.follower)];
+    if (follower.ended()) continue;
+    context_.decide("collapse", {{"stream", follower.id},
+                                 {"follows", streams_[static_cast<size_t>(verdict.leader)].id},
+                                 {"ngram_overlap", verdict.overlap},
+                                 {"hidden_cosine", verdict.cosine},
+                                 {"action", verdict.end ? "end" : "reseed"}});
+    verdict.end ? end(follower, "collapsed", true) : reseed(follower);
+  }
+}
+
+// A follower goes on under another strategy, with other random numbers and a little hotter.
+void StreamPhase::reseed(Stream& stream) {
+  const auto& strategies = context_.options.strategies;
+  ++stream.reseeds;
+  const size_t next = static_cast<size_t>(stream.id) + streams_.size() * stream.reseeds + 1;
+  stream.strategy = strategies[next % strategies.size()];
+  Sampler* const sampler = context_.views->sampler(stream.sequence);
+  sampler->reseed(derive_seed(sampler->params().seed, 1000 + stream.reseeds),
+                  sampler->params().temperature + 0.2f);
+  context_.views->feed(stream.sequence, context_.tokenize(reseed_cue(stream.strategy)),
+                       fmt::format("cue {}", stream.id), stream.strategy.name);
+  context_.events->push(StreamStarted{stream.id, stream.phase, stream.strategy.name});
+}
+
+bool StreamPhase::done() const {
+  return std::all_of(streams_.begin(), streams_.end(), [&](const Stream& stream) {
+    return stream.ended() && context_.views->idle(stream.sequence);
+  });
+}
+
+std::vector<Attempt> StreamPhase::attempts() const {
+  std::vector<Attempt> result;
+  for (const Stream& stream : streams_) result.push_back(stream.attempt());
+  return result;
+}
+
+}  // namespace polyphon

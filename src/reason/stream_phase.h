@@ -1,0 +1,52 @@
+// The streams of one phase: started from one view, followed token by token, and ended by
+// themselves, their budget, agreement, or because they only follow another. Decode thread only.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "reason/agreement.h"
+#include "reason/collapse_watch.h"
+#include "reason/stream.h"
+#include "reason/think_context.h"
+
+namespace polyphon {
+
+class StreamPhase {
+ public:
+  // Starts the streams at the end of `base`'s view. `phase` is its index, `first_stream` the number
+  // of the first stream over all phases. `watches_collapse` needs Session::wants_hidden().
+  // `context` must outlive this.
+  StreamPhase(const ThinkContext& context, int phase, const Phase& shape, int first_stream,
+              SequenceNumber base, bool watches_collapse);
+
+  // Null when the sequence is none of these streams.
+  Stream* find(SequenceNumber sequence);
+  void on_token(Stream& stream, const SampledToken& token);
+  // Looks for streams that follow others.
+  void after_step();
+  // All have ended and are decoded.
+  bool done() const;
+
+  std::vector<Stream>& streams() { return streams_; }
+  const std::vector<Stream>& streams() const { return streams_; }
+  std::vector<Attempt> attempts() const;
+  // One past the prompt's last position: where every stream began.
+  Position base_end() const { return base_end_; }
+  int tokens() const { return tokens_; }  // sampled by all streams
+
+ private:
+  void start(int index, int id, const Phase& shape, SequenceNumber base);
+  void end(Stream& stream, const std::string& reason, bool keep_last);
+  void reseed(Stream& stream);
+
+  const ThinkContext& context_;
+  const int phase_;
+  Position base_end_;
+  std::vector<Stream> streams_;
+  std::optional<CollapseWatch> watch_;
+  Agreement agreement_;
+  int tokens_ = 0;
+};
+
+}  // namespace polyphon

@@ -1,0 +1,32 @@
+// What every part of a thinking session works with. Decode thread only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/session.h"
+#include "model/language_model.h"
+#include "reason/events.h"
+#include "reason/options.h"
+#include "reason/think_session.h"
+
+namespace polyphon {
+
+struct ThinkContext {
+  const LanguageModel& model;
+  const ThinkRequest request;
+  const ReasonOptions options;
+  const std::shared_ptr<EventChannel> events;
+  SessionViews* views = nullptr;  // from start() on
+
+  const Vocabulary& vocabulary() const { return model.vocabulary(); }
+  Tokens tokenize(const std::string& text) const {
+    return vocabulary().tokenize(text, false, false);
+  }
+  // Records a choice of policy, with its evidence.
+  void decide(const std::string& kind, Json detail) const {
+    views->trace().decisions.push_back({views->step(), kind, std::move(detail)});
+  }
+};
+
+}  // namespace polyphon
