@@ -2,8 +2,9 @@
 // HTTP handler, the worker loop and main(). Nothing throws through the decode loop.
 #pragma once
 
-#include <stdexcept>
+#include <exception>
 #include <string>
+#include <utility>
 
 namespace polyphon {
 
@@ -20,17 +21,20 @@ enum class ErrorCode {
 };
 
 // What was wrong, with the value, and what to do about it. `field` names the request field at fault
-// in OpenAI's notation ("messages[0].role"), empty when there is none.
-class Error : public std::runtime_error {
+// in OpenAI's notation ("messages[0].role"), empty when there is none. Copies share nothing (those
+// of std::runtime_error do), so an error may go from thread to thread.
+class Error : public std::exception {
  public:
-  Error(ErrorCode code, const std::string& message, std::string field = "")
-      : std::runtime_error(message), code_(code), field_(std::move(field)) {}
+  Error(ErrorCode code, std::string message, std::string field = "")
+      : code_(code), message_(std::move(message)), field_(std::move(field)) {}
 
+  const char* what() const noexcept override { return message_.c_str(); }
   ErrorCode code() const { return code_; }
   const std::string& field() const { return field_; }
 
  private:
   ErrorCode code_;
+  std::string message_;
   std::string field_;
 };
 
