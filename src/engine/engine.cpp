@@ -66,9 +66,10 @@ class Engine::Loop {
   // The main path: what to decode, the forward pass, the choices, and who hears of them.
   bool step();
   bool decode(const std::vector<PlannedRun>& runs, bool hidden_wanted, double& seconds);
-  void sample(std::span<const PlannedRun> runs, bool hidden_wanted);
+  void sample(std::span<const PlannedRun> runs, bool hidden_wanted, double row_ms);
   void deliver();
-  void end_step(const StepPlan& plan);
+  std::set<LiveSession*> count_step(const StepPlan& plan);
+  void end_step(const std::set<LiveSession*>& decoded);
   void fail_all(const Error& error);
   void publish_status();
 
@@ -210,9 +211,21 @@ bool Engine::Loop::step() {
   if (!decode(plan.decode, hidden_wanted, counts_.decode_seconds) ||
       !decode(plan.prefill, false, counts_.prefill_seconds))
     return true;
+  const std::set<LiveSession*> decoded = count_step(plan);
   deliver();
-  end_step(plan);
+  end_step(decoded);
   return true;
+}
+
+// The sessions that had rows in this step: their clocks tick.
+std::set<LiveSession*> Engine::Loop::count_step(const StepPlan& plan) {
+  ++counts_.steps;
+  for (const PlannedRun& run : plan.prefill) counts_.prompt_tokens += run.count;
+  std::set<LiveSession*> decoded;
+  for (const auto* runs : {&plan.decode, &plan.prefill})
+    for (const PlannedRun& run : *runs) decoded.insert(run.session);
+  for (LiveSession* session : decoded) session->count_step();
+  return decoded;
 }
 
 // One forward pass for each max_rows() rows, and the choices it allows. Sessions hear of them only
@@ -231,27 +244,29 @@ bool Engine::Loop::decode(const std::vector<PlannedRun>& runs, bool hidden_wante
     }
     const TimePoint started = clock_.now();
     const DecodeStatus status = cache_.decode(rows_, hidden_wanted);
-    seconds += milliseconds_between(started, clock_.now()) / 1000;
+    const double pass_ms = milliseconds_between(started, clock_.now());
+    seconds += pass_ms / 1000;
     if (status != DecodeStatus::kOk) {
       fail_all(Error(ErrorCode::kInternal, status == DecodeStatus::kNoSpace
                                                ? "the KV cache is full"
                                                : "the model's backend failed"));
       return false;
     }
-    sample({runs.begin() + begin, runs.begin() + end}, hidden_wanted);
+    sample({runs.begin() + begin, runs.begin() + end}, hidden_wanted,
+           pass_ms / static_cast<double>(rows_.size()));
     begin = end;
   }
   return true;
 }
 
-void Engine::Loop::sample(std::span<const PlannedRun> runs, bool hidden_wanted) {
+void Engine::Loop::sample(std::span<const PlannedRun> runs, bool hidden_wanted, double row_ms) {
   const TimePoint started = clock_.now();
   std::vector<SampleJob> jobs;
   const size_t first = choices_.size();
   int row = -1;
   for (const PlannedRun& run : runs) {
     row += run.count;
-    run.session->decoded(run.sequence, run.count);
+    run.session->decoded(run.sequence, run.count, row_ms);
     if (!run.samples) continue;
     jobs.push_back({run.session->sampler(run.sequence), decoder_->logits(row), {}});
     Choice& choice = choices_.emplace_back(Choice{run.session, run.sequence, {}, {}});
@@ -270,14 +285,9 @@ void Engine::Loop::deliver() {
   counts_.generated_tokens += static_cast<int64_t>(choices_.size());
 }
 
-void Engine::Loop::end_step(const StepPlan& plan) {
-  ++counts_.steps;
-  for (const PlannedRun& run : plan.prefill) counts_.prompt_tokens += run.count;
-  std::set<LiveSession*> touched;
-  for (const auto* runs : {&plan.decode, &plan.prefill})
-    for (const PlannedRun& run : *runs) touched.insert(run.session);
+void Engine::Loop::end_step(const std::set<LiveSession*>& decoded) {
   std::erase_if(live_, [&](std::unique_ptr<LiveSession>& live) {
-    if (touched.contains(live.get())) live->end_step();
+    if (decoded.contains(live.get())) live->session().after_step();
     const char* const fault = live->fault();
     if (!fault) return false;
     live->session().fail(Error(ErrorCode::kInternal, fault));

@@ -70,9 +70,10 @@ SequenceNumber LiveSession::open_prompt(const Tokens& prompt) {
 
 void LiveSession::join(SequenceNumber source, SequenceNumber target, Position begin, Position end) {
   Sequence& to = at(target);
-  POLYPHON_CHECK(to.waiting.empty());
   cache_.join(at(source).id, to.id, begin, end);
-  to.next = cache_.last_position(to.id) + 1;
+  const Position next = cache_.last_position(to.id) + 1;
+  if (next != to.next) begin_new_spans(target);
+  to.next = next;
   record_edit("join", target, source, begin, end);
   if (target == prompt_sequence_) {
     keep_prefix();
@@ -90,6 +91,20 @@ void LiveSession::close(SequenceNumber sequence) {
   closed = Sequence{};
   --open_sequences_;
   record_edit("close", sequence);
+}
+
+// A span's positions have no gap: what waits in one that has begun goes on in a new one.
+void LiveSession::begin_new_spans(SequenceNumber sequence) {
+  Sequence& from = at(sequence);
+  for (size_t i = 0; i < from.waiting.size(); ++i) {
+    const int old = from.waiting[i].span;
+    if (trace_.spans[old].tokens.empty()) continue;
+    const int fresh = new_span(sequence, std::string(trace_.spans[old].owner),
+                               std::string(trace_.spans[old].strategy));
+    for (size_t j = i; j < from.waiting.size(); ++j)
+      if (from.waiting[j].span == old) from.waiting[j].span = fresh;
+    if (from.generation_span == old) from.generation_span = fresh;
+  }
 }
 
 int LiveSession::new_span(SequenceNumber sequence, const std::string& owner,
@@ -158,8 +173,9 @@ Row LiveSession::row(SequenceNumber sequence, int index) const {
   return {from.waiting[index].token, from.next + index, from.id, last && from.sampler != nullptr};
 }
 
-void LiveSession::decoded(SequenceNumber sequence, int count) {
+void LiveSession::decoded(SequenceNumber sequence, int count, double row_ms) {
   Sequence& from = at(sequence);
+  from.compute_ms += count * row_ms;
   for (int i = 0; i < count; ++i) {
     const Waiting& waiting = from.waiting.front();
     TraceSpan& span = trace_.spans[waiting.span];
@@ -193,11 +209,6 @@ void LiveSession::deliver(SequenceNumber sequence, const SampledToken& token,
   to.hidden = hidden;
   session_->on_token(sequence, token);
   if (sequences_[sequence].id >= 0) sequences_[sequence].hidden = {};
-}
-
-void LiveSession::end_step() {
-  ++step_;
-  session_->after_step();
 }
 
 const char* LiveSession::fault() const {

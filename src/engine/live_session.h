@@ -35,6 +35,8 @@ class LiveSession final : public SessionViews {
   Sampler* sampler(SequenceNumber sequence) override;
   bool idle(SequenceNumber sequence) const override;
   Position next_position(SequenceNumber sequence) const override;
+  Position end_position(SequenceNumber sequence) const override { return at(sequence).next; }
+  double compute_ms(SequenceNumber sequence) const override { return at(sequence).compute_ms; }
   std::span<const float> hidden(SequenceNumber sequence) const override;
   Step step() const override { return step_; }
   TimePoint now() const override { return clock_.now(); }
@@ -52,13 +54,12 @@ class LiveSession final : public SessionViews {
   // The row of the `index`-th waiting token. Its output is set for the last one of a sequence that
   // samples.
   Row row(SequenceNumber sequence, int index) const;
-  // The first `count` waiting tokens of the sequence were decoded in this step.
-  void decoded(SequenceNumber sequence, int count);
+  // The first `count` waiting tokens of the sequence were decoded in this step, at `row_ms` each.
+  void decoded(SequenceNumber sequence, int count, double row_ms);
+  // All that decoded() named in this step is decoded: what the session does now comes after it.
+  void count_step() { ++step_; }
   // A token was sampled for the sequence. `hidden` is valid during the call.
   void deliver(SequenceNumber sequence, const SampledToken& token, std::span<const float> hidden);
-  // Ends a step in which a row of this session was decoded.
-  void end_step();
-
   Session& session() { return *session_; }
   const SessionTerms& terms() const { return terms_; }
   // Cells and ids set aside and not yet used.
@@ -80,10 +81,12 @@ class LiveSession final : public SessionViews {
     std::unique_ptr<Sampler> sampler;
     int generation_span = -1;
     Position next = 0;  // of the first waiting token
+    double compute_ms = 0;
     std::span<const float> hidden;
   };
   Sequence& at(SequenceNumber sequence);
   const Sequence& at(SequenceNumber sequence) const;
+  void begin_new_spans(SequenceNumber sequence);
   int new_span(SequenceNumber sequence, const std::string& owner, const std::string& strategy);
   void record_edit(const char* kind, SequenceNumber sequence, SequenceNumber source = -1,
                    Position begin = 0, Position end = 0);

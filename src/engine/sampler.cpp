@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "engine/logit_kernels.h"
 
@@ -75,13 +76,17 @@ float Sampler::raw_logit(std::span<const float> logits, Token token) const {
 
 SampledToken Sampler::sample(std::span<float> logits) {
   SampledToken result;
-  const bool wants_logprob = with_logprob_ || params_.logprobs >= 0;
+  const bool wants_logprob = with_logprob_ || params_.logprobs >= 0 || keeps_distribution_;
   float normaliser = 0;
   if (wants_logprob) {
     const float maximum = clean_and_block_maxima(logits, maxima_);
     if (!std::isfinite(maximum)) return result;
     normaliser = maximum + static_cast<float>(std::log(exp_block_sums(logits, maximum, 1, sums_)));
     result.top = top_logprobs(logits, normaliser);
+    if (std::exchange(keeps_distribution_, false)) {
+      distribution_.assign(logits.begin(), logits.end());
+      for (float& logprob : distribution_) logprob -= normaliser;
+    }
   }
   apply_penalties(logits);
   std::optional<Token> token = choose(logits);

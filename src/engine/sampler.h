@@ -36,6 +36,11 @@ class Sampler {
 
   const SamplingParams& params() const { return params_; }
   bool has_grammar() const { return grammar_ != nullptr; }
+  // The next sample() also keeps the model's distribution before any filter, for
+  // take_distribution().
+  void keep_distribution() { keeps_distribution_ = true; }
+  // Natural log-probabilities; empty when none was kept. [vocabulary_size]
+  std::vector<float> take_distribution() { return std::move(distribution_); }
   // Later draws use the new seed and temperature (a stream that is re-seeded).
   void reseed(uint64_t seed, float temperature);
 
@@ -66,6 +71,8 @@ class Sampler {
   SamplingParams params_;
   std::unique_ptr<Grammar> grammar_;
   bool with_logprob_;
+  bool keeps_distribution_ = false;
+  std::vector<float> distribution_;
   Random random_;
   std::deque<Token> history_;                     // the last penalty_last_n tokens
   std::unordered_map<Token, int> occurrences_;    // of tokens in history_

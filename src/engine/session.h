@@ -52,8 +52,8 @@ class SessionViews {
   // How many tokens of open_prompt()'s prompt came from the cache.
   virtual int cached_prompt_tokens() const = 0;
 
-  // Cells of `source`'s view at positions [begin, end) enter `target`'s view. No compute. CHECKs
-  // that `target` has nothing waiting to be decoded.
+  // Cells of `source`'s view at positions [begin, end) enter `target`'s view. No compute. What
+  // waits to be decoded in `target` comes after them.
   virtual void join(SequenceNumber source, SequenceNumber target, Position begin, Position end) = 0;
   // Drops the view. Cells that no other view holds are free at once.
   virtual void close(SequenceNumber sequence) = 0;
@@ -77,11 +77,16 @@ class SessionViews {
   // The position that the next token of this sequence gets: one past all in its view and all that
   // waits.
   virtual Position next_position(SequenceNumber sequence) const = 0;
+  // One past the last position in the view: next_position() without what waits.
+  virtual Position end_position(SequenceNumber sequence) const = 0;
+  // The sequence's share of the forward passes' time so far, by rows.
+  virtual double compute_ms(SequenceNumber sequence) const = 0;
   // Inside on_token(), if wants_hidden(): the state that the token was sampled from. [hidden_size].
   // Empty after a feed of more than one token (prefill computes no hidden states).
   virtual std::span<const float> hidden(SequenceNumber sequence) const = 0;
 
-  // Decodes of this session so far: the clock that orders tokens and edits.
+  // Decodes of this session so far, in on_token() with the one that gave it: the clock that orders
+  // tokens and edits.
   virtual Step step() const = 0;
   virtual TimePoint now() const = 0;
   // Spans and edits are filled in by the engine, the rest by the session.

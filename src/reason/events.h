@@ -45,6 +45,13 @@ struct StreamEnded {
   std::string answer;         // extracted, may be empty
   int tokens = 0;
 };
+// A note or a conclusion was broadcast to all streams.
+struct Promoted {
+  int promotion = 0;   // from 0 in the session
+  std::string source;  // a register's name, "stream 3"
+  std::string text;
+  double probability = 0;  // the gate's
+};
 // More text of answer `choice` (0 unless the request asked for n > 1).
 struct AnswerDelta {
   int choice = 0;
@@ -90,7 +97,7 @@ struct Failed {
   Error error;
 };
 
-using SessionEvent = std::variant<StreamStarted, ThoughtDelta, StreamEnded, AnswerDelta,
+using SessionEvent = std::variant<StreamStarted, ThoughtDelta, StreamEnded, Promoted, AnswerDelta,
                                   ChoiceEnded, Finished, Failed>;
 using EventChannel = Channel<SessionEvent>;
 

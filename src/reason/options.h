@@ -25,6 +25,34 @@ struct AgreementOptions {
   double quorum = 0.5;  // more than this share of the phase's streams
 };
 
+// A background sequence that reads all streams and writes notes that begin with its cue.
+struct RegisterSpec {
+  std::string name;
+  std::string cue;  // never empty, no line break; the model goes on from here
+  int note_tokens = 24;
+};
+const std::vector<RegisterSpec>& built_in_registers();
+
+// What a session asks for.
+struct WorkspaceRequest {
+  int registers = 0;            // the first so many; 0: no workspace at all
+  int cadence_tokens = 64;      // of the longest stream, between two notes of a register
+  int refractory_tokens = 64;   // between two broadcasts
+  double gate_threshold = 0.5;  // a candidate needs a probability above it
+  int without_promotion = -1;   // counterfactual replay: this one is decided but not carried out
+};
+
+struct WorkspaceOptions;
+// Throws Error{kInvalidArgument} that names the field of the request's polyphon object.
+void validate(const WorkspaceRequest& request, const WorkspaceOptions& options);
+
+struct WorkspaceOptions {
+  WorkspaceRequest defaults;
+  std::vector<RegisterSpec> registers = built_in_registers();
+  double evidence_decay = 0.7;  // of a register's accumulator, from note to note
+  bool measure_effect = true;  // decode each promotion's cue once more without the note, for its KL
+};
+
 // Caps on any plan; a request may ask for less.
 struct PlanCaps {
   int max_streams = 32;
@@ -38,6 +66,7 @@ struct ReasonOptions {
       0.3;  // hottest minus coldest stream; the request's temperature is the middle
   CollapseOptions collapse;
   AgreementOptions agreement;
+  WorkspaceOptions workspace;
   PlanCaps caps;
   int max_answer_tokens = 512;
   MergeMode merge = MergeMode::kKv;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "reason/promotion.h"
 #include "reason/synthesis.h"
 
 namespace polyphon {
@@ -29,6 +30,28 @@ StrategyCosts strategy_costs(const ReasonOptions& options, const Vocabulary& voc
   return costs;
 }
 
+// What registers and promotions add to one phase.
+PlanNeeds workspace_needs(const Phase& phase, const ThinkRequest& request,
+                          const ReasonOptions& options, const Vocabulary& vocabulary) {
+  const WorkspaceRequest& wish = request.workspace;
+  if (wish.registers == 0) return {};
+  int note = 0;
+  for (int i = 0; i < wish.registers; ++i) {
+    const RegisterSpec& spec = options.workspace.registers[static_cast<size_t>(i)];
+    note = std::max(note, count(vocabulary, "\n" + spec.cue) + spec.note_tokens + 1);
+  }
+  const int notes = phase.tokens / wish.cadence_tokens + 1;
+  const int promotions = phase.tokens / wish.refractory_tokens + 1;
+  const int cue = count(vocabulary, reconsider_cue());
+  const int probes = options.workspace.measure_effect ? phase.streams : 0;
+  PlanNeeds needs;
+  needs.cells =
+      wish.registers * notes * note + promotions * (phase.streams * cue + probes * (cue + 2));
+  needs.last_position = notes * note + promotions * cue;
+  needs.sequences = wish.registers + probes;
+  return needs;
+}
+
 PlanNeeds needs_of(const Topology& topology, const ThinkRequest& request,
                    const ReasonOptions& options, const Vocabulary& vocabulary) {
   const StrategyCosts costs = strategy_costs(options, vocabulary);
@@ -36,7 +59,7 @@ PlanNeeds needs_of(const Topology& topology, const ThinkRequest& request,
   const int bridge = count(vocabulary, bridge_text());
   PlanNeeds needs;
   needs.cells = needs.last_position = static_cast<int>(request.prompt.size());
-  int most_streams = 1;
+  int most_sequences = 1;
   for (size_t i = 0; i < topology.phases.size(); ++i) {
     const Phase& phase = topology.phases[i];
     const int stream = costs.preamble + reseeds * costs.cue + phase.tokens + 1;
@@ -44,13 +67,14 @@ PlanNeeds needs_of(const Topology& topology, const ThinkRequest& request,
                                                 : bridge;
     if (request.merge == MergeMode::kPrefill || request.merge == MergeMode::kCompact)
       merge += phase.streams * (phase.tokens + kMaxAttemptHeaderTokens);
-    needs.cells += phase.streams * stream + merge;
-    needs.last_position += stream + merge;
-    most_streams = std::max(most_streams, phase.streams);
+    const PlanNeeds workspace = workspace_needs(phase, request, options, vocabulary);
+    needs.cells += phase.streams * stream + merge + workspace.cells;
+    needs.last_position += stream + merge + workspace.last_position;
+    most_sequences = std::max(most_sequences, phase.streams + workspace.sequences);
   }
   needs.cells += request.max_answer_tokens + 1;
   needs.last_position += request.max_answer_tokens + 1;
-  needs.sequences = most_streams + 2;  // and the prompt's, and the merged one
+  needs.sequences = most_sequences + 2;  // and the prompt's, and the merged one
   return needs;
 }
 

@@ -49,6 +49,8 @@ SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
   request.answer_grammar = prompt.grammar;
   request.stop = input.stop;
   request.stop.insert(request.stop.end(), prompt.stops.begin(), prompt.stops.end());
+  validate(input.workspace, options_.workspace);
+  request.workspace = input.workspace;
   request.max_answer_tokens = input.max_answer_tokens;
   request.auto_budget_tokens = options_.caps.auto_budget_tokens;
   request.ignore_eos = input.ignore_eos;
@@ -98,14 +100,15 @@ SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
                 std::move(terms));
 }
 
-SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms) {
+SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int without_promotion) {
   auto events = std::make_shared<EventChannel>();
   const TraceHeader header{fresh_trace_id(), identity_.version, identity_.model_digest,
                            identity_.config_hash};
-  return submit(
-      *engine_,
-      make_think_session(*model_, think_request_from_json(trace.request), options_, header, events),
-      events, std::move(terms));
+  ThinkRequest request = think_request_from_json(trace.request);
+  validate(request.workspace, options_.workspace);
+  if (without_promotion >= 0) request.workspace.without_promotion = without_promotion;
+  return submit(*engine_, make_think_session(*model_, std::move(request), options_, header, events),
+                events, std::move(terms));
 }
 
 Finished wait_finished(SessionTicket& ticket,

@@ -24,6 +24,7 @@ struct ThinkInput {
   SamplingParams sampling;
   SamplingParams answer_sampling;
   std::vector<std::string> stop;
+  WorkspaceRequest workspace;
   int max_answer_tokens = 512;
   bool narrow = false;  // narrow a plan that does not fit instead of refusing it
   bool ignore_eos = false;
@@ -71,8 +72,10 @@ class Reasoner {
   SessionTicket think(const ThinkInput& input, SessionTerms terms);
   SessionTicket complete(CompletionRequest request, SessionTerms terms);
   SessionTicket embed(Tokens prompt, SessionTerms terms);
-  // Runs the request recorded in the trace again, with its seeds.
-  SessionTicket replay(const Trace& trace, SessionTerms terms);
+  // Runs the request recorded in the trace again, with its seeds. With `without_promotion` >= 0
+  // that broadcast, counted from 0, is decided but not carried out: other things equal, what if
+  // not?
+  SessionTicket replay(const Trace& trace, SessionTerms terms, int without_promotion = -1);
 
  private:
   std::unique_ptr<LanguageModel> model_;

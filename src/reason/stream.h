@@ -20,6 +20,7 @@ struct Stream {
   TextStream text{{}};
   Tokens tokens;  // sampled, without the end of generation
   double logprob_sum = 0;
+  std::vector<float> hidden;  // that the last token was sampled from; may be empty
   int reseeds = 0;
   std::string finish_reason;  // empty while it thinks
   std::string answer;         // extracted when it ended

@@ -60,9 +60,9 @@ void StreamPhase::on_token(Stream& stream, const SampledToken& token) {
   ++tokens_;
   std::string text = stream.text.push(vocabulary.piece(token.token, false));
   if (!text.empty()) context_.events->push(ThoughtDelta{stream.id, std::move(text)});
-  if (watch_)
-    watch_->observe(static_cast<int>(&stream - streams_.data()), token.token,
-                    context_.views->hidden(stream.sequence));
+  const auto hidden = context_.views->hidden(stream.sequence);
+  stream.hidden.assign(hidden.begin(), hidden.end());
+  if (watch_) watch_->observe(static_cast<int>(&stream - streams_.data()), token.token, hidden);
   if (static_cast<int>(stream.tokens.size()) >= stream.budget_tokens) end(stream, "length", true);
 }
 

@@ -34,6 +34,24 @@ SamplingParams sampling_from_json(const Json& json) {
   return params;
 }
 
+Json to_json(const WorkspaceRequest& workspace) {
+  return {{"registers", workspace.registers},
+          {"cadence_tokens", workspace.cadence_tokens},
+          {"refractory_tokens", workspace.refractory_tokens},
+          {"gate_threshold", workspace.gate_threshold},
+          {"without_promotion", workspace.without_promotion}};
+}
+
+WorkspaceRequest workspace_from_json(const Json& json) {
+  WorkspaceRequest workspace;
+  json.at("registers").get_to(workspace.registers);
+  json.at("cadence_tokens").get_to(workspace.cadence_tokens);
+  json.at("refractory_tokens").get_to(workspace.refractory_tokens);
+  json.at("gate_threshold").get_to(workspace.gate_threshold);
+  json.at("without_promotion").get_to(workspace.without_promotion);
+  return workspace;
+}
+
 Json to_json(const GrammarSpec& grammar) {
   Json triggers = Json::array();
   for (const GrammarSpec::Trigger& trigger : grammar.triggers)
@@ -72,6 +90,7 @@ Json to_json(const ThinkRequest& request) {
           {"stop", request.stop},
           {"max_answer_tokens", request.max_answer_tokens},
           {"auto_budget_tokens", request.auto_budget_tokens},
+          {"workspace", to_json(request.workspace)},
           {"ignore_eos", request.ignore_eos}};
 }
 
@@ -89,6 +108,8 @@ ThinkRequest think_request_from_json(const Json& json) {
     json.at("stop").get_to(request.stop);
     json.at("max_answer_tokens").get_to(request.max_answer_tokens);
     json.at("auto_budget_tokens").get_to(request.auto_budget_tokens);
+    // Absent in traces of before there were registers.
+    if (json.contains("workspace")) request.workspace = workspace_from_json(json.at("workspace"));
     json.at("ignore_eos").get_to(request.ignore_eos);
     return request;
   } catch (const Json::exception& error) {

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "reason/answer_extraction.h"
 #include "reason/choice.h"
+#include "reason/global_workspace.h"
 #include "reason/plan.h"
 #include "reason/stream_phase.h"
 #include "reason/synthesis.h"
@@ -43,12 +44,13 @@ class ThinkSession final : public Session {
     POLYPHON_CHECK(!request_.prompt.empty() && !options.strategies.empty());
     if (!request_.answer_grammar.empty())
       answer_grammar_ = model.make_grammar(request_.answer_grammar);
+    if (request_.workspace.registers > 0) workspace_.emplace(context_, GateHead{});
     if (request_.topology.is_auto())
       plan_choices_ = auto_topologies(request_.auto_budget_tokens, options.caps);
   }
 
   SessionNeeds needs() const override { return {needs_.cells, needs_.sequences}; }
-  bool wants_hidden() const override { return watches_collapse_; }
+  bool wants_hidden() const override { return watches_collapse_ || workspace_.has_value(); }
   const Tokens& prompt() const override { return request_.prompt; }
   bool finished() const override { return stage_ == Stage::kDone; }
 
@@ -88,7 +90,8 @@ class ThinkSession final : public Session {
   SequenceNumber base_sequence_ = -1;  // the view that the phase's streams fork: prompt or merge
   size_t phase_index_ = 0;
   std::optional<StreamPhase> phase_;
-  std::vector<Json> finished_streams_;  // of all phases, for the answer
+  std::optional<GlobalWorkspace> workspace_;  // none without registers
+  std::vector<Json> finished_streams_;        // of all phases, for the answer
 
   SequenceNumber answer_sequence_ = -1;
   std::optional<Choice> answer_;
@@ -120,9 +123,9 @@ void ThinkSession::on_token(SequenceNumber sequence, const SampledToken& token) 
     views_->stop(sequence, false);
     return finish(answer_->text(), answer_->tokens());
   }
-  Stream* const stream = phase_->find(sequence);
-  POLYPHON_CHECK(stream != nullptr);
-  phase_->on_token(*stream, token);
+  if (Stream* const stream = phase_->find(sequence)) return phase_->on_token(*stream, token);
+  POLYPHON_CHECK(workspace_ && workspace_->owns(sequence));
+  workspace_->on_token(sequence, token);
 }
 
 void ThinkSession::after_step() {
@@ -135,6 +138,7 @@ void ThinkSession::after_step() {
       break;
     case Stage::kStreams:
       phase_->after_step();
+      if (workspace_) workspace_->after_step();
       if (phase_->done()) end_phase();
       break;
     case Stage::kPlan:
@@ -180,6 +184,7 @@ void ThinkSession::start_phase() {
   stage_ = Stage::kStreams;
   phase_.emplace(context_, static_cast<int>(phase_index_), topology_.phases[phase_index_],
                  static_cast<int>(finished_streams_.size()), base_sequence_, watches_collapse_);
+  if (workspace_) workspace_->begin_phase(*phase_, base_sequence_);
 }
 
 // One view of what the phase started from and, for kv, of all that its streams decoded. The
@@ -197,6 +202,7 @@ SequenceNumber ThinkSession::merged_view(MergeMode mode) {
 }
 
 void ThinkSession::end_phase() {
+  if (workspace_) workspace_->end_phase();
   for (const Stream& stream : phase_->streams()) finished_streams_.push_back(stream.to_json());
   thought_tokens_ += phase_->tokens();
   if (++phase_index_ == topology_.phases.size()) return start_answer();
@@ -273,13 +279,23 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
   for (const TraceDecision& decision : trace.decisions)
     decisions.push_back(
         {{"step", decision.step}, {"kind", decision.kind}, {"detail", decision.detail}});
+  Json promotions = Json::array();
+  if (workspace_)
+    for (const Json& broadcast : workspace_->broadcasts())
+      if (broadcast.at("carried_out"))
+        promotions.push_back({{"promotion", broadcast.at("promotion")},
+                              {"step", broadcast.at("step")},
+                              {"source", broadcast.at("source")},
+                              {"text", broadcast.at("text")},
+                              {"p", broadcast.at("p")}});
   result.polyphon = {{"trace_id", header_.id},
                      {"version", header_.version},
                      {"topology", topology_.to_string()},
                      {"merge", to_string(request_.merge)},
                      {"streams", finished_streams_},
-                     {"promotions", Json::array()},
-                     {"workspace", Json::array()},
+                     {"promotions", promotions},
+                     {"workspace", workspace_ ? workspace_->broadcasts() : Json::array()},
+                     {"registers", workspace_ ? workspace_->register_costs() : Json::array()},
                      {"search", nullptr},
                      {"decisions", std::move(decisions)},
                      {"timings", to_json(timings)}};

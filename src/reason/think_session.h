@@ -30,6 +30,7 @@ struct ThinkRequest {
   std::vector<std::string> stop;  // of the answer
   int max_answer_tokens = 512;
   int auto_budget_tokens = 2048;  // what a planned topology spends (auto only)
+  WorkspaceRequest workspace;
   bool ignore_eos =
       false;  // streams run to their budget (benchmarks); also switches off early stops
 };

@@ -1,0 +1,38 @@
+#include "reason/gate.h"
+
+#include <cmath>
+
+#include "base/check.h"
+
+namespace polyphon {
+
+Json to_json(const GateFeatures& features) {
+  return {{"confidence", features.confidence}, {"novelty", features.novelty},
+          {"evidence", features.evidence},     {"disagreement", features.disagreement},
+          {"progress", features.progress},     {"conclusion", features.conclusion}};
+}
+
+double promotion_probability(const GateHead& head, const GateFeatures& features,
+                             std::span<const float> hidden) {
+  double logit = head.bias;
+  const auto values = features.values();
+  for (size_t i = 0; i < values.size(); ++i) logit += head.weights[i] * values[i];
+  if (!head.hidden_weights.empty() && !hidden.empty()) {
+    POLYPHON_CHECK(head.hidden_weights.size() == hidden.size());
+    for (size_t i = 0; i < hidden.size(); ++i)
+      logit += static_cast<double>(head.hidden_weights[i]) * hidden[i];
+  }
+  return 1 / (1 + std::exp(-logit));
+}
+
+double kl_divergence(std::span<const float> p, std::span<const float> q) {
+  POLYPHON_CHECK(p.size() == q.size());
+  double sum = 0;
+  for (size_t i = 0; i < p.size(); ++i) {
+    const double probability = std::exp(static_cast<double>(p[i]));
+    if (probability > 0) sum += probability * (static_cast<double>(p[i]) - q[i]);
+  }
+  return std::max(0.0, sum);
+}
+
+}  // namespace polyphon

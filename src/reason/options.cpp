@@ -1,0 +1,36 @@
+#include "reason/options.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace polyphon {
+
+const std::vector<RegisterSpec>& built_in_registers() {
+  static const std::vector<RegisterSpec> registers = {
+      {"consistency", "Note: comparing the attempts so far, they disagree because"},
+      {"hunch", "Note: my hunch about the right answer is that"},
+      {"pattern", "Note: what the attempts have in common is that"}};
+  return registers;
+}
+
+void validate(const WorkspaceRequest& request, const WorkspaceOptions& options) {
+  const auto require = [](bool holds, const char* field, auto value, const std::string& expected) {
+    if (holds) return;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{} is {}: must be {}", field, value, expected),
+                std::string("polyphon.") + field);
+  };
+  constexpr int kMost = 1 << 20;
+  const auto specs = static_cast<int>(options.registers.size());
+  require(request.registers >= 0 && request.registers <= specs, "registers", request.registers,
+          fmt::format("0 to {}, the number of registers that are configured", specs));
+  require(request.gate_threshold >= 0 && request.gate_threshold <= 1, "gate_threshold",
+          request.gate_threshold, "0 to 1");
+  require(request.cadence_tokens >= 1 && request.cadence_tokens <= kMost, "register_cadence",
+          request.cadence_tokens, fmt::format("1 to {}", kMost));
+  require(request.refractory_tokens >= 1 && request.refractory_tokens <= kMost, "gate_refractory",
+          request.refractory_tokens, fmt::format("1 to {}", kMost));
+}
+
+}  // namespace polyphon

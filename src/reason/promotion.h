@@ -1,0 +1,49 @@
+// One broadcast carried out: the candidate's cells join every other stream's view, which costs
+// nothing, and each stream reads a short cue to reconsider. What it did to each stream is measured:
+// a probe reads the same cue without the candidate. Decode thread only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reason/candidate.h"
+#include "reason/stream.h"
+#include "reason/think_context.h"
+
+namespace polyphon {
+
+// Read by every stream that is interrupted.
+std::string reconsider_cue();
+
+class Promotion {
+ public:
+  // Edits the views of all streams that still think, but its own source. `context` must outlive
+  // this; `streams` until after_step() has returned true or abandon() is called.
+  Promotion(const ThinkContext& context, const Candidate& candidate, std::vector<Stream>& streams);
+
+  bool owns(SequenceNumber sequence) const;  // of a probe
+  void on_token(SequenceNumber sequence);
+  // True when nothing is left to measure.
+  bool after_step(const std::vector<Stream>& streams);
+  // Drops the probes' views.
+  void abandon();
+
+  // [{"id", "kl", "next"}]: the KL of the stream's next-token distribution with the note against
+  // the one without, in nats (null when not measured), and the first sentence it wrote after.
+  Json reactions(const std::vector<Stream>& streams) const;
+
+ private:
+  struct Effect {
+    int stream = 0;  // id
+    size_t text_begin = 0;
+    SequenceNumber sequence = -1;
+    SequenceNumber probe = -1;
+    std::vector<float> with, without;  // log-probabilities
+    double kl = -1;                    // not measured
+  };
+
+  const ThinkContext& context_;
+  std::vector<Effect> effects_;
+};
+
+}  // namespace polyphon
