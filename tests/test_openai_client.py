@@ -341,7 +341,7 @@ BAD = [
     (CHAT, chat(polyphon={"topology": "8x"}), 400, "polyphon.topology"),
     (CHAT, chat(polyphon={"topology": "32x900000"}), 400, "polyphon.topology"),
     (CHAT, chat(polyphon={"merge": "best"}), 400, "polyphon.merge"),
-    (CHAT, chat(polyphon={"registers": 3}), 400, "polyphon.registers"),
+    (CHAT, chat(polyphon={"registers": 99}), 400, "polyphon.registers"),
     (CHAT, chat(polyphon={"topolgy": "8x8"}), 400, "polyphon.topolgy"),
     ("/v1/completions", {"prompt": [-1]}, 400, "prompt"),
     ("/v1/completions", {"prompt": "a", "suffix": "b"}, 400, "suffix"),

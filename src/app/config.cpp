@@ -143,6 +143,31 @@ void read_strategies(Section& section, ReasonOptions& reason) {
   }
 }
 
+void read_registers(Section& section, WorkspaceOptions& workspace) {
+  const toml::node* node = section.find("registers");
+  if (!node) return;
+  if (!node->is_array_of_tables())
+    section.refuse("registers", "must be [[reason.registers]]", node);
+  for (const toml::node& item : *node->as_array()) {
+    const toml::table& table = *item.as_table();
+    const auto name = table.get_as<std::string>("name");
+    const auto cue = table.get_as<std::string>("cue");
+    if (!name || !cue || name->get().empty() || cue->get().empty() ||
+        cue->get().find('\n') != std::string::npos)
+      section.refuse("registers", "each needs a name and a cue of one line", &item);
+    const int64_t note_tokens = table["note_tokens"].value_or<int64_t>(24);
+    if (note_tokens < 1 || note_tokens > 256)
+      section.refuse("registers", "note_tokens must be 1 to 256", &item);
+    const RegisterSpec spec{name->get(), cue->get(), static_cast<int>(note_tokens)};
+    const auto same = std::find_if(workspace.registers.begin(), workspace.registers.end(),
+                                   [&](const RegisterSpec& r) { return r.name == spec.name; });
+    if (same != workspace.registers.end())
+      *same = spec;
+    else
+      workspace.registers.push_back(spec);
+  }
+}
+
 void read_reason(Section section, Config& config) {
   ReasonOptions& reason = config.reason;
   section.parse("topology", [&](const std::string& t) { reason.topology = parse_topology(t); });
@@ -163,6 +188,17 @@ void read_reason(Section section, Config& config) {
   collapse.read("hidden_cosine", reason.collapse.hidden_cosine, -1, 1);
   collapse.read("reseeds", reason.collapse.reseeds, 0, 16);
   collapse.finish();
+  read_registers(section, reason.workspace);
+  Section workspace = section.inner("workspace");
+  WorkspaceRequest& defaults = reason.workspace.defaults;
+  const auto registers = static_cast<int64_t>(reason.workspace.registers.size());
+  workspace.read("registers", defaults.registers, 0, registers);
+  workspace.read("cadence_tokens", defaults.cadence_tokens, 1, 1 << 20);
+  workspace.read("refractory_tokens", defaults.refractory_tokens, 1, 1 << 20);
+  workspace.read("gate_threshold", defaults.gate_threshold, 0, 1);
+  workspace.read("evidence_decay", reason.workspace.evidence_decay, 0, 1);
+  workspace.read("measure_effect", reason.workspace.measure_effect);
+  workspace.finish();
   Section agreement = section.inner("agreement");
   agreement.read("enabled", reason.agreement.enabled);
   agreement.read("min_streams", reason.agreement.min_streams, 1, Topology::kMaxStreams);
@@ -225,7 +261,12 @@ std::string config_hash(const Config& config) {
   Json strategies = Json::array();
   for (const Strategy& strategy : reason.strategies)
     strategies.push_back({strategy.name, strategy.preamble});
+  Json registers = Json::array();
+  for (const RegisterSpec& spec : reason.workspace.registers)
+    registers.push_back({spec.name, spec.cue, spec.note_tokens});
   const Json json = {
+      {"registers", std::move(registers)},
+      {"workspace", {reason.workspace.evidence_decay, reason.workspace.measure_effect}},
       {"kv_type", config.decoder.kv_type},
       {"max_rows", config.decoder.max_rows},
       {"threads", config.decoder.threads},

@@ -90,8 +90,12 @@ TEST(Config, TheDocumentedDefaultsAreTheDefaults) {
   ASSERT_NE(end, std::string::npos);
   Config documented = parse_config(page.substr(begin, end - begin), "configuration.md");
   ASSERT_EQ(documented.reason.strategies.back().name, "units");
-  documented.reason.strategies.pop_back();  // the page's example
+  ASSERT_EQ(documented.reason.workspace.registers.back().name, "units");
+  // The page's examples.
+  documented.reason.strategies.pop_back();
+  documented.reason.workspace.registers.pop_back();
   EXPECT_EQ(config_hash(documented), config_hash(Config{}));
+  EXPECT_EQ(documented.reason.workspace.defaults.cadence_tokens, WorkspaceRequest{}.cadence_tokens);
   EXPECT_EQ(documented.decoder.context_cells, Config{}.decoder.context_cells);
   EXPECT_EQ(documented.server.default_max_tokens, Config{}.server.default_max_tokens);
   EXPECT_EQ(documented.engine.max_waiting, Config{}.engine.max_waiting);

@@ -15,8 +15,37 @@ struct ReplayFlags {
   ModelFlags model;
   std::string path;
   int index = -1;
+  int without_promotion = -1;
   bool json = false;
 };
+
+// One line: does it match; and for a counterfactual, both outcomes.
+std::string report(const Trace& recorded, const Trace& replayed, const TraceComparison& compared,
+                   const ReplayFlags& flags) {
+  const bool match = compared.matching == compared.tokens;
+  const bool counterfactual = flags.without_promotion >= 0;
+  const std::string then = recorded.result.value("answer", ""),
+                    now = replayed.result.value("answer", "");
+  if (flags.json) {
+    Json json = {{"id", recorded.id},
+                 {"match", match},
+                 {"tokens", compared.tokens},
+                 {"matching", compared.matching},
+                 {"first_difference", compared.first_difference}};
+    if (counterfactual) {
+      json["without_promotion"] = flags.without_promotion;
+      json["recorded"] = recorded.result;
+      json["counterfactual"] = replayed.result;
+    }
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  }
+  std::string text =
+      fmt::format("{}: {} of {} tokens match{}\n", recorded.id, compared.matching, compared.tokens,
+                  match ? "" : ", first difference at " + compared.first_difference);
+  if (counterfactual)
+    text += fmt::format("with promotion {}: {}\nwithout: {}\n", flags.without_promotion, then, now);
+  return text;
+}
 
 int replay(const ReplayFlags& flags) {
   const std::vector<Trace> all = read_traces(flags.path);
@@ -37,25 +66,18 @@ int replay(const ReplayFlags& flags) {
                               all[i].model_digest, reasoner->identity().model_digest));
     if (all[i].config_hash != reasoner->identity().config_hash)
       std::cerr << fmt::format("trace {}: made under another configuration\n", all[i].id);
-    SessionTicket ticket = reasoner->replay(all[i], {});
+    const size_t broadcasts = all[i].result.value("workspace", Json::array()).size();
+    if (flags.without_promotion >= static_cast<int>(broadcasts))
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("--without-promotion {}: trace {} has {} broadcasts",
+                              flags.without_promotion, all[i].id, broadcasts));
+    SessionTicket ticket = reasoner->replay(all[i], {}, flags.without_promotion);
     const Finished result = wait_finished(ticket);
     const TraceComparison compared = compare_traces(all[i], *result.trace);
-    const bool match = compared.matching == compared.tokens;
-    all_match = all_match && match;
-    if (flags.json)
-      print_out(Json{{"id", all[i].id},
-                     {"match", match},
-                     {"tokens", compared.tokens},
-                     {"matching", compared.matching},
-                     {"first_difference", compared.first_difference}}
-                    .dump() +
-                "\n");
-    else
-      print_out(fmt::format("{}: {} of {} tokens match{}\n", all[i].id, compared.matching,
-                            compared.tokens,
-                            match ? "" : ", first difference at " + compared.first_difference));
+    all_match = all_match && compared.matching == compared.tokens;
+    print_out(report(all[i], *result.trace, compared, flags));
   }
-  return all_match ? 0 : 1;
+  return all_match || flags.without_promotion >= 0 ? 0 : 1;
 }
 
 }  // namespace
@@ -66,6 +88,10 @@ void add_replay_command(CLI::App& app, Run& run) {
   flags->model.add_to(command);
   command.add_option("file", flags->path, "JSON lines written by --trace")->required();
   command.add_option("--index", flags->index, "only this trace, from 0")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--without-promotion", flags->without_promotion,
+                  "leave this broadcast out, from 0: what would have come of it?")
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--json", flags->json, "a JSON object a trace");
   command.callback([flags, &run] { run = [flags] { return replay(*flags); }; });

@@ -4,6 +4,7 @@
 
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <random>
 
 #include "app/command.h"
@@ -24,9 +25,9 @@ struct ThinkFlags {
   float temperature = 0.8f;
   int max_answer_tokens = 0;
   bool json = false, ignore_eos = false, narrow = false;
-  int registers = 0;
+  std::optional<int> registers, register_cadence, gate_refractory;
+  std::optional<double> gate_threshold;
   std::string search = "off";
-  double gate_threshold = -1;
 };
 
 // What is shown while it happens, on standard error; the answer goes to standard output.
@@ -53,6 +54,10 @@ class ThinkReporter {
                                  streams_[ended->stream].strategy, ended->tokens,
                                  ended->finish_reason,
                                  ended->answer.empty() ? "none" : ended->answer);
+    } else if (const auto* promoted = std::get_if<Promoted>(&event)) {
+      if (!quiet_)
+        std::cerr << fmt::format("promotion {} ({}, p {:.2f}): {}\n", promoted->promotion,
+                                 promoted->source, promoted->probability, promoted->text);
     } else if (const auto* answer = std::get_if<AnswerDelta>(&event)) {
       if (screen_ && answer_.empty()) {
         view_.leave();
@@ -98,6 +103,11 @@ ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
   input.answer_sampling = input.sampling;
   input.max_answer_tokens =
       flags.max_answer_tokens > 0 ? flags.max_answer_tokens : config.reason.max_answer_tokens;
+  WorkspaceRequest& workspace = input.workspace = config.reason.workspace.defaults;
+  workspace.registers = flags.registers.value_or(workspace.registers);
+  workspace.gate_threshold = flags.gate_threshold.value_or(workspace.gate_threshold);
+  workspace.cadence_tokens = flags.register_cadence.value_or(workspace.cadence_tokens);
+  workspace.refractory_tokens = flags.gate_refractory.value_or(workspace.refractory_tokens);
   input.narrow = flags.narrow;
   input.ignore_eos = flags.ignore_eos;
   return input;
@@ -111,15 +121,18 @@ int cells_for(const ThinkInput& input, const Config& config) {
   for (const Phase& phase : input.topology.phases) streams = std::max(streams, phase.streams);
   const bool again = input.merge == MergeMode::kPrefill || input.merge == MergeMode::kCompact;
   const long long text = static_cast<long long>(input.chat.messages.dump().size());
-  const long long cells =
+  long long cells =
       (again ? 2 : 1) * budget + streams * 160 + text + input.max_answer_tokens + 1024;
+  const WorkspaceRequest& workspace = input.workspace;
+  if (workspace.registers > 0 && workspace.cadence_tokens > 0 && workspace.refractory_tokens > 0)
+    cells += 48LL * workspace.registers * (budget / workspace.cadence_tokens + 1) +
+             32LL * streams * (budget / workspace.refractory_tokens + 1);
   return static_cast<int>(std::clamp<long long>((cells + 255) / 256 * 256, 4096, 1 << 20));
 }
 
 int think(ThinkFlags& flags) {
-  if (flags.registers != 0 || flags.search != "off" || flags.gate_threshold >= 0) {
-    std::cerr << "polyphon: --registers, --gate-threshold and --search are not available in this "
-                 "version\n";
+  if (flags.search != "off") {
+    std::cerr << "polyphon: --search is not available in this version\n";
     return 2;
   }
   Config config = flags.model.config();
@@ -177,8 +190,11 @@ void add_think_command(CLI::App& app, Run& run) {
   command.add_flag("--json", flags->json, "one JSON object on standard output");
   command.add_flag("--narrow", flags->narrow, "narrow a topology that does not fit");
   command.add_flag("--ignore-eos", flags->ignore_eos, "streams run to their budget");
-  command.add_option("--registers", flags->registers, "not available yet: 0");
-  command.add_option("--gate-threshold", flags->gate_threshold, "not available yet");
+  command.add_option("--registers", flags->registers, "background registers that read all streams");
+  command.add_option("--gate-threshold", flags->gate_threshold,
+                     "a note interrupts the streams when its probability is above this");
+  command.add_option("--register-cadence", flags->register_cadence, "tokens between two notes");
+  command.add_option("--gate-refractory", flags->gate_refractory, "tokens between two promotions");
   command.add_option("--search", flags->search, "not available yet: off");
   command.callback([flags, seed, &run] {
     flags->seeded = seed->count() > 0;

@@ -6,10 +6,11 @@
 
 #include "reason/gate.h"
 #include "reason/sentences.h"
+#include "reason/stream_phase.h"
 
 namespace polyphon {
 
-std::string reconsider_cue() { return "\nWait. Taking that note into account, "; }
+std::string reconsider_cue() { return "\nWith that note in mind, let me check. "; }
 
 Promotion::Promotion(const ThinkContext& context, const Candidate& candidate,
                      std::vector<Stream>& streams)
@@ -20,7 +21,6 @@ Promotion::Promotion(const ThinkContext& context, const Candidate& candidate,
     if (stream.ended() || stream.sequence == candidate.sequence) continue;
     Effect& effect = effects_.emplace_back();
     effect.stream = stream.id;
-    effect.text_begin = stream.text.text().size();
     effect.sequence = stream.sequence;
     if (context.options.workspace.measure_effect) {
       effect.probe = views.open();
@@ -35,7 +35,8 @@ Promotion::Promotion(const ThinkContext& context, const Candidate& candidate,
       views.sampler(stream.sequence)->keep_distribution();
     }
     views.join(candidate.sequence, stream.sequence, candidate.begin, candidate.end);
-    views.feed(stream.sequence, cue, fmt::format("cue {}", stream.id), stream.strategy.name);
+    interject(context, stream, reconsider_cue());
+    effect.text_begin = stream.text.text().size();
   }
 }
 

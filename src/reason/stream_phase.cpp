@@ -8,6 +8,13 @@
 
 namespace polyphon {
 
+void interject(const ThinkContext& context, Stream& stream, const std::string& cue) {
+  context.views->feed(stream.sequence, context.tokenize(cue), fmt::format("cue {}", stream.id),
+                      stream.strategy.name);
+  std::string text = stream.text.push(cue);
+  if (!text.empty()) context.events->push(ThoughtDelta{stream.id, std::move(text)});
+}
+
 StreamPhase::StreamPhase(const ThinkContext& context, int phase, const Phase& shape,
                          int first_stream, SequenceNumber base, bool watches_collapse)
     : context_(context),
@@ -108,9 +115,8 @@ void StreamPhase::reseed(Stream& stream) {
   Sampler* const sampler = context_.views->sampler(stream.sequence);
   sampler->reseed(derive_seed(sampler->params().seed, 1000 + stream.reseeds),
                   sampler->params().temperature + 0.2f);
-  context_.views->feed(stream.sequence, context_.tokenize(reseed_cue(stream.strategy)),
-                       fmt::format("cue {}", stream.id), stream.strategy.name);
   context_.events->push(StreamStarted{stream.id, stream.phase, stream.strategy.name});
+  interject(context_, stream, reseed_cue(stream.strategy));
 }
 
 bool StreamPhase::done() const {

@@ -12,6 +12,9 @@
 
 namespace polyphon {
 
+// Feeds a cue to a stream that thinks, and shows it in the stream's text. It is not of its budget.
+void interject(const ThinkContext& context, Stream& stream, const std::string& cue);
+
 class StreamPhase {
  public:
   // Starts the streams at the end of `base`'s view. `phase` is its index, `first_stream` the number

@@ -84,6 +84,7 @@ class ChatReply final : public Reply {
   std::string on(const StreamStarted& started);
   std::string on(const ThoughtDelta& thought);
   std::string on(const StreamEnded& ended);
+  std::string on(const Promoted& promoted);
   std::string on(const AnswerDelta& delta);
   std::string on(const ChoiceEnded& end);
   std::string on(const Finished& finished) {
@@ -144,6 +145,17 @@ std::string ChatReply::on(const StreamEnded& ended) {
                       {"finish_reason", ended.finish_reason},
                       {"answer", ended.answer},
                       {"tokens", ended.tokens}};
+  return sse(data);
+}
+
+std::string ChatReply::on(const Promoted& promoted) {
+  if (!streaming_ || !stream_thoughts_) return "";
+  Json data = chunk(0, Json::object());
+  data["polyphon"] = {{"event", "promotion"},
+                      {"promotion", promoted.promotion},
+                      {"source", promoted.source},
+                      {"text", promoted.text},
+                      {"p", promoted.probability}};
   return sse(data);
 }
 

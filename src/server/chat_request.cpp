@@ -7,11 +7,28 @@ namespace {
 
 // What design.md promises for later versions: refused unless it asks for nothing.
 void refuse_unavailable(const FieldReader& fields) {
-  for (const char* key : {"registers", "search", "memory", "gate_threshold"}) {
+  for (const char* key : {"search", "memory"}) {
     const Json* value = fields.find(key);
     const bool off = !value || *value == false || *value == "off" || *value == 0;
     if (!off) fields.refuse(key, "is not available in this version: leave it out or send \"off\"");
   }
+}
+
+WorkspaceRequest read_workspace(const FieldReader& fields, const WorkspaceRequest& defaults) {
+  constexpr int kMost = 1 << 20;  // the layer below knows the real bounds
+  WorkspaceRequest wish = defaults;
+  const Json* registers = fields.find("registers");
+  if (registers && (*registers == false || *registers == "off"))
+    wish.registers = 0;
+  else if (const auto count = fields.integer("registers", 0, kMost))
+    wish.registers = static_cast<int>(*count);
+  if (const auto threshold = fields.number("gate_threshold", 0, 1))
+    wish.gate_threshold = *threshold;
+  if (const auto cadence = fields.integer("register_cadence", 1, kMost))
+    wish.cadence_tokens = static_cast<int>(*cadence);
+  if (const auto refractory = fields.integer("gate_refractory", 1, kMost))
+    wish.refractory_tokens = static_cast<int>(*refractory);
+  return wish;
 }
 
 // `wishes`: the request's polyphon object, null when the config makes it think.
@@ -23,11 +40,13 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   input.narrow = true;  // a default topology may be narrowed, one that was asked for is refused
   input.sampling = input.answer_sampling = sampling;
   input.sampling.logprobs = -1;
+  input.workspace = defaults.workspace.defaults;
   if (!wishes) return input;
   const FieldReader fields(*wishes, "polyphon");
-  fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold", "seed",
-                     "stream_thoughts", "narrow"});
+  fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold",
+                     "register_cadence", "gate_refractory", "seed", "stream_thoughts", "narrow"});
   refuse_unavailable(fields);
+  input.workspace = read_workspace(fields, input.workspace);
   if (const auto topology = fields.string("topology")) {
     input.topology = parse_topology(*topology);
     input.narrow = false;
