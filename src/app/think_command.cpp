@@ -138,6 +138,7 @@ int think(ThinkFlags& flags) {
   Config config = flags.model.config();
   const ThinkInput input = input_of(flags, config);
   validate(input.sampling, 1 << 30);
+  validate(input.workspace, config.reason.workspace);
   if (flags.model.context_cells == 0 && flags.model.config_path.empty())
     config.decoder.context_cells = cells_for(input, config);
   auto reasoner = load_reasoner(config);
@@ -182,7 +183,8 @@ void add_think_command(CLI::App& app, Run& run) {
   command.add_option("--topology", flags->topology, "8x256, 4x512>1x2048, auto");
   command.add_option("--merge", flags->merge, "kv, prefill, compact, vote");
   command.add_option("--system", flags->system, "system message");
-  auto* seed = command.add_option("--seed", flags->seed, "same seed, same text");
+  auto* seed = command.add_option("--seed", flags->seed, "same seed, same text")
+                   ->check(CLI::NonNegativeNumber);
   command.add_option("--temperature", flags->temperature, "middle of the streams' ladder");
   command.add_option("--max-answer-tokens", flags->max_answer_tokens, "of the merged answer")
       ->check(CLI::Range(1, 1 << 20));

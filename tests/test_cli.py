@@ -1,0 +1,331 @@
+"""The program as a user meets it on the command line: right and wrong input, files that are not what
+they should be, disks that are full, and keys pressed too early."""
+
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+from conftest import BINARY, MODEL, Server
+
+PROBLEM = "Pens come in boxes of 12. How many boxes for 150 pens?"
+COMMANDS = ["think", "serve", "replay", "models", "doctor", "bench", "key"]
+
+
+def run(*arguments, **options):
+    """The finished process; its model is the test model unless another one is named."""
+    arguments = [str(part) for part in arguments]
+    loads = arguments[0] in ("think", "serve", "replay", "doctor")
+    if loads and "--model" not in arguments and "--help" not in arguments:
+        arguments += ["--model", str(MODEL)]
+    options.setdefault("timeout", 120)
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, **options)
+
+
+def assert_refused(done, code, *words):
+    """One clear line on standard error that has the words, nothing on standard output."""
+    assert done.returncode == code, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    message = "\n".join(lines)
+    for word in words:
+        assert str(word) in message, message
+    if code == 1:
+        assert len(lines) == 1, message
+    assert done.stdout == ""
+
+
+@pytest.fixture(scope="session")
+def thought(tmp_path_factory):
+    """A session that was run once: its JSON and its trace file."""
+    trace = tmp_path_factory.mktemp("thought") / "trace.jsonl"
+    done = run("think", "--topology", "8x128", "--merge", "kv", "--seed", 1, "--max-answer-tokens",
+               24, "--json", "--trace", trace, PROBLEM)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), trace
+
+
+# Usage
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command):
+    done = run(command, "--help")
+    assert done.returncode == 0 and "Usage:" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        ([], "subcommand"),
+        (["ponder"], "subcommand"),
+        (["think"], "problem"),
+        (["think", PROBLEM, "--sead", "1"], "--sead"),
+        (["think", PROBLEM, "--seed", "-1"], "--seed"),
+        (["think", PROBLEM, "--seed", "one"], "--seed"),
+        (["think", PROBLEM, "--max-answer-tokens", "0"], "--max-answer-tokens"),
+        (["think", PROBLEM, "--ctx-size", "1e9"], "--ctx-size"),
+        (["serve", "--port", "70000"], "--port"),
+        (["replay"], "file"),
+    ],
+)
+def test_wrong_usage_is_exit_2(arguments, word):
+    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--topology", "0x5"], ["0x5"]),
+        (["--topology", "x"], ["'x'"]),
+        (["--topology", "4x"], ["4x"]),
+        (["--topology", "-1x8"], ["-1"]),
+        (["--topology", "4x64>"], ["4x64>"]),
+        (["--topology", "999x1"], ["999"]),
+        (["--topology", "2x99999999999999"], ["99999999999999"]),
+        (["--topology", "4x20000", "--ctx-size", "4096"], ["4x20000"]),
+        (["--merge", "foo"], ["foo"]),
+        (["--temperature", "-1"], ["temperature", "-1"]),
+        (["--temperature", "nan"], ["temperature"]),
+        (["--registers", "99"], ["registers", "99"]),
+        (["--gate-threshold", "1.5"], ["gate_threshold", "1.5"]),
+        (["--register-cadence", "0"], ["register_cadence", "0"]),
+        (["--kv-type", "f12"], ["f12"]),
+        (["--config", "/nonexistent.toml"], ["/nonexistent.toml"]),
+    ],
+)
+def test_a_wish_that_cannot_be_granted_is_named(flags, words):
+    assert_refused(run("think", *flags, PROBLEM), 1, *words)
+
+
+def test_an_empty_or_broken_problem_is_refused():
+    assert_refused(run("think", ""), 1, "empty")
+    assert_refused(run("think", b"\xff\xfe".decode("utf-8", "surrogateescape")), 1, "UTF-8")
+
+
+# Model files
+
+
+def gguf_of_unknown_architecture(path):
+    def text(value):
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    pair = text("general.architecture") + struct.pack("<I", 8) + text("abacus")
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair)
+
+
+@pytest.mark.parametrize("command", ["think", "serve", "doctor"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "folder", "truncated", "unknown"])
+def test_a_file_that_is_no_model_is_one_clear_line(command, kind, tmp_path):
+    path = tmp_path / "model.gguf"
+    if kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("Once upon a time\n" * 100)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "truncated":
+        with MODEL.open("rb") as whole:
+            path.write_bytes(whole.read(8 << 20))
+    elif kind == "unknown":
+        gguf_of_unknown_architecture(path)
+    problem = [PROBLEM] if command == "think" else ["--port", "0"] if command == "serve" else []
+    done = run(command, "--model", path, *problem)
+    assert done.returncode == 1
+    said = done.stdout if command == "doctor" else done.stderr
+    problems = [line for line in said.splitlines() if str(path) in line]
+    assert len(problems) == 1, said
+    assert command == "doctor" or said.strip() == problems[0]
+
+
+def test_a_model_name_that_is_not_in_the_catalogue():
+    assert_refused(run("think", "--model", "GPT-5", PROBLEM), 1, "GPT-5", "SmolLM2-135M")
+    assert_refused(run("models", "pull", "GPT-5"), 2, "GPT-5")
+
+
+def test_the_catalogue_lists_size_licence_and_digest():
+    listed = json.loads(run("models", "--json").stdout)
+    assert {"SmolLM2-135M", "Qwen2.5-Coder-0.5B", "Qwen2.5-Coder-1.5B"} <= {
+        model["name"] for model in listed
+    }
+    for model in listed:
+        assert model["licence"] and model["bytes"] > 0
+        assert re.fullmatch(r"[0-9a-f]{64}", model["sha256"])
+
+
+# Thinking
+
+
+def test_think_prints_the_answers_json(thought):
+    result, _ = thought
+    polyphon = result["polyphon"]
+    streams = polyphon["streams"]
+    assert [stream["id"] for stream in streams] == list(range(8))
+    assert len({stream["text"] for stream in streams}) == 8
+    for stream in streams:
+        assert stream.keys() >= {"strategy", "text", "tokens", "finish_reason", "answer"}
+        assert 0 < stream["tokens"] <= 128
+    for key in ("trace_id", "version", "promotions", "workspace", "search"):
+        assert key in polyphon
+    assert polyphon["topology"] == "8x128"
+    assert result["answer"] and result["reasoning_content"]
+
+
+def test_the_prompt_is_prefilled_once_and_the_merge_only_its_instruction(thought):
+    result, trace = thought
+    recorded = json.loads(trace.read_text())
+    decoded = {"prompt": 0, "merge": 0}
+    for span in recorded["spans"]:
+        if span["owner"] in decoded:
+            decoded[span["owner"]] += len(span["tokens"])
+    timings = result["polyphon"]["timings"]
+    assert timings["prompt_tokens"] == decoded["prompt"] == len(recorded["request"]["prompt"])
+    assert timings["merge_prefill_tokens"] == decoded["merge"]
+    assert decoded["merge"] == len(recorded["request"]["merge_instruction"])
+
+
+def test_replay_matches(thought):
+    done = run("replay", "--json", thought[1])
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["match"] and report["matching"] == report["tokens"] > 500
+
+
+def tampered(trace, change):
+    recorded = json.loads(trace.read_text())
+    change(recorded)
+    return json.dumps(recorded) + "\n"
+
+
+def test_a_tampered_trace_does_not_match_or_is_refused(thought, tmp_path):
+    path = tmp_path / "trace.jsonl"
+
+    def other_token(recorded):
+        span = next(span for span in recorded["spans"] if span["owner"] == "stream 2")
+        span["tokens"][5] += 1
+
+    path.write_text(tampered(thought[1], other_token))
+    done = run("replay", path)
+    assert done.returncode == 1 and "stream 2" in done.stdout
+
+    for broken, word in [
+        ("", "no trace"),
+        ("{}\n", "line 1"),
+        ("not json\n", "line 1"),
+        (thought[1].read_text()[:5000], "line 1"),
+        (tampered(thought[1], lambda trace: trace.pop("spans")), "spans"),
+        (tampered(thought[1], lambda trace: trace.update(model_digest="0" * 64)), "0" * 64),
+        (tampered(thought[1], lambda trace: trace["request"].pop("sampling")), "sampling"),
+    ]:
+        path.write_text(broken)
+        assert_refused(run("replay", path), 1, word)
+    assert_refused(run("replay", tmp_path / "nothing"), 1, "nothing")
+
+
+def test_registers_promote_and_the_counterfactual_tells_both_outcomes(tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    done = run("think", "--topology", "3x48", "--registers", 2, "--register-cadence", 12,
+               "--gate-threshold", 0, "--gate-refractory", 24, "--seed", 4, "--ignore-eos",
+               "--max-answer-tokens", 8, "--json", "--trace", trace, PROBLEM)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    polyphon = json.loads(done.stdout)["polyphon"]
+    assert polyphon["promotions"] and len(polyphon["registers"]) == 2
+    for stream in polyphon["workspace"][0]["streams"]:
+        assert stream["kl"] > 0
+    assert json.loads(run("replay", "--json", trace).stdout)["match"]
+    without = run("replay", "--json", "--without-promotion", 0, trace)
+    assert without.returncode == 0, without.stderr
+    report = json.loads(without.stdout)
+    assert not report["match"]
+    assert report["counterfactual"]["workspace"][0]["carried_out"] is False
+    assert report["recorded"]["workspace"][0]["carried_out"] is True
+    assert_refused(run("replay", "--without-promotion", 99, trace), 1, "99")
+
+
+# Disks, ports and signals
+
+
+def test_an_output_that_cannot_be_written_is_an_error(tmp_path):
+    few = ["--topology", "1x4", "--max-answer-tokens", "2", PROBLEM, "--model", MODEL]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, "think", *few], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "standard output" in done.stderr
+    for path in ("/dev/full", tmp_path / "no" / "such" / "folder"):
+        done = run("think", "--trace", path, *few)
+        assert done.returncode == 1 and str(path) in done.stderr
+
+
+def test_a_port_in_use_is_one_clear_line():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert_refused(run("serve", "--port", port), 1, port)
+
+
+def test_beyond_loopback_needs_a_key_or_a_word():
+    assert_refused(run("serve", "--host", "0.0.0.0", "--port", 0), 1, "0.0.0.0", "key")
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("[server\n", ["line"]),
+        ("[server]\nprot = 80\n", ["server.prot", "line 2"]),
+        ("[server]\nport = 'http'\n", ["server.port", "line 2"]),
+        ("[engine]\nmax_sequences = 1000\n", ["engine.max_sequences", "1000"]),
+        ("[[reason.registers]]\nname = 'x'\n", ["registers", "cue"]),
+    ],
+)
+def test_a_config_file_with_a_fault_names_key_and_line(text, words, tmp_path):
+    path = tmp_path / "polyphon.toml"
+    path.write_text(text)
+    assert_refused(run("serve", "--config", path), 1, path, *words)
+
+
+def start_thinking():
+    command = [BINARY, "think", "--model", MODEL, "--topology", "8x512", "--ignore-eos", PROBLEM]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(2)
+    assert process.poll() is None
+    return process
+
+
+def test_interrupting_think_ends_it_at_once():
+    process = start_thinking()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) in (130, -signal.SIGINT)
+
+
+def test_a_server_that_was_killed_hinders_no_other():
+    server = Server()
+    port = server.url.rsplit(":", 1)[1]
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(timeout=10)
+    again = Server("--port", port)
+    assert again.url == server.url
+    assert again.stop() == 0
+
+
+def test_a_second_signal_ends_the_server_at_once():
+    server = Server()
+    server.process.send_signal(signal.SIGINT)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(timeout=30) in (0, 1)
+
+
+def test_doctor_tells_what_fits():
+    done = run("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0 and report["problems"] == []
+    assert report["machine"]["memory_available"] > 0 and report["machine"]["cpu_features"]
+    assert report["model"]["kv_bytes_per_cell"] == 23040  # 30 layers x 3 heads x 64 x 2 x f16
+    widest = report["model"]["fits"][0]
+    assert widest["tokens"] == 256 and widest["streams"] >= 8
