@@ -64,7 +64,7 @@ int doctor(const ModelFlags& flags, bool json) {
   const Config config = flags.config();
   Json report = {{"machine", machine_report(compute_info())}};
   Json problems = Json::array();
-  if (report["machine"]["cpu_variant"] == "")
+  if (report["machine"]["cpu_variant"].get<std::string>().empty())
     problems.push_back(
         "libggml found no CPU backend beside its own library: build again (make build)");
   try {

@@ -46,7 +46,7 @@ class Engine::Loop {
         cache_(*decoder_),
         prefixes_(cache_, cache_entries(*decoder_, options)),
         session_sequences_(decoder_->max_sequences() - cache_entries(*decoder_, options)),
-        thread_([this](std::stop_token stop) { run(stop); }) {}
+        thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
   ~Loop() {
     thread_.request_stop();
@@ -59,7 +59,7 @@ class Engine::Loop {
   int session_sequences() const { return session_sequences_; }
 
  private:
-  void run(std::stop_token stop);
+  void run(const std::stop_token& stop);
   void remove_gone();
   void admit();
   bool make_room(const WaitingSession& waiting);
@@ -126,7 +126,7 @@ bool Engine::Loop::drain(std::chrono::milliseconds timeout) {
   });
 }
 
-void Engine::Loop::run(std::stop_token stop) {
+void Engine::Loop::run(const std::stop_token& stop) {
   publish_status();
   while (!stop.stop_requested()) {
     remove_gone();

@@ -74,7 +74,7 @@ class EngineTest : public ::testing::Test {
     engine_ = std::make_unique<Engine>(std::move(decoder), options, kClock);
   }
   std::shared_ptr<Channel<Outcome>> run(const std::string& prompt, int tokens,
-                                        SessionTerms terms = {}) {
+                                        const SessionTerms& terms = {}) {
     auto done = std::make_shared<Channel<Outcome>>();
     engine_->submit(std::make_unique<ScriptedSession>(tokens_of(prompt), tokens, done), terms);
     return done;

@@ -21,7 +21,7 @@ using F32 = hn::ScalableTag<float>;
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
-float CleanAndBlockMaxima(float* logits, size_t size, float* maxima) {
+float clean_block_maxima(float* logits, size_t size, float* maxima) {
   const F32 d;
   const auto never = hn::Set(d, kNever);
   float all = kNever;
@@ -49,7 +49,7 @@ float CleanAndBlockMaxima(float* logits, size_t size, float* maxima) {
   return all;
 }
 
-double ExpBlockSums(const float* logits, size_t size, float maximum, float scale, float* sums) {
+double exp_sums(const float* logits, size_t size, float maximum, float scale, float* sums) {
   const F32 d;
   const auto shift = hn::Set(d, maximum);
   const auto factor = hn::Set(d, scale);
@@ -76,8 +76,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace polyphon {
 
-HWY_EXPORT(CleanAndBlockMaxima);
-HWY_EXPORT(ExpBlockSums);
+HWY_EXPORT(clean_block_maxima);
+HWY_EXPORT(exp_sums);
 
 namespace {
 
@@ -89,7 +89,7 @@ size_t block_count(std::span<const float> logits) {
 
 float clean_and_block_maxima(std::span<float> logits, std::vector<float>& maxima) {
   maxima.resize(block_count(logits));
-  return HWY_DYNAMIC_DISPATCH(CleanAndBlockMaxima)(logits.data(), logits.size(), maxima.data());
+  return HWY_DYNAMIC_DISPATCH(clean_block_maxima)(logits.data(), logits.size(), maxima.data());
 }
 
 void collect_at_least(std::span<const float> logits, std::span<const float> maxima, float threshold,
@@ -127,8 +127,7 @@ void collect_best(std::span<const float> logits, std::span<const float> maxima, 
 double exp_block_sums(std::span<const float> logits, float maximum, float scale,
                       std::vector<float>& sums) {
   sums.resize(block_count(logits));
-  return HWY_DYNAMIC_DISPATCH(ExpBlockSums)(logits.data(), logits.size(), maximum, scale,
-                                            sums.data());
+  return HWY_DYNAMIC_DISPATCH(exp_sums)(logits.data(), logits.size(), maximum, scale, sums.data());
 }
 
 }  // namespace polyphon

@@ -20,7 +20,7 @@ const SteadyClock kClock;
 // Every row that was decoded is kept.
 class WorkspaceTest : public ::testing::Test {
  protected:
-  void start(FakeDecoder::Script script = {}, ReasonOptions options = quiet()) {
+  void start(const FakeDecoder::Script& script = {}, const ReasonOptions& options = quiet()) {
     FakeDecoder::Options sizes;
     sizes.capacity_cells = 1 << 15;
     sizes.max_rows = 1024;

@@ -18,7 +18,7 @@ const SteadyClock kClock;
 // A Reasoner on the fake model; by default its tokens are a function of what each row sees.
 class ThinkTest : public ::testing::Test {
  protected:
-  void start(FakeDecoder::Script script = {}, ReasonOptions options = quiet(),
+  void start(FakeDecoder::Script script = {}, const ReasonOptions& options = quiet(),
              int capacity_cells = 8192) {
     FakeDecoder::Options sizes;
     sizes.capacity_cells = capacity_cells;

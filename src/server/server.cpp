@@ -125,9 +125,10 @@ void Server::Impl::set_errors() {
   http_->set_pre_routing_handler([this](const Request& request, Response& response) {
     return before_routing(request, response);
   });
-  http_->set_exception_handler([](const Request&, Response& response, std::exception_ptr thrown) {
-    send_error(response, thrown);
-  });
+  http_->set_exception_handler(
+      [](const Request&, Response& response, const std::exception_ptr& thrown) {
+        send_error(response, thrown);
+      });
   http_->set_error_handler([](const Request& request, Response& response) {
     if (!response.body.empty()) return;
     send_json(response, response.status,

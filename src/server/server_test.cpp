@@ -169,7 +169,7 @@ TEST_F(ServerTest, ThinksInStreams) {
   EXPECT_EQ(last["choices"][0]["finish_reason"], "length");
   ASSERT_EQ(last["polyphon"]["streams"].size(), 3u);
   for (const Json& stream : last["polyphon"]["streams"])
-    EXPECT_EQ(thoughts[stream["id"]], stream["text"]);
+    EXPECT_EQ(thoughts[stream["id"]], stream["text"].get<std::string>());
   EXPECT_EQ(metric("polyphon_merges_total{mode=\"kv\",version=\"v1\"}"), -1 + 3);
 }
 
@@ -281,7 +281,7 @@ TEST_F(ServerTest, RefusesBadRequests) {
   ServerOptions options;
   options.max_body_bytes = 4096;
   start(options);
-  const char* kChat = "/v1/chat/completions";
+  const char* const kChat = "/v1/chat/completions";
   const auto with = [](const Json& more) { return chat(more).dump(); };
   const std::vector<BadRequest> table = {
       {kChat, "{", 400, ""},
