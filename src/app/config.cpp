@@ -212,6 +212,7 @@ void read_server(Section section, Config& config) {
   section.read("host", server.host);
   section.read("port", server.port, 0, 65535);
   section.read("served_name", server.served_name);
+  section.read("aliases", server.aliases);
   section.read("api_key_hashes", server.api_key_hashes);
   section.read("allow_unauthenticated", server.allow_unauthenticated);
   section.read("tls_certificate", server.tls_certificate);

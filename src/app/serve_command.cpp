@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <thread>
@@ -20,6 +21,7 @@ namespace {
 
 struct ServeFlags {
   ModelFlags model;
+  std::vector<std::string> aliases;
   std::string host, data_dir, key_file, trace_path, tls_certificate, tls_key;
   int port = -1;
   bool allow_unauthenticated = false;
@@ -50,10 +52,14 @@ Config effective_config(const ServeFlags& flags) {
   server.allow_unauthenticated = server.allow_unauthenticated || flags.allow_unauthenticated;
   if (!flags.data_dir.empty() && server.trace_path.empty())
     server.trace_path = flags.data_dir + "/traces.jsonl";
-  if (server.served_name.empty() && !config.model.empty() &&
-      config.model.find('/') == std::string::npos)
-    server.served_name = config.model;
-  if (server.served_name.empty() && config.model.empty()) server.served_name = default_model_name();
+  if (!flags.aliases.empty()) {
+    server.served_name = flags.aliases.front();
+    server.aliases.assign(flags.aliases.begin() + 1, flags.aliases.end());
+  }
+  if (server.served_name.empty())
+    server.served_name = config.model.empty()
+                             ? default_model_name()
+                             : std::filesystem::path(config.model).filename().string();
   return config;
 }
 
@@ -101,6 +107,8 @@ void add_serve_command(CLI::App& app, Run& run) {
   flags->model.add_to(command);
   command.add_option("--host", flags->host, "127.0.0.1");
   command.add_option("--port", flags->port, "8080; 0: any free one")->check(CLI::Range(0, 65535));
+  command.add_option("--alias", flags->aliases, "names that clients send as the model")
+      ->delimiter(',');
   command.add_option("--data-dir", flags->data_dir, "keeps traces.jsonl there");
   command.add_option("--api-key-file", flags->key_file, "SHA-256 hashes of keys, one a line");
   command.add_option("--trace-file", flags->trace_path, "append traces to this JSON-lines file");
