@@ -237,7 +237,8 @@ TEST_F(ServerTest, ResponsesThinkInOneItemAStream) {
       texts[event["output_index"]] += event["delta"];
     last = event;
   }
-  for (int i : {0, 1}) EXPECT_EQ(texts[i], last["response"]["output"][i]["content"][0]["text"]);
+  for (int i : {0, 1})
+    EXPECT_EQ(last["response"]["output"][i]["content"][0]["text"], Json(texts[i]));
 }
 
 TEST_F(ServerTest, Embeds) {
