@@ -64,9 +64,10 @@ void check_grammar_limits(std::string_view gbnf) {
     ++i;
   }
   if (longest_optional_run(gbnf, kMaxGrammarOptionalRun + 1) > kMaxGrammarOptionalRun)
-    refuse(fmt::format("the grammar has more than {} elements in a row that may each be left out "
-                       "(repeat what cannot be empty instead: (x){{0,n}} for (x?){{n}})",
-                       kMaxGrammarOptionalRun));
+    refuse(
+        fmt::format("the grammar has more than {} elements in a row that may each be left out "
+                    "(repeat what cannot be empty instead: (x){{0,n}} for (x?){{n}})",
+                    kMaxGrammarOptionalRun));
 }
 
 void check_json_nesting(const Json& json, const std::string& field) {

@@ -45,7 +45,8 @@ TEST(GrammarLimits, OptionalElementsInARowAreBounded) {
            "root ::= item* \nitem ::= \"a\"? \"b\"? \"c\"",
            "root ::= (\"a\"? \"b\"){100}",
            "root ::= ws object ws\nobject ::= \"{\" ws (pair (\",\" ws pair)*)? \"}\" ws\n"
-           "pair ::= \"\\\"\" [^\"]* \"\\\"\" ws \":\" ws object\nws ::= | \" \" | \"\\n\" [ \\t]{0,20}",
+           "pair ::= \"\\\"\" [^\"]* \"\\\"\" ws \":\" ws object\nws ::= | \" \" | \"\\n\" [ "
+           "\\t]{0,20}",
            "root ::= \"x\" root? | root2\nroot2 ::= (root2 \"a\")* # ?????????????????",
        })
     EXPECT_FALSE(refused(gbnf)) << gbnf;
@@ -61,8 +62,8 @@ TEST(GrammarLimits, OptionalElementsInARowAreBounded) {
 }
 
 TEST(GrammarLimits, UnfinishedTextIsLeftToTheParser) {
-  for (const char* text : {"", "\"", "[", "\"\\", "#", "=", "::=", ")))", "[\\", "root ::= (", "root ::= ?",
-                           "root ::= \"a\"{", "root ::= \"a\"{3,", "root ::= | )"})
+  for (const char* text : {"", "\"", "[", "\"\\", "#", "=", "::=", ")))", "[\\", "root ::= (",
+                           "root ::= ?", "root ::= \"a\"{", "root ::= \"a\"{3,", "root ::= | )"})
     EXPECT_FALSE(refused(text)) << text;
 }
 

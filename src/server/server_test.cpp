@@ -500,7 +500,7 @@ TEST_F(ServerTest, KeepsTracesAndSurvivesAFullDisk) {
   const Json body = ok("/v1/chat/completions", chat({{"polyphon", wishes}}));
   const auto traces = read_traces(path);
   ASSERT_EQ(traces.size(), 1u);
-  EXPECT_EQ(traces[0].id, body["polyphon"]["trace_id"]);
+  EXPECT_EQ(body["polyphon"]["trace_id"], Json(traces[0].id));
   TearDown();
   options.trace_path = "/dev/full";
   start(options);
