@@ -1,0 +1,64 @@
+// Families of strings: counting and transforming.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tasks/family.h"
+
+namespace polyphon {
+namespace {
+
+std::string random_letters(Random& random, int count, int alphabet) {
+  std::string letters;
+  for (int i = 0; i < count; ++i)
+    letters += static_cast<char>('a' + between(random, 0, alphabet - 1));
+  return letters;
+}
+
+void counting(Random& random, int difficulty, Problem& problem) {
+  const std::string letters = random_letters(random, 4 + 3 * difficulty, 5);
+  const char wanted = static_cast<char>('a' + between(random, 0, 4));
+  std::string spaced;
+  for (char c : letters) spaced += fmt::format("{}{}", spaced.empty() ? "" : " ", c);
+  problem.text = fmt::format("How many times does the letter {} occur in: {}?", wanted, spaced);
+  problem.solution = std::to_string(std::count(letters.begin(), letters.end(), wanted));
+}
+
+void string_transform(Random& random, int difficulty, Problem& problem) {
+  std::string word = random_letters(random, 3 + difficulty / 2, 26);
+  std::string text = fmt::format("Start with \"{}\".", word);
+  const int steps = 1 + difficulty / 3;
+  int last = -1;
+  for (int i = 0; i < steps; ++i) {
+    int kind = between(random, 0, 3);
+    while (kind == last) kind = between(random, 0, 3);
+    last = kind;
+    switch (kind) {
+      case 0:
+        std::reverse(word.begin(), word.end());
+        text += " Reverse it.";
+        break;
+      case 1:
+        std::rotate(word.begin(), word.begin() + 1, word.end());
+        text += " Move the first letter to the end.";
+        break;
+      case 2:
+        for (char& c : word) c = c == 'z' ? 'a' : static_cast<char>(c + 1);
+        text += " Replace each letter by the next one of the alphabet (z by a).";
+        break;
+      default:
+        std::sort(word.begin(), word.end());
+        text += " Sort its letters.";
+    }
+  }
+  problem.text = text + " What is the result?";
+  problem.solution = word;
+}
+
+}  // namespace
+
+std::vector<Family> text_families() {
+  return {{"counting", counting}, {"string_transform", string_transform}};
+}
+
+}  // namespace polyphon
