@@ -14,6 +14,7 @@ struct Config {
   std::string model = "";  // catalogue name or path; empty: the catalogue's default
   ModelOptions model_options;
   DecoderOptions decoder;
+  bool span_attention = true;  // false: ggml's own kernels
   EngineOptions engine;
   ReasonOptions reason;
   ServerOptions server;
