@@ -88,11 +88,13 @@ report() {
     "$(grep -m 1 -A 4 -E '^CMake Error|error:' "$work/log" | tr -s ' \n' ' '); see $cache/llama/failed.log"
 }
 
-# include/ and lib/ as cmake/FindLlama.cmake expects them.
+# include/ and lib/ as cmake/FindLlama.cmake expects them. Of ggml's inner headers: what a backend
+# must implement, and the layout of quantised blocks.
 collect() {
   local out=$1 source="$work/source"
   mkdir -p "$out/include/jinja" "$out/lib"
   cp "$source"/include/*.h "$source"/ggml/include/*.h "$source"/common/*.h \
+    "$source"/ggml/src/ggml-backend-impl.h "$source"/ggml/src/ggml-common.h \
     "$source/vendor/cpp-httplib/httplib.h" "$out/include"
   cp "$source"/common/jinja/*.h "$out/include/jinja"
   cp "$source/LICENSE" "$out"

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <thread>
 
+#include "app/bench.h"
 #include "app/command.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
@@ -17,6 +18,14 @@
 #include "model/plain_llama.h"
 
 namespace polyphon {
+
+std::string processor() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(": ") + 2);
+  return "unknown";
+}
+
 namespace {
 
 struct BenchFlags {
@@ -25,29 +34,6 @@ struct BenchFlags {
   int repeats = 3;
   std::string output, commit;
 };
-
-struct Spread {
-  double median = 0, least = 0, most = 0;
-};
-
-template <typename Measure>
-Spread repeat(int times, Measure measure) {
-  std::vector<double> values;
-  for (int i = 0; i < times; ++i) values.push_back(measure(i));
-  std::sort(values.begin(), values.end());
-  return {values[values.size() / 2], values.front(), values.back()};
-}
-
-Json to_json(const Spread& spread) {
-  return {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}};
-}
-
-std::string processor() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(": ") + 2);
-  return "unknown";
-}
 
 double peak_memory_mib() {
   rusage usage{};
@@ -293,6 +279,8 @@ void add_bench_command(CLI::App& app, Run& run) {
   CLI::App& sampler = *command.add_subcommand("sampler", "a step's sampling");
   sampler.add_flag("--json", flags->json, "one JSON object");
   sampler.callback([flags, &run] { run = [flags] { return bench_sampler(*flags); }; });
+  add_decode_bench(command, run);
+  add_attention_bench(command, run);
 }
 
 }  // namespace polyphon

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "app/model_catalogue.h"
+#include "attention/span_backend.h"
 #include "base/digest.h"
 #include "base/error.h"
 
@@ -49,6 +50,8 @@ std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
   ModelOptions model_options = config.model_options;
   model_options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
   model_options.progress = show_progress;
+  register_span_backend();
+  enable_span_backend(config.attention == "span");
   auto model = load_language_model(model_options);
   EngineOptions engine_options = config.engine;
   if (!model->info().supports_views) engine_options.max_cached_prefixes = 0;

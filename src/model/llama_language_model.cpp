@@ -15,6 +15,7 @@
 #include "model/llama_decoder.h"
 #include "model/llama_grammar.h"
 #include "model/llama_vocabulary.h"
+#include "model/openmp_team.h"
 
 namespace polyphon {
 namespace {
@@ -162,6 +163,7 @@ std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) 
       const_cast<void*>(static_cast<const void*>(&options.progress));
   take_llama_errors();
   ModelHandle model(llama_model_load_from_file(options.path.c_str(), params), llama_model_free);
+  release_openmp_team();  // it has repacked the weights
   if (!model) fail_load(options.path, take_llama_errors());
   check_generates_text(model.get(), options.path);
   return std::make_unique<LlamaLanguageModel>(std::move(model), options);

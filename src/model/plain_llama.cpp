@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "model/llama_backend.h"
+#include "model/openmp_team.h"
 
 namespace polyphon {
 namespace {
@@ -21,6 +22,11 @@ double seconds_since(Clock::time_point start) {
 }
 
 using Chain = std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)>;
+
+// Leaves no OpenMP threads behind that would slow the other engine's barriers.
+struct TeamGuard {
+  ~TeamGuard() { release_openmp_team(); }
+};
 
 // llama.cpp's defaults that do anything: top-k 40, top-p 0.95, min-p 0.05, temperature 0.8.
 Chain default_chain(uint32_t seed) {
@@ -69,6 +75,7 @@ struct PlainLlama::State {
 PlainLlama::PlainLlama(const std::string& model_path, int context_cells, int threads)
     : state_(std::make_unique<State>()) {
   init_llama_backend();
+  const TeamGuard guard;
   state_->model.reset(llama_model_load_from_file(model_path.c_str(), llama_model_default_params()));
   if (!state_->model) throw Error(ErrorCode::kInvalidArgument, "cannot load " + model_path);
   llama_context_params params = llama_context_default_params();
@@ -86,6 +93,7 @@ PlainLlama::PlainLlama(const std::string& model_path, int context_cells, int thr
 PlainLlama::~PlainLlama() = default;
 
 PlainLlama::Run PlainLlama::decode(const Tokens& prompt, int sequences, int tokens) {
+  const TeamGuard guard;
   Run result;
   auto start = Clock::now();
   state_->prefill(prompt);
@@ -112,6 +120,7 @@ PlainLlama::Run PlainLlama::decode(const Tokens& prompt, int sequences, int toke
 }
 
 double PlainLlama::prefill(const Tokens& tokens) {
+  const TeamGuard guard;
   const auto start = Clock::now();
   state_->prefill(tokens);
   llama_sampler_sample(default_chain(1).get(), state_->context.get(), -1);

@@ -1,0 +1,139 @@
+#include "attention/span_attention.h"
+
+#include <algorithm>
+
+#ifdef _OPENMP  // not under a sanitizer
+#include <omp.h>
+#endif
+
+namespace polyphon {
+namespace {
+
+// Queries that are attended together: their outputs and scores stay in the second-level cache.
+constexpr int kMostGroupQueries = 256;
+
+// Multiply-adds a cell and element that reading and converting it is worth.
+constexpr uint64_t kCellCost = 6;
+constexpr uint64_t kUnitCost = 64;
+constexpr uint64_t kGroupCost = 256;
+
+uint64_t cost(const AttentionUnit& unit, int group) {
+  return kUnitCost +
+         unit.cell_count * (kCellCost + unit.row_count * static_cast<uint64_t>(group));
+}
+
+void shape_state(const AttentionOp& op, const RowGroup& group, AlignedFloats& floats,
+                 SoftmaxState& state) {
+  const auto queries = static_cast<size_t>(group.row_count * op.group());
+  state.queries = static_cast<int>(queries);
+  state.values = floats.reserve(queries * (static_cast<size_t>(op.value_size) + 2));
+  state.maximum = state.values + queries * static_cast<size_t>(op.value_size);
+  state.sum = state.maximum + queries;
+}
+
+}  // namespace
+
+const SpanAttention::Planned& SpanAttention::planned(const AttentionOp& op) {
+  const int group_rows = std::clamp(kMostGroupQueries / op.group(), 1, kMostGroupRows);
+  for (const Planned& known : plans_)
+    if (known.mask == op.mask && known.rows == op.rows && known.cells == op.cells &&
+        known.group_rows == group_rows)
+      return known;
+  Planned& made = plans_.emplace_back();
+  made.mask = op.mask;
+  made.rows = op.rows;
+  made.cells = op.cells;
+  made.group_rows = group_rows;
+  made.plan = plan_mask(op.mask, op.mask_row_stride, op.rows, op.cells, group_rows);
+  for (const RowGroup& group : made.plan.groups) {
+    uint64_t sum = 0;
+    for (uint32_t u = 0; u < group.unit_count; ++u) {
+      made.unit_costs.push_back(sum);
+      sum += cost(made.plan.units[group.first_unit + u], op.group());
+    }
+    made.group_costs.push_back(sum + kGroupCost);
+  }
+  return made;
+}
+
+// Thread t of n computes what lies in [t / n, (t + 1) / n) of the cost of all row groups, KV heads
+// and units in a row.
+void SpanAttention::attend(const AttentionOp& op, const Planned& planned, size_t thread,
+                           size_t threads) {
+  Thread& self = team_[thread];
+  self.edge_count = 0;
+  const MaskPlan& plan = planned.plan;
+  uint64_t total = 0;
+  for (const uint64_t cost : planned.group_costs)
+    total += cost * static_cast<uint64_t>(op.kv_heads);
+  const uint64_t begin = total * thread / threads, end = total * (thread + 1) / threads;
+  uint64_t base = 0;
+  for (size_t g = 0; g < plan.groups.size() && base < end; ++g) {
+    const RowGroup& group = plan.groups[g];
+    const auto costs = planned.unit_costs.begin() + group.first_unit;
+    const auto unit_at = [&](uint64_t cost) {
+      return cost <= base
+                 ? 0u
+                 : static_cast<uint32_t>(
+                       std::lower_bound(costs, costs + group.unit_count, cost - base) - costs);
+    };
+    for (int head = 0; head < op.kv_heads; ++head, base += planned.group_costs[g]) {
+      const uint32_t first = unit_at(begin), last = unit_at(end);
+      const bool whole = last - first == group.unit_count;
+      const bool empty = group.unit_count == 0;  // no row sees anything: its output is written too
+      if (empty ? !(begin <= base && base < end) : first >= last) continue;
+      Share& share = whole ? self.inner : self.edges[self.edge_count++];
+      share.group = g;
+      share.kv_head = head;
+      shape_state(op, group, share.floats, share.state);
+      const SpanWork work{
+          &group, std::span(plan.units).subspan(group.first_unit + first, last - first), head};
+      attend_units(op, plan, work, self.scratch, share.state);
+      if (!whole) continue;
+      for (int q = 0; q < share.state.queries; ++q)
+        merge_states(op, group, head, q, {&share.state, 1});
+    }
+  }
+}
+
+// Joins the shares of neighbouring threads in the same row group and KV head; the queries of each
+// are dealt out to all threads.
+void SpanAttention::merge(const AttentionOp& op, const Planned& planned, size_t thread,
+                          size_t threads) {
+  std::vector<SoftmaxState> states;
+  const Share* last = nullptr;
+  const auto finish = [&] {
+    for (int q = static_cast<int>(thread); last && q < last->state.queries;
+         q += static_cast<int>(threads))
+      merge_states(op, planned.plan.groups[last->group], last->kv_head, q, states);
+    states.clear();
+  };
+  for (size_t t = 0; t < threads; ++t)
+    for (size_t e = 0; e < team_[t].edge_count; ++e) {
+      const Share& share = team_[t].edges[e];
+      if (last && (share.group != last->group || share.kv_head != last->kv_head)) finish();
+      states.push_back(share.state);
+      last = &share;
+    }
+  finish();
+}
+
+void SpanAttention::compute(const AttentionOp& op) {
+  const Planned& plan = planned(op);
+  if (team_.size() < static_cast<size_t>(threads_)) team_.resize(static_cast<size_t>(threads_));
+#ifdef _OPENMP
+#pragma omp parallel num_threads(threads_) if (threads_ > 1)
+  {
+    const auto thread = static_cast<size_t>(omp_get_thread_num());
+    const auto threads = static_cast<size_t>(omp_get_num_threads());
+    attend(op, plan, thread, threads);
+#pragma omp barrier
+    merge(op, plan, thread, threads);
+  }
+#else
+  attend(op, plan, 0, 1);
+  merge(op, plan, 0, 1);
+#endif
+}
+
+}  // namespace polyphon

@@ -1,0 +1,156 @@
+// Through ggml's own scheduler: which operations come to us, and that both ways give the same.
+#include "attention/span_backend.h"
+
+#include <dlfcn.h>
+#include <ggml-alloc.h>
+#include <ggml-backend.h>
+#include <ggml.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+
+namespace polyphon {
+namespace {
+
+struct NodeShape {
+  int rows = 4, cells = 300, heads = 6, kv_heads = 2, key_size = 64, value_size = 64;
+  ggml_type key_type = GGML_TYPE_F16, value_type = GGML_TYPE_F16;
+  float max_bias = 0, softcap = 0;
+  bool sinks = false;
+  int sequences = 1;  // the tensors' fourth dimension
+};
+
+struct Result {
+  std::vector<float> values;
+  bool ours = false;
+};
+
+class SpanBackend : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    Dl_info info{};
+    ASSERT_NE(dladdr(reinterpret_cast<const void*>(&ggml_backend_load_all_from_path), &info), 0);
+    ggml_backend_load_all_from_path(std::filesystem::path(info.dli_fname).parent_path().c_str());
+    register_span_backend();
+  }
+  void TearDown() override { enable_span_backend(true); }
+
+  static ggml_tensor* tensor(ggml_context* context, ggml_type type, int size, int heads,
+                             int positions, int sequences) {
+    // As in a KV cache: heads of a position adjacent, then permuted.
+    ggml_tensor* const dense =
+        ggml_new_tensor_4d(context, type, size, heads, positions, sequences);
+    return ggml_permute(context, dense, 0, 2, 1, 3);
+  }
+
+  static void fill(const ggml_tensor* permuted, Random& random) {
+    ggml_tensor* const tensor = permuted->view_src;
+    std::vector<float> floats(static_cast<size_t>(ggml_nelements(tensor)));
+    for (float& value : floats) value = static_cast<float>(2 * random.uniform() - 1);
+    std::vector<char> bytes(ggml_nbytes(tensor));
+    ggml_quantize_chunk(tensor->type, floats.data(), bytes.data(), 0,
+                        ggml_nelements(tensor) / tensor->ne[0], tensor->ne[0], nullptr);
+    ggml_backend_tensor_set(tensor, bytes.data(), 0, bytes.size());
+  }
+
+  // Computes the node as a llama_context would: our backend before the CPU's.
+  static Result compute(const NodeShape& shape) {
+    using Backend = std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)>;
+    const Backend span(ggml_backend_dev_init(ggml_backend_dev_by_name("Span"), nullptr),
+                       ggml_backend_free);
+    const Backend cpu(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr),
+                      ggml_backend_free);
+    const std::unique_ptr<ggml_context, decltype(&ggml_free)> owned(
+        ggml_init({.mem_size = 1 << 20, .mem_buffer = nullptr, .no_alloc = true}), ggml_free);
+    ggml_context* const context = owned.get();
+    ggml_tensor* const q = tensor(context, GGML_TYPE_F32, shape.key_size, shape.heads, shape.rows,
+                                  shape.sequences);
+    ggml_tensor* const k = tensor(context, shape.key_type, shape.key_size, shape.kv_heads,
+                                  shape.cells, shape.sequences);
+    ggml_tensor* const v = tensor(context, shape.value_type, shape.value_size, shape.kv_heads,
+                                  shape.cells, shape.sequences);
+    ggml_tensor* const mask =
+        ggml_new_tensor_4d(context, GGML_TYPE_F16, shape.cells, shape.rows, 1, shape.sequences);
+    ggml_tensor* const node = ggml_flash_attn_ext(context, q, k, v, mask, 0.2f, shape.max_bias,
+                                                  shape.softcap);
+    ggml_tensor* sinks = nullptr;
+    if (shape.sinks) {
+      sinks = ggml_new_tensor_1d(context, GGML_TYPE_F32, shape.heads);
+      ggml_flash_attn_ext_add_sinks(node, sinks);
+    }
+    ggml_set_output(node);
+    ggml_cgraph* const graph = ggml_new_graph(context);
+    ggml_build_forward_expand(graph, node);
+    const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> buffer(
+        ggml_backend_alloc_ctx_tensors(context, cpu.get()), ggml_backend_buffer_free);
+
+    Random random(7);
+    fill(q, random), fill(k, random), fill(v, random);
+    std::vector<ggml_fp16_t> visible(static_cast<size_t>(ggml_nelements(mask)));
+    for (ggml_fp16_t& value : visible)
+      value = ggml_fp32_to_fp16(random.uniform() < 0.3 ? -INFINITY
+                                : shape.max_bias > 0
+                                    ? -static_cast<float>(std::floor(random.uniform() * 100))
+                                    : 0.0f);
+    ggml_backend_tensor_set(mask, visible.data(), 0, ggml_nbytes(mask));
+    if (sinks) {
+      const std::vector<float> values(static_cast<size_t>(shape.heads), 1.5f);
+      ggml_backend_tensor_set(sinks, values.data(), 0, ggml_nbytes(sinks));
+    }
+
+    ggml_backend_t backends[] = {span.get(), cpu.get()};
+    const std::unique_ptr<ggml_backend_sched, decltype(&ggml_backend_sched_free)> scheduler(
+        ggml_backend_sched_new(backends, nullptr, 2, GGML_DEFAULT_GRAPH_SIZE, false, false),
+        ggml_backend_sched_free);
+    const uint64_t before = span_attention_count();
+    EXPECT_EQ(ggml_backend_sched_graph_compute(scheduler.get(), graph), GGML_STATUS_SUCCESS);
+    Result result{std::vector<float>(static_cast<size_t>(ggml_nelements(node))),
+                  span_attention_count() > before};
+    ggml_backend_tensor_get(node, result.values.data(), 0, ggml_nbytes(node));
+    return result;
+  }
+
+  static void expect_same(const NodeShape& shape, bool ours, double tolerance) {
+    enable_span_backend(true);
+    const Result with = compute(shape);
+    enable_span_backend(false);
+    const Result without = compute(shape);
+    EXPECT_EQ(with.ours, ours);
+    EXPECT_FALSE(without.ours);
+    double worst = 0;
+    for (size_t i = 0; i < with.values.size(); ++i)
+      worst = std::max<double>(worst, std::abs(with.values[i] - without.values[i]));
+    EXPECT_LE(worst, tolerance);
+    EXPECT_NE(with.values[0], 0);
+  }
+};
+
+// ggml rounds the queries to the keys' type and, with F16 values, sums in F16.
+constexpr double kRounding = 4e-3;
+
+TEST_F(SpanBackend, GivesWhatGgmlGives) {
+  expect_same({}, true, kRounding);
+  expect_same({.rows = 1, .cells = 1000}, true, kRounding);
+  expect_same({.rows = 100}, true, kRounding);
+  expect_same({.key_size = 192, .value_size = 128}, true, kRounding);
+  expect_same({.softcap = 2}, true, kRounding);
+  expect_same({.max_bias = 8}, true, kRounding);
+  expect_same({.sinks = true}, true, kRounding);
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_BF16, GGML_TYPE_Q8_0})
+    expect_same({.key_type = type, .value_type = type}, true, kRounding);
+}
+
+TEST_F(SpanBackend, LeavesTheRestToGgml) {
+  expect_same({.key_size = 40, .value_size = 40}, false, 0);
+  expect_same({.key_type = GGML_TYPE_Q4_0, .value_type = GGML_TYPE_Q4_0}, false, 0);
+  expect_same({.sequences = 2}, false, 0);
+}
+
+}  // namespace
+}  // namespace polyphon

@@ -1,0 +1,70 @@
+// The arithmetic of span attention, vectorised for the CPU at run time (Google Highway): one unit
+// of cells against all queries that see it, under an online softmax. Scores are kept in base 2, so
+// that exp(x) is exp2 of them. Each thread has its own scratch; no locks.
+#pragma once
+
+#include <hwy/aligned_allocator.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "attention/attention_op.h"
+#include "attention/mask_plan.h"
+
+namespace polyphon {
+
+// Floats, aligned for any vector; contents do not survive growth.
+class AlignedFloats {
+ public:
+  float* reserve(size_t size) {
+    if (size > size_) data_ = hwy::AllocateAligned<float>(size_ = size);
+    return data_.get();
+  }
+
+ private:
+  hwy::AlignedFreeUniquePtr<float[]> data_{nullptr, hwy::AlignedFreer(nullptr, nullptr)};
+  size_t size_ = 0;
+};
+
+// The softmax so far of the queries of one row group and KV head: query index is
+// row * group + head within the group.
+struct SoftmaxState {
+  int queries = 0;
+  float* maximum = nullptr;  // [queries], -inf before any visible cell; base 2
+  float* sum = nullptr;      // [queries], of 2^(score - maximum)
+  float* values = nullptr;   // [value_size, queries], weighted sum of V
+};
+
+// A run of units of one row group and KV head that one thread computes.
+struct SpanWork {
+  const RowGroup* group = nullptr;
+  std::span<const AttentionUnit> units;
+  int kv_head = 0;
+};
+
+struct SpanScratch {
+  AlignedFloats queries, query_lanes, keys, values, scores;
+  std::vector<size_t> indices;   // of the unit's queries in the state
+  std::vector<float*> outputs;   // of each, in the state
+  std::vector<float> correction;  // of each, what its sums so far are multiplied by
+};
+
+// Attends `work` into `state`, whose arrays it initialises.
+void attend_units(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
+                  SpanScratch& scratch, SoftmaxState& state);
+
+// Writes the output of query `query` of (group, kv_head) from the states of all threads that had a
+// share in it.
+void merge_states(const AttentionOp& op, const RowGroup& group, int kv_head, int query,
+                  std::span<const SoftmaxState> states);
+
+// Whether the kernels chosen at run time are those that were measured faster than ggml's: any with
+// fused multiply-add and conversion of binary16.
+bool span_kernels_are_fast();
+
+// "AVX3", "AVX2", "NEON"
+const char* span_kernel_target();
+
+}  // namespace polyphon
