@@ -12,6 +12,7 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
+#include "attention/span_backend.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "engine/sample_rows.h"
@@ -64,12 +65,18 @@ class Report {
   Json rows_ = Json::array();
 };
 
+// Our engine's context is made by now and keeps its kernels; the peer's are ggml's own.
+std::string with_stock_attention(const std::string& path) {
+  enable_span_backend(false);
+  return path;
+}
+
 class StreamsBench {
  public:
   StreamsBench(const BenchFlags& flags, const Config& config)
       : flags_(flags),
         reasoner_(load_reasoner(config)),
-        plain_(reasoner_->model().info().path, config.decoder.context_cells,
+        plain_(with_stock_attention(reasoner_->model().info().path), config.decoder.context_cells,
                config.decoder.threads),
         report_(flags.json) {}
 
