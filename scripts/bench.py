@@ -56,7 +56,8 @@ def main():
         },
         "results": json.loads(run.stdout),
     }
-    name = f"{now:%Y-%m-%d}-{Path(model).name.removesuffix(".gguf")}-{commit}.json"
+    stem = Path(model).name.removesuffix(".gguf")
+    name = f"{now:%Y-%m-%d}-{stem}-{commit}.json"
     path = ROOT / "bench" / "results" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2) + "\n")
