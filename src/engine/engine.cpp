@@ -134,6 +134,7 @@ void Engine::Loop::run(const std::stop_token& stop) {
     const bool busy = step();
     publish_status();
     if (busy) continue;
+    decoder_->rest();
     std::unique_lock lock(mutex_);
     wake_.wait(lock, stop, [&] { return waiting_.size() > 0; });
   }

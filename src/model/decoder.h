@@ -45,6 +45,9 @@ class Decoder {
   // output = true, and hidden() is valid too.
   virtual DecodeStatus decode(std::span<const Row> rows, bool want_hidden) = 0;
 
+  // Nothing will be decoded for a while: ends the threads that decode() computed with.
+  virtual void rest() {}
+
   // Of row `row` of the last decode (its index there; output must have been set). Valid until the
   // next decode. The caller may write into the logits.
   virtual std::span<float> logits(int row) = 0;              // [vocabulary_size]

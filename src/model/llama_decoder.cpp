@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "model/available_memory.h"
 #include "model/llama_backend.h"
+#include "model/openmp_team.h"
 
 namespace polyphon {
 namespace {
@@ -110,6 +111,8 @@ class LlamaDecoder final : public Decoder {
         return DecodeStatus::kFailed;
     }
   }
+
+  void rest() override { release_openmp_team(); }
 
   std::span<float> logits(int row) override {
     float* const values = llama_get_logits_ith(context_.get(), row);
