@@ -13,8 +13,8 @@ from pathlib import Path
 
 # A foreign header (pattern of its whole path) and the only folders, or files, that may include it.
 OWNERS = [
-    (r"(ggml|gguf)[\w-]*\.h", {"model", "attention"}),
-    (r"hwy/.*", {"engine", "attention"}),
+    (r"(ggml|gguf)[\w-]*\.h", {"model", "weights", "attention"}),
+    (r"hwy/.*", {"weights", "engine", "attention"}),
     (r"httplib\.h", {"server"}),
     (r"prometheus/.*", {"server"}),
     (r"(sqlite3\.h|SQLiteCpp/.*|pqxx/.*|libpq-fe\.h)", {"store"}),

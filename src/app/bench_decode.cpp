@@ -155,12 +155,13 @@ class DecodeBench {
                       {"cpu", processor()},
                       {"steps", flags_.steps},
                       {"repeats", flags_.repeats}};
-    print_out(flags_.json
-                  ? row.dump() + "\n"
-                  : fmt::format("prompt {:>5} {:<7} {:>2} streams: {:7.1f} tokens/s, stock {:7.1f}, "
-                                "ratio {:5.2f} ({:.2f} to {:.2f}), {:3.0f} % of bandwidth\n",
-                                prompt, views, streams, speed.median, peer.median, ratio.median,
-                                ratio.least, ratio.most, 100 * share));
+    print_out(
+        flags_.json
+            ? row.dump() + "\n"
+            : fmt::format("prompt {:>5} {:<7} {:>2} streams: {:7.1f} tokens/s, stock {:7.1f}, "
+                          "ratio {:5.2f} ({:.2f} to {:.2f}), {:3.0f} % of bandwidth\n",
+                          prompt, views, streams, speed.median, peer.median, ratio.median,
+                          ratio.least, ratio.most, 100 * share));
   }
 
   DecodeFlags flags_;
@@ -171,8 +172,8 @@ class DecodeBench {
 int bench_decode(const DecodeFlags& flags) {
   Config config = flags.model.config();
   const int most_streams = *std::max_element(flags.streams.begin(), flags.streams.end());
-  const int most_cells = *std::max_element(flags.prompts.begin(), flags.prompts.end()) +
-                         most_streams * flags.steps;
+  const int most_cells =
+      *std::max_element(flags.prompts.begin(), flags.prompts.end()) + most_streams * flags.steps;
   config.decoder.context_cells =
       std::max(flags.model.context_cells, (most_cells + 255) / 256 * 256);
   return DecodeBench(flags, config).run();

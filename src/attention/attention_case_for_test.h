@@ -90,8 +90,9 @@ class AttentionCase {
   std::vector<float> floats(size_t size, float magnitude) {
     std::vector<float> values(size);
     for (float& value : values)
-      value = magnitude * static_cast<float>(random_.uniform() + random_.uniform() +
-                                             random_.uniform() - 1.5) * 2;
+      value = magnitude *
+              static_cast<float>(random_.uniform() + random_.uniform() + random_.uniform() - 1.5) *
+              2;
     return values;
   }
 
@@ -160,8 +161,10 @@ class AttentionCase {
       score *= op.scale;
       if (op.softcap > 0) score = op.softcap * std::tanh(score / op.softcap);
       if (op.mask)
-        score += slope * float_of_half(op.mask[static_cast<size_t>(row) * op.mask_row_stride +
-                                               static_cast<size_t>(c)]);
+        score +=
+            slope *
+            float_of_half(
+                op.mask[static_cast<size_t>(row) * op.mask_row_stride + static_cast<size_t>(c)]);
       scores[static_cast<size_t>(c)] = score;
       most = std::max(most, score);
     }

@@ -12,11 +12,16 @@ constexpr int64_t kMostHeadSize = 256;
 
 std::optional<KvType> kv_type(ggml_type type) {
   switch (type) {
-    case GGML_TYPE_F32: return KvType::kF32;
-    case GGML_TYPE_F16: return KvType::kF16;
-    case GGML_TYPE_BF16: return KvType::kBF16;
-    case GGML_TYPE_Q8_0: return KvType::kQ8_0;
-    default: return std::nullopt;
+    case GGML_TYPE_F32:
+      return KvType::kF32;
+    case GGML_TYPE_F16:
+      return KvType::kF16;
+    case GGML_TYPE_BF16:
+      return KvType::kBF16;
+    case GGML_TYPE_Q8_0:
+      return KvType::kQ8_0;
+    default:
+      return std::nullopt;
   }
 }
 

@@ -18,6 +18,20 @@ struct KvTensor {
   size_t cell_stride = 0;  // bytes
   size_t head_stride = 0;
 
+  // Of one head of a cell.
+  size_t head_bytes(int size) const {
+    const auto elements = static_cast<size_t>(size);
+    switch (type) {
+      case KvType::kF32:
+        return elements * 4;
+      case KvType::kF16:
+      case KvType::kBF16:
+        return elements * 2;
+      case KvType::kQ8_0:
+        return elements / 32 * 34;
+    }
+    return 0;
+  }
   const std::byte* at(uint32_t cell, int head) const {
     return data + cell * cell_stride + static_cast<size_t>(head) * head_stride;
   }

@@ -141,8 +141,7 @@ class GroupPlanner {
       uint64_t any = 0, all = ~uint64_t{0};
       for (size_t i = at; i < stop; ++i) any |= plan_.seen[i], all &= plan_.seen[i];
       plan_.units.push_back({static_cast<uint32_t>(at), static_cast<uint32_t>(stop - at),
-                             add_rows(any), static_cast<uint32_t>(std::popcount(any)),
-                             any != all});
+                             add_rows(any), static_cast<uint32_t>(std::popcount(any)), any != all});
     }
   }
 

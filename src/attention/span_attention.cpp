@@ -18,8 +18,7 @@ constexpr uint64_t kUnitCost = 64;
 constexpr uint64_t kGroupCost = 256;
 
 uint64_t cost(const AttentionUnit& unit, int group) {
-  return kUnitCost +
-         unit.cell_count * (kCellCost + unit.row_count * static_cast<uint64_t>(group));
+  return kUnitCost + unit.cell_count * (kCellCost + unit.row_count * static_cast<uint64_t>(group));
 }
 
 void shape_state(const AttentionOp& op, const RowGroup& group, AlignedFloats& floats,

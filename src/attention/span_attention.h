@@ -38,8 +38,8 @@ class SpanAttention {
   };
   struct Thread {
     SpanScratch scratch;
-    Share inner;           // a whole row group and KV head, written at once
-    Share edges[2];        // those that a neighbour has a share in, kept until all are done
+    Share inner;     // a whole row group and KV head, written at once
+    Share edges[2];  // those that a neighbour has a share in, kept until all are done
     size_t edge_count = 0;
   };
 

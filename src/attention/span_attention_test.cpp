@@ -34,8 +34,12 @@ TEST(SpanAttention, MatchesTheReferenceForEveryHeadSize) {
   for (const int size : {64, 80, 96, 112, 128, 192, 256})
     for (const int rows : {1, 2, 9})
       for (const int heads : {1, 4}) {
-        AttentionCase attention({.rows = rows, .cells = 131, .heads = heads, .kv_heads = 1,
-                                 .key_size = size, .value_size = size},
+        AttentionCase attention({.rows = rows,
+                                 .cells = 131,
+                                 .heads = heads,
+                                 .kv_heads = 1,
+                                 .key_size = size,
+                                 .value_size = size},
                                 1, nothing_hidden());
         expect_matches(attention, 2, 3e-6, fmt::format("{} rows {} heads {}", size, rows, heads));
       }
@@ -45,8 +49,13 @@ TEST(SpanAttention, MatchesTheReferenceForEveryKvType) {
   for (const KvType keys : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8_0})
     for (const KvType values : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8_0})
       for (const int rows : {1, 5}) {
-        AttentionCase attention({.rows = rows, .cells = 100, .heads = 6, .kv_heads = 2,
-                                 .key_size = 128, .value_size = 96, .key_type = keys,
+        AttentionCase attention({.rows = rows,
+                                 .cells = 100,
+                                 .heads = 6,
+                                 .kv_heads = 2,
+                                 .key_size = 128,
+                                 .value_size = 96,
+                                 .key_type = keys,
                                  .value_type = values},
                                 2, nothing_hidden());
         expect_matches(attention, 2, 3e-6,

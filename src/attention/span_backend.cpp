@@ -8,9 +8,12 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include "attention/attention_node.h"
 #include "attention/span_attention.h"
+#include "weights/weight_buffer.h"
+#include "weights/weight_product.h"
 
 namespace polyphon {
 namespace {
@@ -22,6 +25,8 @@ std::atomic<uint64_t> attention_count = 0;
 struct Context {
   SpanAttention attention;
   int last_node = -1;
+  WeightProduct product;
+  std::vector<WeightProductOp> products;  // scratch
 };
 
 Context& context_of(ggml_backend_t backend) { return *static_cast<Context*>(backend->context); }
@@ -44,27 +49,56 @@ void compute_attention(Context& context, const ggml_tensor* node) {
   attention_count.fetch_add(1, std::memory_order_relaxed);
 }
 
-ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
-  for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
-    const ggml_tensor* const node = ggml_graph_node(graph, i);
-    if (node->op == GGML_OP_FLASH_ATTN_EXT) compute_attention(context_of(backend), node);
-  }
-  return GGML_STATUS_SUCCESS;
-}
-
-bool supports_op(ggml_backend_dev_t, const ggml_tensor* node) {
+bool computes_nothing(const ggml_tensor* node) {
   switch (node->op) {
     case GGML_OP_NONE:
     case GGML_OP_RESHAPE:
     case GGML_OP_VIEW:
     case GGML_OP_PERMUTE:
     case GGML_OP_TRANSPOSE:
-      return true;  // nothing to compute
-    case GGML_OP_FLASH_ATTN_EXT:
-      return takes_attention(node);
+      return true;
     default:
       return false;
   }
+}
+
+// The product `first` and those right after it that have the same input, as Q, K and V do. Returns
+// the node after them.
+int compute_products(Context& context, ggml_cgraph* graph, int first) {
+  const ggml_tensor* const in = ggml_graph_node(graph, first)->src[1];
+  context.products.clear();
+  int i = first;
+  for (; i < ggml_graph_n_nodes(graph); ++i) {
+    const ggml_tensor* const node = ggml_graph_node(graph, i);
+    if (computes_nothing(node)) continue;
+    if (node->op != GGML_OP_MUL_MAT || node->src[1] != in) break;
+    context.products.push_back({*packed_weights(node->src[0]), static_cast<float*>(node->data),
+                                node->nb[1] / sizeof(float)});
+  }
+  context.product.compute({static_cast<const float*>(in->data), in->nb[1] / sizeof(float),
+                           static_cast<int>(in->ne[0]), static_cast<int>(in->ne[1])},
+                          context.products);
+  return i;
+}
+
+ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
+  Context& context = context_of(backend);
+  for (int i = 0; i < ggml_graph_n_nodes(graph);) {
+    const ggml_tensor* const node = ggml_graph_node(graph, i);
+    if (node->op == GGML_OP_MUL_MAT) {
+      i = compute_products(context, graph, i);
+    } else {
+      if (node->op == GGML_OP_FLASH_ATTN_EXT) compute_attention(context, node);
+      ++i;
+    }
+  }
+  return GGML_STATUS_SUCCESS;
+}
+
+bool supports_op(ggml_backend_dev_t, const ggml_tensor* node) {
+  if (node->op == GGML_OP_FLASH_ATTN_EXT) return takes_attention(node);
+  if (node->op == GGML_OP_MUL_MAT) return takes_product(node);
+  return computes_nothing(node);
 }
 
 bool supports_nothing(ggml_backend_dev_t, const ggml_tensor*) { return false; }
@@ -74,8 +108,18 @@ constexpr const char* kDescription = "span attention";
 
 ggml_backend_t init_backend(ggml_backend_dev_t device, const char* parameters);
 
+// One backend, three faces. A model that is loaded asks the registered device where weights may
+// lie; the scheduler asks the device that a context's backend names, where its results may lie and
+// which operations it takes, so that a context made while we are not enabled can name one that
+// takes none.
+enum class Face { kLoading, kComputing, kIdle };
+
+bool supports_buffer_type(ggml_backend_dev_t, ggml_backend_buffer_type_t type) {
+  return ggml_backend_buft_is_host(type) || type == weight_buffer_type();
+}
+
 // Every field that is not set is optional in ggml's interface.
-ggml_backend_device make_device(ggml_backend_reg_t registry, bool takes_operations) {
+ggml_backend_device make_device(ggml_backend_reg_t registry, Face face) {
   ggml_backend_device device{};
   device.iface.get_name = [](ggml_backend_dev_t) { return kName; };
   device.iface.get_description = [](ggml_backend_dev_t) { return kDescription; };
@@ -91,16 +135,19 @@ ggml_backend_device make_device(ggml_backend_reg_t registry, bool takes_operatio
   };
   device.iface.init_backend = init_backend;
   device.iface.get_buffer_type = [](ggml_backend_dev_t) { return ggml_backend_cpu_buffer_type(); };
-  device.iface.supports_op = takes_operations ? supports_op : supports_nothing;
-  device.iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) {
-    return ggml_backend_buft_is_host(type);
-  };
+  if (face == Face::kLoading)
+    device.iface.get_buffer_type = [](ggml_backend_dev_t) {
+      return enabled ? weight_buffer_type() : ggml_backend_cpu_buffer_type();
+    };
+  device.iface.supports_op = face == Face::kIdle ? supports_nothing : supports_op;
+  device.iface.supports_buft = supports_buffer_type;
   device.reg = registry;
   return device;
 }
 
 void set_n_threads(ggml_backend_t backend, int threads) {
   context_of(backend).attention.set_threads(threads);
+  context_of(backend).product.set_threads(threads);
 }
 
 ggml_backend_reg_t registry() {
@@ -118,15 +165,18 @@ ggml_backend_reg_t registry() {
     };
     return made;
   }();
-  static const bool once = (device = make_device(&registry, true), true);
+  static const bool once = [] {
+    device = make_device(&registry, Face::kLoading);
+    weight_buffer_type()->device = &device;
+    return true;
+  }();
   (void)once;
   return &registry;
 }
 
-// The scheduler asks the device that the backend names, so that a context made while we are not
-// enabled can name one that takes nothing.
-ggml_backend_t init_backend(ggml_backend_dev_t device, const char*) {
-  static ggml_backend_device idle = make_device(registry(), false);
+ggml_backend_t init_backend(ggml_backend_dev_t, const char*) {
+  static ggml_backend_device computing = make_device(registry(), Face::kComputing);
+  static ggml_backend_device idle = make_device(registry(), Face::kIdle);
   static ggml_guid guid = {0x3b, 0x91, 0x5e, 0x0c, 0xd7, 0x42, 0x4a, 0x68,
                            0x9f, 0x13, 0xc6, 0x2a, 0x81, 0x7d, 0x55, 0xe0};
   ggml_backend_i iface{};
@@ -136,7 +186,7 @@ ggml_backend_t init_backend(ggml_backend_dev_t device, const char*) {
     delete backend;
   };
   iface.graph_compute = graph_compute;
-  return new ggml_backend{&guid, iface, enabled ? device : &idle, new Context};
+  return new ggml_backend{&guid, iface, enabled ? &computing : &idle, new Context};
 }
 
 }  // namespace

@@ -44,8 +44,7 @@ class SpanBackend : public testing::Test {
   static ggml_tensor* tensor(ggml_context* context, ggml_type type, int size, int heads,
                              int positions, int sequences) {
     // As in a KV cache: heads of a position adjacent, then permuted.
-    ggml_tensor* const dense =
-        ggml_new_tensor_4d(context, type, size, heads, positions, sequences);
+    ggml_tensor* const dense = ggml_new_tensor_4d(context, type, size, heads, positions, sequences);
     return ggml_permute(context, dense, 0, 2, 1, 3);
   }
 
@@ -69,16 +68,16 @@ class SpanBackend : public testing::Test {
     const std::unique_ptr<ggml_context, decltype(&ggml_free)> owned(
         ggml_init({.mem_size = 1 << 20, .mem_buffer = nullptr, .no_alloc = true}), ggml_free);
     ggml_context* const context = owned.get();
-    ggml_tensor* const q = tensor(context, GGML_TYPE_F32, shape.key_size, shape.heads, shape.rows,
-                                  shape.sequences);
+    ggml_tensor* const q =
+        tensor(context, GGML_TYPE_F32, shape.key_size, shape.heads, shape.rows, shape.sequences);
     ggml_tensor* const k = tensor(context, shape.key_type, shape.key_size, shape.kv_heads,
                                   shape.cells, shape.sequences);
     ggml_tensor* const v = tensor(context, shape.value_type, shape.value_size, shape.kv_heads,
                                   shape.cells, shape.sequences);
     ggml_tensor* const mask =
         ggml_new_tensor_4d(context, GGML_TYPE_F16, shape.cells, shape.rows, 1, shape.sequences);
-    ggml_tensor* const node = ggml_flash_attn_ext(context, q, k, v, mask, 0.2f, shape.max_bias,
-                                                  shape.softcap);
+    ggml_tensor* const node =
+        ggml_flash_attn_ext(context, q, k, v, mask, 0.2f, shape.max_bias, shape.softcap);
     ggml_tensor* sinks = nullptr;
     if (shape.sinks) {
       sinks = ggml_new_tensor_1d(context, GGML_TYPE_F32, shape.heads);

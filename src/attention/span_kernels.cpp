@@ -9,6 +9,8 @@
 #include <hwy/contrib/math/math-inl.h>
 // clang-format on
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -87,7 +89,8 @@ float FloatOf(const void* half) {
   const hn::CappedTag<float, 1> d;
   hwy::float16_t value;
   std::memcpy(&value, half, sizeof value);
-  return hn::GetLane(hn::PromoteTo(d, hn::LoadU(hn::Rebind<hwy::float16_t, decltype(d)>(), &value)));
+  return hn::GetLane(
+      hn::PromoteTo(d, hn::LoadU(hn::Rebind<hwy::float16_t, decltype(d)>(), &value)));
 }
 
 void ConvertCell(KvType type, const std::byte* from, size_t size, float* to) {
@@ -121,6 +124,18 @@ void ConvertCell(KvType type, const std::byte* from, size_t size, float* to) {
   }
 }
 
+// Cells that will be wanted soon. Each is a line or a few, far from the next one, so the hardware
+// does not guess them; the kernels ask for some at every turn of their loops.
+struct Ahead {
+  const std::byte* const* cells = nullptr;
+  size_t count = 0, bytes = 0;
+
+  HWY_INLINE void fetch(size_t begin, size_t end) const {
+    for (size_t c = begin; c < std::min(end, count); ++c)
+      for (size_t i = 0; i < bytes; i += 64) hwy::Prefetch(cells[c] + i);
+  }
+};
+
 // ---- Few queries: dot products straight from the cache --------------------------------------
 
 constexpr size_t kMostFewQueries = 8;
@@ -129,9 +144,10 @@ constexpr size_t kMostFewQueries = 8;
 // whatever the last cell gives.
 template <size_t kQueries, typename T>
 HWY_NOINLINE void FewScores(const T* const* keys, size_t count, const float* queries, size_t size,
-                            float* scores) {
+                            float* scores, const Ahead& ahead) {
   constexpr size_t kCells = kQueries <= (HWY_TARGET == HWY_AVX2 ? 2 : 4) ? 4 : 2;
   for (size_t c = 0; c < count; c += 4) {
+    ahead.fetch(c, c + 4);
     for (size_t part = 0; part < 4; part += kCells) {
       const T* cell[kCells];
       for (size_t j = 0; j < kCells; ++j) cell[j] = keys[std::min(c + part + j, count - 1)];
@@ -166,7 +182,8 @@ HWY_NOINLINE void FewScores(const T* const* keys, size_t count, const float* que
 // kVectors).
 template <size_t kQueries, size_t kVectors, typename T>
 HWY_INLINE void FewColumns(const T* const* values, size_t count, size_t column,
-                           const float* weights, const float* correction, float* const* out) {
+                           const float* weights, const float* correction, float* const* out,
+                           const Ahead& ahead) {
   const F32 d;
   Vec sums[kQueries][kVectors];
   for (size_t q = 0; q < kQueries; ++q) {
@@ -175,57 +192,74 @@ HWY_INLINE void FewColumns(const T* const* values, size_t count, size_t column,
       sums[q][v] = hn::Mul(factor, hn::LoadU(d, out[q] + column + v * kLanes));
   }
   for (size_t c = 0; c < count; ++c) {
+    ahead.fetch(c, c + 1);
     Vec value[kVectors];
     for (size_t v = 0; v < kVectors; ++v) value[v] = LoadFloats(values[c] + column + v * kLanes);
     for (size_t q = 0; q < kQueries; ++q) {
       const Vec weight = hn::Set(d, weights[q * kUnitCells + c]);
-      for (size_t v = 0; v < kVectors; ++v)
-        sums[q][v] = hn::MulAdd(weight, value[v], sums[q][v]);
+      for (size_t v = 0; v < kVectors; ++v) sums[q][v] = hn::MulAdd(weight, value[v], sums[q][v]);
     }
   }
   for (size_t q = 0; q < kQueries; ++q)
-    for (size_t v = 0; v < kVectors; ++v)
-      hn::StoreU(sums[q][v], d, out[q] + column + v * kLanes);
+    for (size_t v = 0; v < kVectors; ++v) hn::StoreU(sums[q][v], d, out[q] + column + v * kLanes);
 }
 
 template <size_t kQueries, typename T>
 HWY_NOINLINE void FewValues(const T* const* values, size_t count, size_t size, const float* weights,
-                            const float* correction, float* const* out) {
+                            const float* correction, float* const* out, const Ahead& ahead) {
   constexpr size_t kVectors = std::min<size_t>(4, std::max<size_t>(1, kTileRegisters / kQueries));
   size_t i = 0;
   for (; i + kVectors * kLanes <= size; i += kVectors * kLanes)
-    FewColumns<kQueries, kVectors>(values, count, i, weights, correction, out);
+    FewColumns<kQueries, kVectors>(values, count, i, weights, correction, out,
+                                   i == 0 ? ahead : Ahead());
   for (; i < size; i += kLanes)
-    FewColumns<kQueries, 1>(values, count, i, weights, correction, out);
+    FewColumns<kQueries, 1>(values, count, i, weights, correction, out, i == 0 ? ahead : Ahead());
 }
 
 template <typename T>
 void FewScoresOf(size_t queries, const T* const* keys, size_t count, const float* query,
-                 size_t size, float* scores) {
+                 size_t size, float* scores, const Ahead& ahead) {
   switch (queries) {
-    case 1: return FewScores<1>(keys, count, query, size, scores);
-    case 2: return FewScores<2>(keys, count, query, size, scores);
-    case 3: return FewScores<3>(keys, count, query, size, scores);
-    case 4: return FewScores<4>(keys, count, query, size, scores);
-    case 5: return FewScores<5>(keys, count, query, size, scores);
-    case 6: return FewScores<6>(keys, count, query, size, scores);
-    case 7: return FewScores<7>(keys, count, query, size, scores);
-    default: return FewScores<8>(keys, count, query, size, scores);
+    case 1:
+      return FewScores<1>(keys, count, query, size, scores, ahead);
+    case 2:
+      return FewScores<2>(keys, count, query, size, scores, ahead);
+    case 3:
+      return FewScores<3>(keys, count, query, size, scores, ahead);
+    case 4:
+      return FewScores<4>(keys, count, query, size, scores, ahead);
+    case 5:
+      return FewScores<5>(keys, count, query, size, scores, ahead);
+    case 6:
+      return FewScores<6>(keys, count, query, size, scores, ahead);
+    case 7:
+      return FewScores<7>(keys, count, query, size, scores, ahead);
+    default:
+      return FewScores<8>(keys, count, query, size, scores, ahead);
   }
 }
 
 template <typename T>
 void FewValuesOf(size_t queries, const T* const* values, size_t count, size_t size,
-                 const float* weights, const float* correction, float* const* out) {
+                 const float* weights, const float* correction, float* const* out,
+                 const Ahead& ahead) {
   switch (queries) {
-    case 1: return FewValues<1>(values, count, size, weights, correction, out);
-    case 2: return FewValues<2>(values, count, size, weights, correction, out);
-    case 3: return FewValues<3>(values, count, size, weights, correction, out);
-    case 4: return FewValues<4>(values, count, size, weights, correction, out);
-    case 5: return FewValues<5>(values, count, size, weights, correction, out);
-    case 6: return FewValues<6>(values, count, size, weights, correction, out);
-    case 7: return FewValues<7>(values, count, size, weights, correction, out);
-    default: return FewValues<8>(values, count, size, weights, correction, out);
+    case 1:
+      return FewValues<1>(values, count, size, weights, correction, out, ahead);
+    case 2:
+      return FewValues<2>(values, count, size, weights, correction, out, ahead);
+    case 3:
+      return FewValues<3>(values, count, size, weights, correction, out, ahead);
+    case 4:
+      return FewValues<4>(values, count, size, weights, correction, out, ahead);
+    case 5:
+      return FewValues<5>(values, count, size, weights, correction, out, ahead);
+    case 6:
+      return FewValues<6>(values, count, size, weights, correction, out, ahead);
+    case 7:
+      return FewValues<7>(values, count, size, weights, correction, out, ahead);
+    default:
+      return FewValues<8>(values, count, size, weights, correction, out, ahead);
   }
 }
 
@@ -255,11 +289,14 @@ HWY_INLINE void ScoreTile(const float* keys, const float* lanes, size_t size, si
 
 template <size_t kVectors>
 HWY_NOINLINE void ManyScores(const float* keys, size_t count, const float* lanes, size_t size,
-                             size_t stride, float* scores) {
+                             size_t stride, float* scores, const Ahead& ahead) {
   constexpr size_t kCells = kTileRegisters / kVectors;
   size_t c = 0;
-  for (; c + kCells <= count; c += kCells)
+  for (; c + kCells <= count; c += kCells) {
+    ahead.fetch(c, c + kCells);
     ScoreTile<kCells, kVectors>(keys + c * size, lanes, size, stride, scores + c * stride);
+  }
+  ahead.fetch(c, ahead.count);
   for (; c + 4 <= count; c += 4)
     ScoreTile<4, kVectors>(keys + c * size, lanes, size, stride, scores + c * stride);
   for (; c < count; ++c)
@@ -284,24 +321,25 @@ HWY_INLINE void ValueTile(const float* values, size_t count, size_t size, const 
       value[v] = hn::Load(d, values + c * size + column + v * kLanes);
     for (size_t q = 0; q < kQueries; ++q) {
       const Vec weight = hn::Set(d, weights[c * stride + q]);
-      for (size_t v = 0; v < kVectors; ++v)
-        sums[q][v] = hn::MulAdd(weight, value[v], sums[q][v]);
+      for (size_t v = 0; v < kVectors; ++v) sums[q][v] = hn::MulAdd(weight, value[v], sums[q][v]);
     }
   }
   for (size_t q = 0; q < kQueries; ++q)
-    for (size_t v = 0; v < kVectors; ++v)
-      hn::StoreU(sums[q][v], d, out[q] + column + v * kLanes);
+    for (size_t v = 0; v < kVectors; ++v) hn::StoreU(sums[q][v], d, out[q] + column + v * kLanes);
 }
 
 template <size_t kVectors>
 HWY_NOINLINE void ManyColumns(const float* values, size_t count, size_t size, const float* weights,
                               size_t stride, const float* correction, float* const* out,
-                              size_t queries, size_t column) {
+                              size_t queries, size_t column, const Ahead& ahead) {
   constexpr size_t kQueries = std::min<size_t>(8, kTileRegisters / kVectors);
   size_t q = 0;
-  for (; q + kQueries <= queries; q += kQueries)
+  for (; q + kQueries <= queries; q += kQueries) {
+    ahead.fetch(ahead.count * q / queries, ahead.count * (q + kQueries) / queries);
     ValueTile<kQueries, kVectors>(values, count, size, weights + q, stride, correction + q, out + q,
                                   column);
+  }
+  ahead.fetch(ahead.count * q / queries, ahead.count);
   for (; q + 2 <= queries; q += 2)
     ValueTile<2, kVectors>(values, count, size, weights + q, stride, correction + q, out + q,
                            column);
@@ -310,14 +348,16 @@ HWY_NOINLINE void ManyColumns(const float* values, size_t count, size_t size, co
                            column);
 }
 
-void ManyValues(const float* values, size_t count, size_t size, const float* weights,
-                size_t stride, const float* correction, float* const* out, size_t queries) {
+void ManyValues(const float* values, size_t count, size_t size, const float* weights, size_t stride,
+                const float* correction, float* const* out, size_t queries, const Ahead& ahead) {
   constexpr size_t kVectors = 4;
   size_t i = 0;
   for (; i + kVectors * kLanes <= size; i += kVectors * kLanes)
-    ManyColumns<kVectors>(values, count, size, weights, stride, correction, out, queries, i);
+    ManyColumns<kVectors>(values, count, size, weights, stride, correction, out, queries, i,
+                          i == 0 ? ahead : Ahead());
   for (; i < size; i += kLanes)
-    ManyColumns<1>(values, count, size, weights, stride, correction, out, queries, i);
+    ManyColumns<1>(values, count, size, weights, stride, correction, out, queries, i,
+                   i == 0 ? ahead : Ahead());
 }
 
 // ---- One unit --------------------------------------------------------------------------------
@@ -344,14 +384,15 @@ class UnitAttention {
     pack_queries();
   }
 
-  void attend(const AttentionUnit& unit) {
+  // `next`, if any, will be attended after it.
+  void attend(const AttentionUnit& unit, const AttentionUnit* next) {
     const size_t queries = unit.row_count * group_;
     if (unit.first_row != listed_) list_queries(unit);
-    for (size_t c = 0; c < unit.cell_count; ++c) {
-      const uint32_t cell = plan_.cells[unit.first_cell + c];
-      keys_[c] = op_.keys.at(cell, work_.kv_head);
-      values_[c] = op_.values.at(cell, work_.kv_head);
-    }
+    list_cells(unit, op_.keys, keys_);
+    list_cells(unit, op_.values, values_);
+    if (next) list_cells(*next, op_.keys, next_keys_);
+    values_ahead_ = {values_, unit.cell_count, op_.values.head_bytes(op_.value_size)};
+    keys_ahead_ = {next_keys_, next ? next->cell_count : 0, op_.keys.head_bytes(op_.key_size)};
     if (queries <= kMostFewQueries)
       attend_few(unit, queries);
     else
@@ -376,6 +417,11 @@ class UnitAttention {
         hn::Store(hn::Mul(scale, hn::LoadU(d, from + i)), d, packed + q * key_size_ + i);
     }
     packed_ = packed;
+  }
+
+  void list_cells(const AttentionUnit& unit, const KvTensor& tensor, const std::byte** to) const {
+    for (size_t c = 0; c < unit.cell_count; ++c)
+      to[c] = tensor.at(plan_.cells[unit.first_cell + c], work_.kv_head);
   }
 
   // The unit's queries: each of its rows times the heads of the group.
@@ -441,11 +487,12 @@ class UnitAttention {
     if (indices_[queries - 1] - indices_[0] != queries - 1) query = gather_queries(queries);
     float* const scores = scratch_.scores.reserve(kMostFewQueries * kUnitCells);
     with_cells(op_.keys, keys_, count, key_size_, scratch_.keys, [&](auto cells) {
-      FewScoresOf(queries, cells, count, query, key_size_, scores);
+      FewScoresOf(queries, cells, count, query, key_size_, scores, values_ahead_);
     });
     for (size_t q = 0; q < queries; ++q) softmax_row(unit, q, scores + q * kUnitCells);
     with_cells(op_.values, values_, count, value_size_, scratch_.values, [&](auto cells) {
-      FewValuesOf(queries, cells, count, value_size_, scores, correction_.data(), outputs_.data());
+      FewValuesOf(queries, cells, count, value_size_, scores, correction_.data(), outputs_.data(),
+                  keys_ahead_);
     });
   }
 
@@ -498,15 +545,18 @@ class UnitAttention {
       ConvertCell(op_.keys.type, keys_[c], key_size_, keys + c * key_size_);
     size_t q = 0;
     for (; q + 2 * kLanes <= stride; q += 2 * kLanes)
-      ManyScores<2>(keys, count, lanes + q, key_size_, stride, scores + q);
-    if (q < stride) ManyScores<1>(keys, count, lanes + q, key_size_, stride, scores + q);
+      ManyScores<2>(keys, count, lanes + q, key_size_, stride, scores + q,
+                    q == 0 ? values_ahead_ : Ahead());
+    if (q < stride)
+      ManyScores<1>(keys, count, lanes + q, key_size_, stride, scores + q,
+                    q == 0 ? values_ahead_ : Ahead());
     if (op_.softcap > 0) cap(scores, count * stride);
     if (plan_.biased) add_biases(unit, queries, stride, scores);
     for (q = 0; q < queries; q += kLanes) softmax_lanes(unit, q, queries, stride, scores);
     for (size_t c = 0; c < count; ++c)
       ConvertCell(op_.values.type, values_[c], value_size_, values + c * value_size_);
     ManyValues(values, count, value_size_, scores, stride, correction_.data(), outputs_.data(),
-               queries);
+               queries, keys_ahead_);
   }
 
   const float* transpose_queries(size_t queries, size_t stride) {
@@ -572,9 +622,8 @@ class UnitAttention {
     const auto low_bit = hn::Load(du, low), high_bit = hn::Load(du, high);
     for (size_t c = 0; c < unit.cell_count; ++c) {
       const uint64_t rows = plan_.seen[unit.first_cell + c];
-      const auto seen =
-          hn::Or(hn::And(hn::Set(du, static_cast<uint32_t>(rows)), low_bit),
-                 hn::And(hn::Set(du, static_cast<uint32_t>(rows >> 32)), high_bit));
+      const auto seen = hn::Or(hn::And(hn::Set(du, static_cast<uint32_t>(rows)), low_bit),
+                               hn::And(hn::Set(du, static_cast<uint32_t>(rows >> 32)), high_bit));
       const auto hidden = hn::RebindMask(d, hn::Eq(seen, hn::Zero(du)));
       float* const at = scores + c * stride + q;
       hn::Store(hn::IfThenElse(hidden, hn::Set(d, kNever), hn::Load(d, at)), d, at);
@@ -595,12 +644,16 @@ class UnitAttention {
   std::vector<float>& correction_;
   const std::byte* keys_[kUnitCells];
   const std::byte* values_[kUnitCells];
+  const std::byte* next_keys_[kUnitCells];
+  Ahead values_ahead_;  // of this unit, wanted after its scores
+  Ahead keys_ahead_;    // of the next unit
 };
 
 void AttendUnits(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
                  SpanScratch& scratch, SoftmaxState& state) {
   UnitAttention attention(op, plan, work, scratch, state);
-  for (const AttentionUnit& unit : work.units) attention.attend(unit);
+  for (size_t u = 0; u < work.units.size(); ++u)
+    attention.attend(work.units[u], u + 1 < work.units.size() ? &work.units[u + 1] : nullptr);
 }
 
 void MergeStates(const AttentionOp& op, const RowGroup& group, int kv_head, int query,
@@ -620,8 +673,7 @@ void MergeStates(const AttentionOp& op, const RowGroup& group, int kv_head, int 
       op.out + (row * static_cast<size_t>(op.heads) + static_cast<size_t>(head)) * size;
   bool first = true;
   for (const SoftmaxState& state : states) {
-    const Vec weight =
-        hn::Set(d, sum > 0 ? Exp2One(state.maximum[q] - base) / sum : 0.0f);
+    const Vec weight = hn::Set(d, sum > 0 ? Exp2One(state.maximum[q] - base) / sum : 0.0f);
     for (size_t i = 0; i < size; i += kLanes) {
       const Vec value = hn::Mul(weight, hn::LoadU(d, state.values + q * size + i));
       hn::StoreU(first ? value : hn::Add(value, hn::LoadU(d, out + i)), d, out + i);

@@ -46,8 +46,8 @@ struct SpanWork {
 
 struct SpanScratch {
   AlignedFloats queries, query_lanes, keys, values, scores;
-  std::vector<size_t> indices;   // of the unit's queries in the state
-  std::vector<float*> outputs;   // of each, in the state
+  std::vector<size_t> indices;    // of the unit's queries in the state
+  std::vector<float*> outputs;    // of each, in the state
   std::vector<float> correction;  // of each, what its sums so far are multiplied by
 };
 

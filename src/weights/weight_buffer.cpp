@@ -1,0 +1,91 @@
+#include "weights/weight_buffer.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/check.h"
+#include "weights/weight_kernels.h"
+
+namespace polyphon {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr const char* kName = "Span_Weights";
+
+std::optional<WeightType> weight_type(ggml_type type) {
+  switch (type) {
+    case GGML_TYPE_Q4_0:
+      return WeightType::kQ4_0;
+    case GGML_TYPE_Q4_1:
+      return WeightType::kQ4_1;
+    case GGML_TYPE_Q5_0:
+      return WeightType::kQ5_0;
+    case GGML_TYPE_Q8_0:
+      return WeightType::kQ8_0;
+    case GGML_TYPE_Q4_K:
+      return WeightType::kQ4_K;
+    case GGML_TYPE_Q6_K:
+      return WeightType::kQ6_K;
+    default:
+      return std::nullopt;
+  }
+}
+
+void set_tensor(ggml_backend_buffer_t, ggml_tensor* tensor, const void* data, size_t offset,
+                size_t size) {
+  POLYPHON_CHECK(offset == 0 && size == ggml_nbytes(tensor));
+  const std::optional<PackedWeights> packed = packed_weights(tensor);
+  POLYPHON_CHECK(packed.has_value());
+  auto* const to = static_cast<std::byte*>(tensor->data);
+#pragma omp parallel for schedule(static)
+  for (int panel = 0; panel < packed->panels(); ++panel)
+    pack_panels(*packed, data, panel, panel + 1, to);
+}
+
+ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t type, size_t size) {
+  ggml_backend_buffer_t const buffer =
+      ggml_backend_buft_alloc_buffer(ggml_backend_cpu_buffer_type(), size);
+  if (!buffer) return nullptr;
+  buffer->buft = type;
+  buffer->iface.set_tensor = set_tensor;
+  buffer->iface.get_tensor = nullptr;
+  buffer->iface.cpy_tensor = nullptr;
+  return buffer;
+}
+
+}  // namespace
+
+ggml_backend_buffer_type_t weight_buffer_type() {
+  static ggml_backend_buffer_type type = [] {
+    ggml_backend_buffer_type made{};
+    made.iface.get_name = [](ggml_backend_buffer_type_t) { return kName; };
+    made.iface.alloc_buffer = alloc_buffer;
+    made.iface.get_alignment = [](ggml_backend_buffer_type_t) { return kAlignment; };
+    made.iface.get_alloc_size = [](ggml_backend_buffer_type_t, const ggml_tensor* tensor) {
+      const std::optional<PackedWeights> packed = packed_weights(tensor);
+      return packed ? packed->bytes() : ggml_nbytes(tensor);
+    };
+    return made;
+  }();
+  return &type;
+}
+
+std::optional<PackedWeights> packed_weights(const ggml_tensor* tensor) {
+  const std::optional<WeightType> type = weight_type(tensor->type);
+  if (!type || tensor->ne[2] != 1 || tensor->ne[3] != 1 || !ggml_is_contiguous(tensor) ||
+      tensor->ne[0] % block_columns(*type) != 0 ||
+      std::max(tensor->ne[0], tensor->ne[1]) > std::numeric_limits<int>::max() / 2)
+    return std::nullopt;
+  return PackedWeights{*type, static_cast<int>(tensor->ne[0]), static_cast<int>(tensor->ne[1]),
+                       static_cast<const std::byte*>(tensor->data)};
+}
+
+bool takes_product(const ggml_tensor* node) {
+  const ggml_tensor *weights = node->src[0], *in = node->src[1];
+  return weight_kernels_are_fast() && weights->buffer &&
+         weights->buffer->buft == weight_buffer_type() && packed_weights(weights) &&
+         in->type == GGML_TYPE_F32 && in->nb[0] == sizeof(float) && in->ne[2] == 1 &&
+         in->ne[3] == 1 && node->type == GGML_TYPE_F32;
+}
+
+}  // namespace polyphon
