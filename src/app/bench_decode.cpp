@@ -23,6 +23,7 @@ struct DecodeFlags {
   int repeats = 5, steps = 8;
   std::vector<int> prompts = {128, 1024, 2048, 8192};
   std::vector<int> streams = {1, 2, 4, 8, 16, 32};
+  std::vector<int> chunks = {64, 256, 512};
   std::vector<std::string> views = {"shared", "private", "mixed"};
 };
 
@@ -52,19 +53,22 @@ class Streams {
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
 
-  // Seconds of `steps` steps of one row a stream; then forgets them.
-  double decode(int steps) {
+  // Seconds of `steps` steps of so many rows a stream, with the logits of the last ones; then
+  // forgets them.
+  double decode(int steps, int rows_a_stream) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < steps; ++i) {
       std::vector<Row> rows;
       for (int s = 0; s < streams_; ++s)
-        rows.push_back({token(), next_[static_cast<size_t>(s)] + i, s, true});
+        for (int r = 0; r < rows_a_stream; ++r)
+          rows.push_back({token(), next_[static_cast<size_t>(s)] + i * rows_a_stream + r, s,
+                          r + 1 == rows_a_stream});
       run(rows);
     }
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     for (int s = 0; s < streams_; ++s) {
       const Position next = next_[static_cast<size_t>(s)];
-      decoder_.drop(s, next, next + steps);
+      decoder_.drop(s, next, next + steps * rows_a_stream);
     }
     return taken.count();
   }
@@ -110,7 +114,10 @@ class DecodeBench {
     for (const int prompt : flags_.prompts)
       for (const std::string& views : flags_.views)
         for (const int streams : flags_.streams)
-          if (streams > 1 || views == "shared") measure(prompt, streams, views);
+          if (streams > 1 || views == "shared") measure(prompt, streams, views, 1);
+    for (const int prompt : flags_.prompts)
+      for (const int rows : flags_.chunks)
+        if (rows > 0) measure(prompt, 1, "shared", rows);
     return 0;
   }
 
@@ -120,16 +127,18 @@ class DecodeBench {
     std::unique_ptr<Decoder> decoder;
   };
 
-  void measure(int prompt, int streams, const std::string& views) {
+  // `rows` of each stream at a time: one while it thinks, more while a prompt is read.
+  void measure(int prompt, int streams, const std::string& views, int rows) {
+    const int steps = rows == 1 ? flags_.steps : 1;
     std::vector<double> ours, stock, ratios;
     {
       Streams with(*ours_.decoder, prompt, streams, views);
       Streams without(*stock_.decoder, prompt, streams, views);
-      with.decode(1), without.decode(1);  // graphs are made, threads are awake
-      const double tokens = streams * flags_.steps;
+      with.decode(1, rows), without.decode(1, rows);  // graphs are made, threads are awake
+      const double tokens = streams * steps * rows;
       for (int i = 0; i < flags_.repeats; ++i) {
-        ours.push_back(tokens / with.decode(flags_.steps));
-        stock.push_back(tokens / without.decode(flags_.steps));
+        ours.push_back(tokens / with.decode(steps, rows));
+        stock.push_back(tokens / without.decode(steps, rows));
         ratios.push_back(ours.back() / stock.back());
       }
     }
@@ -137,10 +146,11 @@ class DecodeBench {
     // Weights, and the cells that are seen, once a step.
     const double bytes = static_cast<double>(ours_.model->info().size_bytes) +
                          static_cast<double>(ours_.decoder->bytes_per_cell()) * prompt;
-    const double share = bytes * speed.median / streams / bandwidth_;
+    const double share = bytes * speed.median / (streams * rows) / bandwidth_;
     const Json row = {{"model", ours_.model->info().description},
                       {"prompt", prompt},
                       {"streams", streams},
+                      {"rows", rows},
                       {"views", views},
                       {"shared", views == "shared"},
                       {"ours_tokens_per_s", speed.median},
@@ -153,15 +163,14 @@ class DecodeBench {
                       {"share_of_bandwidth", share},
                       {"bandwidth_bytes_per_s", bandwidth_},
                       {"cpu", processor()},
-                      {"steps", flags_.steps},
+                      {"steps", steps},
                       {"repeats", flags_.repeats}};
-    print_out(
-        flags_.json
-            ? row.dump() + "\n"
-            : fmt::format("prompt {:>5} {:<7} {:>2} streams: {:7.1f} tokens/s, stock {:7.1f}, "
-                          "ratio {:5.2f} ({:.2f} to {:.2f}), {:3.0f} % of bandwidth\n",
-                          prompt, views, streams, speed.median, peer.median, ratio.median,
-                          ratio.least, ratio.most, 100 * share));
+    print_out(flags_.json
+                  ? row.dump() + "\n"
+                  : fmt::format("prompt {:>5} {:<7} {:>2} x {:>3} rows: {:7.1f} tokens/s, stock "
+                                "{:7.1f}, ratio {:5.2f} ({:.2f} to {:.2f}), {:3.0f} % of bandwidth\n",
+                                prompt, views, streams, rows, speed.median, peer.median,
+                                ratio.median, ratio.least, ratio.most, 100 * share));
   }
 
   DecodeFlags flags_;
@@ -172,8 +181,9 @@ class DecodeBench {
 int bench_decode(const DecodeFlags& flags) {
   Config config = flags.model.config();
   const int most_streams = *std::max_element(flags.streams.begin(), flags.streams.end());
-  const int most_cells =
-      *std::max_element(flags.prompts.begin(), flags.prompts.end()) + most_streams * flags.steps;
+  const int new_cells = std::max(most_streams * flags.steps,
+                                 *std::max_element(flags.chunks.begin(), flags.chunks.end()));
+  const int most_cells = *std::max_element(flags.prompts.begin(), flags.prompts.end()) + new_cells;
   config.decoder.context_cells =
       std::max(flags.model.context_cells, (most_cells + 255) / 256 * 256);
   return DecodeBench(flags, config).run();
@@ -188,7 +198,9 @@ void add_decode_bench(CLI::App& bench, Run& run) {
   flags->model.add_to(decode);
   decode.add_flag("--json", flags->json, "a JSON object a line");
   decode.add_option("--prompt", flags->prompts, "cells in the cache")->delimiter(',');
-  decode.add_option("--streams", flags->streams, "rows of a step")->delimiter(',');
+  decode.add_option("--streams", flags->streams, "that decode a row a step")->delimiter(',');
+  decode.add_option("--chunks", flags->chunks, "rows of a prompt at a time; 0: none")
+      ->delimiter(',');
   decode.add_option("--views", flags->views, "shared, private, mixed")
       ->delimiter(',')
       ->check(CLI::IsMember({"shared", "private", "mixed"}));
