@@ -93,33 +93,40 @@ class GroupPlanner {
       for (size_t c = begin; c < end; ++c) set_of_[c] = viewers.count(block[c - begin], 1);
     }
     RowGroup group{first_row, row_count, static_cast<uint32_t>(plan_.units.size()), 0};
+    row_count_ = static_cast<uint32_t>(row_count);
     add_units(viewers.sets());
     group.unit_count = static_cast<uint32_t>(plan_.units.size()) - group.first_unit;
     plan_.groups.push_back(group);
   }
 
  private:
+  // In a partial unit a cell is computed for rows that do not see it too.
+  bool is_dense(const ViewerSets::Set& set) const {
+    const uint32_t blind = row_count_ - static_cast<uint32_t>(std::popcount(set.rows));
+    return set.cells >= kFewestDenseCells || set.cells * blind >= kMostWastedProducts;
+  }
+
   // Sorts the cells by their set, and those of small sets into one last stretch.
   void add_units(const std::vector<ViewerSets::Set>& sets) {
     const size_t first = plan_.cells.size();
     std::vector<size_t> next(sets.size());
     size_t end = first;
     for (size_t i = 0; i < sets.size(); ++i) {
-      if (sets[i].cells < kFewestDenseCells) continue;
+      if (!is_dense(sets[i])) continue;
       next[i] = end;
       add_dense(end, sets[i]);
       end += sets[i].cells;
     }
     const size_t rest = end;
     for (const ViewerSets::Set& set : sets)
-      if (set.cells < kFewestDenseCells) end += set.cells;
+      if (!is_dense(set)) end += set.cells;
     plan_.cells.resize(end);
     plan_.seen.resize(end);
     size_t next_rest = rest;
     for (size_t c = 0; c < set_of_.size(); ++c) {
       const uint32_t i = set_of_[c];
       if (i == ViewerSets::kNobody) continue;
-      size_t& at = sets[i].cells < kFewestDenseCells ? next_rest : next[i];
+      size_t& at = is_dense(sets[i]) ? next[i] : next_rest;
       plan_.cells[at] = static_cast<uint32_t>(c);
       plan_.seen[at] = sets[i].rows;
       ++at;
@@ -153,6 +160,7 @@ class GroupPlanner {
   }
 
   MaskPlan& plan_;
+  uint32_t row_count_ = 0;  // of the group
   std::vector<uint32_t> set_of_;  // by cell
 };
 

@@ -37,8 +37,10 @@ struct MaskPlan {
 
 inline constexpr int kMostGroupRows = 64;
 inline constexpr int kUnitCells = 64;
-// Cells that fewer than this share their viewers go into partial units.
-inline constexpr int kFewestDenseCells = 16;
+// Cells with the same viewers go into units of their own from this number on, or where partial units
+// would multiply them with this many rows that do not see them.
+inline constexpr uint32_t kFewestDenseCells = 16;
+inline constexpr uint32_t kMostWastedProducts = 48;
 
 // `mask` as AttentionOp::mask; `group_rows` 1..kMostGroupRows.
 MaskPlan plan_mask(const uint16_t* mask, size_t row_stride, int rows, int cells, int group_rows);
