@@ -10,9 +10,10 @@
 
 namespace polyphon {
 
-// `polyphon bench decode` and `polyphon bench attention`.
+// `polyphon bench decode`, `attention` and `perplexity`.
 void add_decode_bench(CLI::App& bench, Run& run);
 void add_attention_bench(CLI::App& bench, Run& run);
+void add_perplexity_bench(CLI::App& bench, Run& run);
 
 struct Spread {
   double median = 0, least = 0, most = 0;

@@ -90,8 +90,9 @@ void add_attention_bench(CLI::App& bench, Run& run) {
   attention.add_option("--prompt", flags->prompts, "cells in the cache")
       ->delimiter(',')
       ->check(CLI::Range(1, 1 << 20));
-  attention.add_option("--rows", flags->rows, "that ask")->delimiter(',')->check(
-      CLI::Range(1, 4096));
+  attention.add_option("--rows", flags->rows, "that ask")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 4096));
   attention.add_option("--views", flags->views, "shared, private, mixed")
       ->delimiter(',')
       ->check(CLI::IsMember(kViews));

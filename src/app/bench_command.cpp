@@ -288,6 +288,7 @@ void add_bench_command(CLI::App& app, Run& run) {
   sampler.callback([flags, &run] { run = [flags] { return bench_sampler(*flags); }; });
   add_decode_bench(command, run);
   add_attention_bench(command, run);
+  add_perplexity_bench(command, run);
 }
 
 }  // namespace polyphon

@@ -7,10 +7,9 @@
 #include <memory>
 
 #include "app/bench.h"
+#include "app/bench_pair.h"
 #include "app/load.h"
-#include "app/model_catalogue.h"
 #include "attention/memory_bandwidth.h"
-#include "attention/span_backend.h"
 #include "base/error.h"
 #include "base/random.h"
 
@@ -96,19 +95,10 @@ class Streams {
 
 class DecodeBench {
  public:
-  DecodeBench(const DecodeFlags& flags, const Config& config) : flags_(flags) {
-    ModelOptions options = config.model_options;
-    options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
-    register_span_backend();
-    for (const bool ours : {true, false}) {
-      enable_span_backend(ours);
-      auto& engine = ours ? ours_ : stock_;
-      engine.model = load_language_model(options);
-      engine.decoder = engine.model->make_decoder(config.decoder);
-    }
-    enable_span_backend(true);
-    bandwidth_ = read_bandwidth(config.decoder.threads);
-  }
+  DecodeBench(const DecodeFlags& flags, const Config& config)
+      : flags_(flags),
+        pair_(load_bench_pair(config)),
+        bandwidth_(read_bandwidth(config.decoder.threads)) {}
 
   int run() {
     for (const int prompt : flags_.prompts)
@@ -122,18 +112,13 @@ class DecodeBench {
   }
 
  private:
-  struct Engine {
-    std::unique_ptr<LanguageModel> model;
-    std::unique_ptr<Decoder> decoder;
-  };
-
   // `rows` of each stream at a time: one while it thinks, more while a prompt is read.
   void measure(int prompt, int streams, const std::string& views, int rows) {
     const int steps = rows == 1 ? flags_.steps : 1;
     std::vector<double> ours, stock, ratios;
     {
-      Streams with(*ours_.decoder, prompt, streams, views);
-      Streams without(*stock_.decoder, prompt, streams, views);
+      Streams with(*pair_.ours.decoder, prompt, streams, views);
+      Streams without(*pair_.stock.decoder, prompt, streams, views);
       with.decode(1, rows), without.decode(1, rows);  // graphs are made, threads are awake
       const double tokens = streams * steps * rows;
       for (int i = 0; i < flags_.repeats; ++i) {
@@ -144,10 +129,10 @@ class DecodeBench {
     }
     const Spread speed = spread_of(ours), peer = spread_of(stock), ratio = spread_of(ratios);
     // Weights, and the cells that are seen, once a step.
-    const double bytes = static_cast<double>(ours_.model->info().size_bytes) +
-                         static_cast<double>(ours_.decoder->bytes_per_cell()) * prompt;
+    const double bytes = static_cast<double>(pair_.ours.model->info().size_bytes) +
+                         static_cast<double>(pair_.ours.decoder->bytes_per_cell()) * prompt;
     const double share = bytes * speed.median / (streams * rows) / bandwidth_;
-    const Json row = {{"model", ours_.model->info().description},
+    const Json row = {{"model", pair_.ours.model->info().description},
                       {"prompt", prompt},
                       {"streams", streams},
                       {"rows", rows},
@@ -165,16 +150,17 @@ class DecodeBench {
                       {"cpu", processor()},
                       {"steps", steps},
                       {"repeats", flags_.repeats}};
-    print_out(flags_.json
-                  ? row.dump() + "\n"
-                  : fmt::format("prompt {:>5} {:<7} {:>2} x {:>3} rows: {:7.1f} tokens/s, stock "
-                                "{:7.1f}, ratio {:5.2f} ({:.2f} to {:.2f}), {:3.0f} % of bandwidth\n",
-                                prompt, views, streams, rows, speed.median, peer.median,
-                                ratio.median, ratio.least, ratio.most, 100 * share));
+    print_out(
+        flags_.json
+            ? row.dump() + "\n"
+            : fmt::format("prompt {:>5} {:<7} {:>2} x {:>3} rows: {:7.1f} tokens/s, stock "
+                          "{:7.1f}, ratio {:5.2f} ({:.2f} to {:.2f}), {:3.0f} % of bandwidth\n",
+                          prompt, views, streams, rows, speed.median, peer.median, ratio.median,
+                          ratio.least, ratio.most, 100 * share));
   }
 
   DecodeFlags flags_;
-  Engine ours_, stock_;
+  BenchPair pair_;
   double bandwidth_ = 0;
 };
 

@@ -17,19 +17,26 @@ namespace {
 
 ggml_type ggml_type_of(KvType type) {
   switch (type) {
-    case KvType::kF32: return GGML_TYPE_F32;
-    case KvType::kF16: return GGML_TYPE_F16;
-    case KvType::kBF16: return GGML_TYPE_BF16;
-    case KvType::kQ8_0: return GGML_TYPE_Q8_0;
+    case KvType::kF32:
+      return GGML_TYPE_F32;
+    case KvType::kF16:
+      return GGML_TYPE_F16;
+    case KvType::kBF16:
+      return GGML_TYPE_BF16;
+    case KvType::kQ8_0:
+      return GGML_TYPE_Q8_0;
   }
   return GGML_TYPE_F16;
 }
 
 bool sees(const AttentionShape& shape, int row, int cell) {
   switch (shape.views) {
-    case AttentionViews::kShared: return true;
-    case AttentionViews::kPrivate: return cell % shape.rows == row;
-    case AttentionViews::kMixed: return cell < shape.cells / 2 || cell % shape.rows == row;
+    case AttentionViews::kShared:
+      return true;
+    case AttentionViews::kPrivate:
+      return cell % shape.rows == row;
+    case AttentionViews::kMixed:
+      return cell < shape.cells / 2 || cell % shape.rows == row;
   }
   return true;
 }
@@ -76,9 +83,10 @@ class TimedAttention {
   using Backend = std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)>;
 
   static void set_threads(ggml_backend_t backend, int threads) {
-    const auto set = reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
-        ggml_backend_dev_backend_reg(ggml_backend_get_device(backend)),
-        "ggml_backend_set_n_threads"));
+    const auto set =
+        reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
+            ggml_backend_dev_backend_reg(ggml_backend_get_device(backend)),
+            "ggml_backend_set_n_threads"));
     POLYPHON_CHECK(set != nullptr);
     set(backend, threads);
   }

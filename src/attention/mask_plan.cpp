@@ -160,7 +160,7 @@ class GroupPlanner {
   }
 
   MaskPlan& plan_;
-  uint32_t row_count_ = 0;  // of the group
+  uint32_t row_count_ = 0;        // of the group
   std::vector<uint32_t> set_of_;  // by cell
 };
 

@@ -37,8 +37,8 @@ struct MaskPlan {
 
 inline constexpr int kMostGroupRows = 64;
 inline constexpr int kUnitCells = 64;
-// Cells with the same viewers go into units of their own from this number on, or where partial units
-// would multiply them with this many rows that do not see them.
+// Cells with the same viewers go into units of their own from this number on, or where partial
+// units would multiply them with this many rows that do not see them.
 inline constexpr uint32_t kFewestDenseCells = 16;
 inline constexpr uint32_t kMostWastedProducts = 48;
 

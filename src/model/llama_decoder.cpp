@@ -193,9 +193,11 @@ void validate(const llama_model* model, const DecoderOptions& options) {
 llama_context_params to_params(const DecoderOptions& options) {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(options.context_cells);
-  params.n_batch = static_cast<uint32_t>(options.max_rows);
+  // libllama aborts when a batch cannot hold a row of every sequence, and a batch holds at most the
+  // context; sequences beyond the cells could never be used.
+  params.n_seq_max = static_cast<uint32_t>(std::min(options.max_sequences, options.context_cells));
+  params.n_batch = std::max(static_cast<uint32_t>(options.max_rows), params.n_seq_max);
   params.n_ubatch = params.n_batch;
-  params.n_seq_max = static_cast<uint32_t>(options.max_sequences);
   params.n_threads = options.threads > 0 ? options.threads : physical_cores();
   params.n_threads_batch = params.n_threads;
   params.kv_unified = true;

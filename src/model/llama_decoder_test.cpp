@@ -150,6 +150,16 @@ TEST(LlamaDecoderRealModel, SizesAreThoseOfTheContext) {
   EXPECT_EQ(small_decoder()->max_rows(), 128);
 }
 
+TEST(LlamaDecoderRealModel, MoreSequencesThanRowsOrCellsAreNoReasonToAbort) {
+  const auto few_rows =
+      real_model().make_decoder({.context_cells = 512, .max_sequences = 64, .max_rows = 16});
+  EXPECT_EQ(few_rows->max_sequences(), 64);
+  const auto few_cells =
+      real_model().make_decoder({.context_cells = 64, .max_sequences = 256, .max_rows = 512});
+  EXPECT_EQ(few_cells->max_sequences(), 64);
+  extend(*few_cells, 63, text("The capital"));
+}
+
 TEST(LlamaDecoderRealModel, OptionsThatCannotBeAreRefusedByName) {
   const auto field_of = [](const DecoderOptions& options) -> std::string {
     try {

@@ -1,0 +1,24 @@
+#include "app/bench_pair.h"
+
+#include "app/model_catalogue.h"
+#include "attention/span_backend.h"
+
+namespace polyphon {
+
+BenchPair load_bench_pair(const Config& config) {
+  ModelOptions options = config.model_options;
+  options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
+  register_span_backend();
+  const auto load = [&](bool ours) {
+    enable_span_backend(ours);
+    BenchEngine engine;
+    engine.model = load_language_model(options);
+    engine.decoder = engine.model->make_decoder(config.decoder);
+    return engine;
+  };
+  BenchPair pair{load(true), load(false)};
+  enable_span_backend(true);
+  return pair;
+}
+
+}  // namespace polyphon

@@ -1,0 +1,78 @@
+"""Whole models by our kernels beside the same models by ggml's own."""
+
+import json
+import subprocess
+
+import pytest
+from conftest import BINARY, MODEL, ROOT
+
+LICENCES = "/usr/share/common-licenses"
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """Over 8,000 tokens of prose that every Debian has; else this project's own."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    sources = [f"{LICENCES}/GPL-3", f"{LICENCES}/Apache-2.0"]
+    try:
+        parts = [open(source, encoding="utf-8").read() for source in sources]
+    except OSError:
+        parts = [file.read_text() for file in sorted(ROOT.glob("**/*.md"))]
+    path.write_text("\n".join(parts))
+    return path
+
+
+def bench(*arguments):
+    done = subprocess.run(
+        [str(a) for a in (BINARY, "bench", *arguments, "--model", MODEL, "--json")],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_attention_alone_changes_no_third_decimal(text):
+    """With float weights nothing amplifies the last bits of a sum."""
+    (row,) = bench("perplexity", "--text", text, "--float-weights")
+    assert row["tokens"] > 8000
+    assert abs(row["ours"] - row["stock"]) < 5e-4, row
+    assert row["divergence"] < 1e-5, row
+    assert row["same_best_token"] > 0.999, row
+
+
+@pytest.mark.parametrize("streams", [1, 8])
+def test_with_packed_weights_too(text, streams):
+    """8-bit inputs of layers flip where a sum's last bit does: ggml's own two ways, in chunks and by
+    rows, are as far from each other."""
+    (row,) = bench("perplexity", "--text", text, "--streams", streams, "--tokens", 1024, "--window", 128)
+    assert abs(row["ours"] / row["stock"] - 1) < 0.02, row
+    assert row["divergence"] < 1e-2, row
+    assert row["same_best_token"] > 0.9, row
+
+
+def test_decode_bench_pairs_both():
+    rows = bench(
+        "decode", "--prompt", 64, "--streams", "1,3", "--views", "shared,private", "--repeats", 1,
+        "--steps", 2, "--chunks", 64,
+    )
+    shapes = [(row["streams"], row["rows"], row["views"]) for row in rows]
+    assert shapes == [(1, 1, "shared"), (3, 1, "shared"), (3, 1, "private"), (1, 64, "shared")]
+    for row in rows:
+        assert row["ours_tokens_per_s"] > 0 and row["stock_tokens_per_s"] > 0
+        assert row["ratio"] == pytest.approx(row["ours_tokens_per_s"] / row["stock_tokens_per_s"])
+        assert row["bytes_per_step"] > 50e6
+
+
+def test_attention_bench_pairs_both():
+    done = subprocess.run(
+        [BINARY, "bench", "attention", "--prompt", "64", "--rows", "1,4", "--repeats", "1", "--json"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["rows"], row["views"]) for row in rows] == [
+        (1, "shared"), (4, "shared"), (4, "private"), (4, "mixed"),
+    ]
+    assert all(row["ours_us"] > 0 and row["stock_us"] > 0 for row in rows)
+    assert rows[0]["bytes"] == 2 * 64 * 3 * 64 * 2
