@@ -15,11 +15,12 @@ CACHE := $(or $(POLYPHON_CACHE),$(HOME)/.cache/polyphon)
 CORES := $(shell nproc)
 SETUP := scripts/setup.sh
 POLYPHON := build/release/polyphon
-CLANG_FORMAT := $(CACHE)/venv/bin/clang-format
+VENV := $(CACHE)/venv
+CLANG_FORMAT := $(VENV)/bin/clang-format
 CPP_FILES = git ls-files --cached --others --exclude-standard 'src/*.cpp' 'src/*.h'
 CTEST = ctest --output-on-failure --progress --parallel $(CORES) $(ARGS)
 
-.PHONY: help serve test build demo check bench asan tsan dev format lint llama model clean
+.PHONY: help serve test build demo check bench kernels asan tsan dev format lint llama model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -43,12 +44,18 @@ check: ## format, lint, layers, build, every test
 	@$(SETUP) packages python-test python-lint llama build model
 	@echo "      clang-format" && $(CPP_FILES) | xargs -r $(CLANG_FORMAT) --dry-run --Werror
 	@echo "      layers" && scripts/check_layers.py
-	@echo "      clang-tidy, of what changed" && scripts/lint.py build/release $(CACHE)/venv/bin/clang-tidy
+	@echo "      clang-tidy, of what changed" && scripts/lint.py build/release $(VENV)/bin/clang-tidy
 	@$(CTEST) --test-dir build/release
 
 bench: ## streams against plain libllama; results in bench/results
 	@$(SETUP) packages python llama build model
-	@scripts/bench.py $(MODEL) $(ARGS)
+	@scripts/bench.py streams --model $(MODEL) $(ARGS)
+
+kernels: ## our kernels against ggml's; results in bench/results, plots in docs
+	@$(SETUP) packages python-plot llama build model
+	@$(VENV)/bin/python scripts/plot.py "$$(scripts/bench.py attention $(ARGS))" docs/attention.svg
+	@$(VENV)/bin/python scripts/plot.py \
+	  "$$(scripts/bench.py decode --model $(MODEL) $(ARGS))" docs/decode-$(MODEL).svg
 
 asan tsan dev: ## the fast tests under a sanitizer (asan, tsan), or with assertions (dev)
 	@$(SETUP) packages python llama

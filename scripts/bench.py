@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs `polyphon bench streams --json` and keeps the result with what it was measured on.
+"""Runs `polyphon bench KIND --json` and keeps the result with what it was measured on.
 
-    bench.py [MODEL] [option of polyphon bench streams ...]
+    bench.py streams|decode|attention|perplexity [option of that benchmark ...]
 
-Writes bench/results/<date>-<model>-<commit>.json and prints its path.
+Writes bench/results/<date>-<kind>-<model>-<commit>.jsonl, whose first line says
+what was run where, and prints its path.
 """
 
 import datetime
@@ -30,10 +31,27 @@ def git(*arguments):
     ).stdout.strip()
 
 
+def machine():
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(pages / 1e9),
+        "system": platform.platform(),
+    }
+
+
+def model_name(options):
+    if "--model" not in options:
+        return ""
+    return Path(options[options.index("--model") + 1]).name.removesuffix(".gguf")
+
+
 def main():
-    model = sys.argv[1] if len(sys.argv) > 1 else "SmolLM2-135M"
-    command = ["build/release/polyphon", "bench", "streams", "--model", model, "--json"]
-    command += sys.argv[2:]
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
+    kind, options = sys.argv[1], sys.argv[2:]
+    command = ["build/release/polyphon", "bench", kind, "--json", *options]
     run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if run.returncode != 0:
         sys.exit(run.returncode)
@@ -42,25 +60,16 @@ def main():
     if git("status", "--porcelain", "--untracked-files=no"):
         commit += "-dirty"
     now = datetime.datetime.now(datetime.timezone.utc)
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    result = {
+    what = {
         "command": " ".join(command),
         "date": now.isoformat(timespec="seconds"),
         "commit": commit,
-        "model": model,
-        "machine": {
-            "processor": processor(),
-            "cores": os.cpu_count(),
-            "memory_gb": round(pages / 1e9),
-            "system": platform.platform(),
-        },
-        "results": json.loads(run.stdout),
+        "machine": machine(),
     }
-    stem = Path(model).name.removesuffix(".gguf")
-    name = f"{now:%Y-%m-%d}-{stem}-{commit}.json"
-    path = ROOT / "bench" / "results" / name
+    name = "-".join(filter(None, [f"{now:%Y-%m-%d}", kind, model_name(options), commit]))
+    path = ROOT / "bench" / "results" / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    path.write_text(json.dumps(what) + "\n" + run.stdout)
     print(path.relative_to(ROOT))
 
 

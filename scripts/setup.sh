@@ -5,6 +5,7 @@
 #   python        a Python with pip alone, in the cache folder
 #   python-test   the same with what tests/ needs        (requirements/test.txt)
 #   python-lint   the same with clang-format, clang-tidy (requirements/lint.txt)
+#   python-plot   the same with matplotlib               (requirements/plot.txt)
 #   llama         the pinned llama.cpp                   (scripts/llama.sh)
 #   build         build/release/polyphon
 #   model         the default model                      (share/polyphon/models.json)

@@ -33,6 +33,13 @@ struct BenchFlags {
   ModelFlags model;
   bool json = false, quick = false;
   int repeats = 3;
+  int budget = 0;  // tokens of depth and breadth; 0: 2048, or 512 when quick
+  std::vector<std::string> what = {"throughput", "time_to_answer", "merge"};
+
+  bool wants(const std::string& part) const {
+    return std::find(what.begin(), what.end(), part) != what.end();
+  }
+  int thought_tokens() const { return budget > 0 ? budget : quick ? 512 : 2048; }
   std::string output, commit;
 };
 
@@ -81,12 +88,13 @@ class StreamsBench {
         report_(flags.json) {}
 
   int run() {
-    for (const int prompt : flags_.quick ? std::vector{128} : std::vector{128, 2048})
-      for (const int streams : {1, 2, 4, 8, 16}) throughput(prompt, streams);
-    depth_and_breadth();
-    merges();
+    if (flags_.wants("throughput"))
+      for (const int prompt : flags_.quick ? std::vector{128} : std::vector{128, 2048})
+        for (const int streams : {1, 2, 4, 8, 16}) throughput(prompt, streams);
+    if (flags_.wants("time_to_answer")) depth_and_breadth();
+    if (flags_.wants("merge")) merges();
     const Json whole = report_.whole(flags_, *reasoner_);
-    if (flags_.json) print_out(whole.dump(2) + "\n");
+    if (flags_.json) print_out(whole.dump() + "\n");
     if (!flags_.output.empty()) {
       std::ofstream file(flags_.output);
       file << whole.dump(2) << "\n";
@@ -156,7 +164,7 @@ class StreamsBench {
 
   // The same number of tokens as one chain and as eight streams.
   void depth_and_breadth() {
-    const int budget = flags_.quick ? 512 : 2048;
+    const int budget = flags_.thought_tokens();
     const std::string breadth = fmt::format("8x{}", budget / 8),
                       depth = fmt::format("1x{}", budget);
     const auto seconds = [&](const std::string& topology) {
@@ -231,7 +239,8 @@ class StreamsBench {
 
 int bench_streams(const BenchFlags& flags) {
   Config config = flags.model.config();
-  if (flags.model.context_cells == 0) config.decoder.context_cells = 8192;
+  if (flags.model.context_cells == 0)
+    config.decoder.context_cells = std::max(8192, flags.thought_tokens() * 3 / 2);
   return StreamsBench(flags, config).run();
 }
 
@@ -280,6 +289,11 @@ void add_bench_command(CLI::App& app, Run& run) {
   streams.add_flag("--json", flags->json, "one JSON object");
   streams.add_flag("--quick", flags->quick, "short prompts and budgets");
   streams.add_option("--repeats", flags->repeats, "of each figure")->check(CLI::Range(1, 100));
+  streams.add_option("--what", flags->what, "throughput, time_to_answer, merge")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"throughput", "time_to_answer", "merge"}));
+  streams.add_option("--budget", flags->budget, "tokens of one chain, and of eight streams together")
+      ->check(CLI::Range(64, 32768));
   streams.add_option("--output", flags->output, "also write the JSON object here");
   streams.add_option("--commit", flags->commit, "noted in the result");
   streams.callback([flags, &run] { run = [flags] { return bench_streams(*flags); }; });
