@@ -21,13 +21,28 @@ uint64_t cost(const AttentionUnit& unit, int group) {
   return kUnitCost + unit.cell_count * (kCellCost + unit.row_count * static_cast<uint64_t>(group));
 }
 
-void shape_state(const AttentionOp& op, const RowGroup& group, AlignedFloats& floats,
-                 SoftmaxState& state) {
+// How many neighbouring KV heads are attended together. Their shares of a cell lie beside each
+// other, so that memory is read in longer runs; but the pieces must suffice for all threads.
+int heads_together(const AttentionOp& op, const MaskPlan& plan, size_t threads) {
+  constexpr size_t kRunBytes = 512;
+  const size_t head_bytes = op.keys.head_bytes(op.key_size);
+  const bool few_units = plan.units.size() < 4 * threads;
+  return few_units ? 1 : std::clamp(static_cast<int>(kRunBytes / head_bytes), 1, op.kv_heads);
+}
+
+void shape_states(const AttentionOp& op, const RowGroup& group, int heads, AlignedFloats& floats,
+                  std::vector<SoftmaxState>& states) {
   const auto queries = static_cast<size_t>(group.row_count * op.group());
-  state.queries = static_cast<int>(queries);
-  state.values = floats.reserve(queries * (static_cast<size_t>(op.value_size) + 2));
-  state.maximum = state.values + queries * static_cast<size_t>(op.value_size);
-  state.sum = state.maximum + queries;
+  const size_t size = queries * (static_cast<size_t>(op.value_size) + 2);
+  states.resize(static_cast<size_t>(heads));
+  float* at = floats.reserve(size * states.size());
+  for (SoftmaxState& state : states) {
+    state.queries = static_cast<int>(queries);
+    state.values = at;
+    state.maximum = at + queries * static_cast<size_t>(op.value_size);
+    state.sum = state.maximum + queries;
+    at += size;
+  }
 }
 
 }  // namespace
@@ -55,13 +70,14 @@ const SpanAttention::Planned& SpanAttention::planned(const AttentionOp& op) {
   return made;
 }
 
-// Thread t of n computes what lies in [t / n, (t + 1) / n) of the cost of all row groups, KV heads
-// and units in a row.
+// Thread t of n computes what lies in [t / n, (t + 1) / n) of the cost of all row groups, runs of KV
+// heads and units in a row.
 void SpanAttention::attend(const AttentionOp& op, const Planned& planned, size_t thread,
                            size_t threads) {
   Thread& self = team_[thread];
   self.edge_count = 0;
   const MaskPlan& plan = planned.plan;
+  const int together = heads_together(op, plan, threads);
   uint64_t total = 0;
   for (const uint64_t cost : planned.group_costs)
     total += cost * static_cast<uint64_t>(op.kv_heads);
@@ -70,49 +86,62 @@ void SpanAttention::attend(const AttentionOp& op, const Planned& planned, size_t
   for (size_t g = 0; g < plan.groups.size() && base < end; ++g) {
     const RowGroup& group = plan.groups[g];
     const auto costs = planned.unit_costs.begin() + group.first_unit;
-    const auto unit_at = [&](uint64_t cost) {
-      return cost <= base
-                 ? 0u
-                 : static_cast<uint32_t>(
-                       std::lower_bound(costs, costs + group.unit_count, cost - base) - costs);
-    };
-    for (int head = 0; head < op.kv_heads; ++head, base += planned.group_costs[g]) {
+    for (int head = 0; head < op.kv_heads; head += together) {
+      const int heads = std::min(together, op.kv_heads - head);
+      const auto unit_at = [&](uint64_t cost) {
+        if (cost <= base) return 0u;
+        const uint64_t of_one_head = (cost - base) / static_cast<uint64_t>(heads);
+        return static_cast<uint32_t>(
+            std::lower_bound(costs, costs + group.unit_count, of_one_head) - costs);
+      };
       const uint32_t first = unit_at(begin), last = unit_at(end);
       const bool whole = last - first == group.unit_count;
-      const bool empty = group.unit_count == 0;  // no row sees anything: its output is written too
-      if (empty ? !(begin <= base && base < end) : first >= last) continue;
+      // Without a unit no row sees anything: its output is written too.
+      const bool mine =
+          group.unit_count == 0 ? begin <= base && base < end : first < last;
+      base += planned.group_costs[g] * static_cast<uint64_t>(heads);
+      if (!mine) continue;
       Share& share = whole ? self.inner : self.edges[self.edge_count++];
       share.group = g;
-      share.kv_head = head;
-      shape_state(op, group, share.floats, share.state);
+      share.first_head = head;
+      shape_states(op, group, heads, share.floats, share.states);
       const SpanWork work{
           &group, std::span(plan.units).subspan(group.first_unit + first, last - first), head};
-      attend_units(op, plan, work, self.scratch, share.state);
+      attend_units(op, plan, work, self.scratch, share.states);
       if (!whole) continue;
-      for (int q = 0; q < share.state.queries; ++q)
-        merge_states(op, group, head, q, {&share.state, 1});
+      for (int h = 0; h < heads; ++h)
+        for (int q = 0; q < share.states[0].queries; ++q)
+          merge_states(op, group, head + h, q, {&share.states[static_cast<size_t>(h)], 1});
     }
   }
 }
 
-// Joins the shares of neighbouring threads in the same row group and KV head; the queries of each
+// Joins the shares of neighbouring threads in the same row group and KV heads; the queries of each
 // are dealt out to all threads.
 void SpanAttention::merge(const AttentionOp& op, const Planned& planned, size_t thread,
                           size_t threads) {
+  std::vector<const Share*> shares;
   std::vector<SoftmaxState> states;
-  const Share* last = nullptr;
   const auto finish = [&] {
-    for (int q = static_cast<int>(thread); last && q < last->state.queries;
-         q += static_cast<int>(threads))
-      merge_states(op, planned.plan.groups[last->group], last->kv_head, q, states);
-    states.clear();
+    if (shares.empty()) return;
+    const Share& any = *shares.front();
+    const auto queries = static_cast<size_t>(any.states[0].queries);
+    for (size_t i = thread; i < queries * any.states.size(); i += threads) {
+      const size_t head = i / queries;
+      states.clear();
+      for (const Share* share : shares) states.push_back(share->states[head]);
+      merge_states(op, planned.plan.groups[any.group], any.first_head + static_cast<int>(head),
+                   static_cast<int>(i % queries), states);
+    }
+    shares.clear();
   };
   for (size_t t = 0; t < threads; ++t)
     for (size_t e = 0; e < team_[t].edge_count; ++e) {
       const Share& share = team_[t].edges[e];
-      if (last && (share.group != last->group || share.kv_head != last->kv_head)) finish();
-      states.push_back(share.state);
-      last = &share;
+      if (!shares.empty() && (share.group != shares.front()->group ||
+                              share.first_head != shares.front()->first_head))
+        finish();
+      shares.push_back(&share);
     }
   finish();
 }

@@ -29,11 +29,11 @@ class SpanAttention {
     std::vector<uint64_t> unit_costs;   // of all units of the same group before each
     std::vector<uint64_t> group_costs;  // of one KV head
   };
-  // What a thread computed of one row group and KV head.
+  // What a thread computed of one row group and some neighbouring KV heads.
   struct Share {
     size_t group = 0;
-    int kv_head = 0;
-    SoftmaxState state;
+    int first_head = 0;
+    std::vector<SoftmaxState> states;  // of each head
     AlignedFloats floats;
   };
   struct Thread {

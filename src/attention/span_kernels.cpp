@@ -364,19 +364,21 @@ void ManyValues(const float* values, size_t count, size_t size, const float* wei
 
 class UnitAttention {
  public:
-  UnitAttention(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
+  UnitAttention(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work, int head,
                 SpanScratch& scratch, SoftmaxState& state)
       : op_(op),
         plan_(plan),
         work_(work),
+        kv_head_(work.first_head + head),
         scratch_(scratch),
+        head_scratch_(scratch.heads[static_cast<size_t>(head)]),
         state_(state),
         key_size_(static_cast<size_t>(op.key_size)),
         value_size_(static_cast<size_t>(op.value_size)),
         group_(static_cast<size_t>(op.group())),
-        indices_(scratch.indices),
-        outputs_(scratch.outputs),
-        correction_(scratch.correction) {
+        indices_(head_scratch_.indices),
+        outputs_(head_scratch_.outputs),
+        correction_(head_scratch_.correction) {
     const auto queries = static_cast<size_t>(state.queries);
     std::fill_n(state.maximum, queries, kNever);
     std::fill_n(state.sum, queries, 0.0f);
@@ -384,19 +386,22 @@ class UnitAttention {
     pack_queries();
   }
 
-  // `next`, if any, will be attended after it.
-  void attend(const AttentionUnit& unit, const AttentionUnit* next) {
+  void attend(const AttentionUnit& unit) {
     const size_t queries = unit.row_count * group_;
     if (unit.first_row != listed_) list_queries(unit);
     list_cells(unit, op_.keys, keys_);
     list_cells(unit, op_.values, values_);
-    if (next) list_cells(*next, op_.keys, next_keys_);
     values_ahead_ = {values_, unit.cell_count, op_.values.head_bytes(op_.value_size)};
-    keys_ahead_ = {next_keys_, next ? next->cell_count : 0, op_.keys.head_bytes(op_.key_size)};
     if (queries <= kMostFewQueries)
       attend_few(unit, queries);
     else
       attend_many(unit, queries);
+  }
+
+  // Fetches the keys of `unit` while it attends another one.
+  void look_ahead(const AttentionUnit* unit, const UnitAttention& reader) {
+    if (unit) reader.list_cells(*unit, op_.keys, next_keys_);
+    keys_ahead_ = {next_keys_, unit ? unit->cell_count : 0, op_.keys.head_bytes(op_.key_size)};
   }
 
  private:
@@ -406,13 +411,13 @@ class UnitAttention {
   }
 
   void pack_queries() {
-    float* const packed = scratch_.queries.reserve(static_cast<size_t>(state_.queries) * key_size_);
+    float* const packed = head_scratch_.queries.reserve(static_cast<size_t>(state_.queries) * key_size_);
     const F32 d;
     const Vec scale = hn::Set(d, query_scale());
     for (size_t q = 0; q < static_cast<size_t>(state_.queries); ++q) {
       const float* const from =
           op_.query(work_.group->first_row + static_cast<int>(q / group_),
-                    work_.kv_head * static_cast<int>(group_) + static_cast<int>(q % group_));
+                    kv_head_ * static_cast<int>(group_) + static_cast<int>(q % group_));
       for (size_t i = 0; i < key_size_; i += kLanes)
         hn::Store(hn::Mul(scale, hn::LoadU(d, from + i)), d, packed + q * key_size_ + i);
     }
@@ -421,7 +426,7 @@ class UnitAttention {
 
   void list_cells(const AttentionUnit& unit, const KvTensor& tensor, const std::byte** to) const {
     for (size_t c = 0; c < unit.cell_count; ++c)
-      to[c] = tensor.at(plan_.cells[unit.first_cell + c], work_.kv_head);
+      to[c] = tensor.at(plan_.cells[unit.first_cell + c], kv_head_);
   }
 
   // The unit's queries: each of its rows times the heads of the group.
@@ -439,7 +444,7 @@ class UnitAttention {
   }
 
   float slope(size_t query) const {
-    return op_.max_bias > 0 ? alibi_slope(op_, work_.kv_head * static_cast<int>(group_) +
+    return op_.max_bias > 0 ? alibi_slope(op_, kv_head_ * static_cast<int>(group_) +
                                                    static_cast<int>(query % group_))
                             : 1.0f;
   }
@@ -497,7 +502,7 @@ class UnitAttention {
   }
 
   const float* gather_queries(size_t queries) {
-    float* const to = scratch_.query_lanes.reserve(queries * key_size_);
+    float* const to = head_scratch_.query_lanes.reserve(queries * key_size_);
     for (size_t q = 0; q < queries; ++q)
       std::memcpy(to + q * key_size_, packed_ + indices_[q] * key_size_, key_size_ * sizeof(float));
     return to;
@@ -560,7 +565,7 @@ class UnitAttention {
   }
 
   const float* transpose_queries(size_t queries, size_t stride) {
-    float* const lanes = scratch_.query_lanes.reserve(stride * key_size_);
+    float* const lanes = head_scratch_.query_lanes.reserve(stride * key_size_);
     if (transposed_) return lanes;
     transposed_ = true;
     for (size_t q = 0; q < stride; ++q)
@@ -633,7 +638,9 @@ class UnitAttention {
   const AttentionOp& op_;
   const MaskPlan& plan_;
   const SpanWork& work_;
+  const int kv_head_;
   SpanScratch& scratch_;
+  SpanScratch::Head& head_scratch_;
   SoftmaxState& state_;
   const size_t key_size_, value_size_, group_;
   const float* packed_ = nullptr;  // scaled queries [key_size, queries]
@@ -650,10 +657,22 @@ class UnitAttention {
 };
 
 void AttendUnits(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
-                 SpanScratch& scratch, SoftmaxState& state) {
-  UnitAttention attention(op, plan, work, scratch, state);
-  for (size_t u = 0; u < work.units.size(); ++u)
-    attention.attend(work.units[u], u + 1 < work.units.size() ? &work.units[u + 1] : nullptr);
+                 SpanScratch& scratch, std::span<SoftmaxState> states) {
+  if (scratch.heads.size() < states.size()) scratch.heads.resize(states.size());
+  std::vector<UnitAttention> heads;
+  heads.reserve(states.size());
+  for (size_t h = 0; h < states.size(); ++h)
+    heads.emplace_back(op, plan, work, static_cast<int>(h), scratch, states[h]);
+  for (size_t u = 0; u < work.units.size(); ++u) {
+    const AttentionUnit* const next = u + 1 < work.units.size() ? &work.units[u + 1] : nullptr;
+    for (size_t h = 0; h < heads.size(); ++h) {
+      if (h + 1 < heads.size())
+        heads[h].look_ahead(&work.units[u], heads[h + 1]);
+      else
+        heads[h].look_ahead(next, heads[0]);
+      heads[h].attend(work.units[u]);
+    }
+  }
 }
 
 void MergeStates(const AttentionOp& op, const RowGroup& group, int kv_head, int query,
@@ -697,8 +716,8 @@ HWY_EXPORT(TargetName);
 HWY_EXPORT(HasFma);
 
 void attend_units(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
-                  SpanScratch& scratch, SoftmaxState& state) {
-  HWY_DYNAMIC_DISPATCH(AttendUnits)(op, plan, work, scratch, state);
+                  SpanScratch& scratch, std::span<SoftmaxState> states) {
+  HWY_DYNAMIC_DISPATCH(AttendUnits)(op, plan, work, scratch, states);
 }
 
 void merge_states(const AttentionOp& op, const RowGroup& group, int kv_head, int query,

@@ -37,23 +37,29 @@ struct SoftmaxState {
   float* values = nullptr;   // [value_size, queries], weighted sum of V
 };
 
-// A run of units of one row group and KV head that one thread computes.
+// A run of units of one row group and some neighbouring KV heads that one thread computes: unit by
+// unit, and of each head after head, since the heads' shares of a cell lie beside each other.
 struct SpanWork {
   const RowGroup* group = nullptr;
   std::span<const AttentionUnit> units;
-  int kv_head = 0;
+  int first_head = 0;
 };
 
+// What a thread keeps between calls.
 struct SpanScratch {
-  AlignedFloats queries, query_lanes, keys, values, scores;
-  std::vector<size_t> indices;    // of the unit's queries in the state
-  std::vector<float*> outputs;    // of each, in the state
-  std::vector<float> correction;  // of each, what its sums so far are multiplied by
+  AlignedFloats keys, values, scores;  // of one unit and head
+  struct Head {
+    AlignedFloats queries, query_lanes;
+    std::vector<size_t> indices;    // of the unit's queries in the state
+    std::vector<float*> outputs;    // of each, in the state
+    std::vector<float> correction;  // of each, what its sums so far are multiplied by
+  };
+  std::vector<Head> heads;
 };
 
-// Attends `work` into `state`, whose arrays it initialises.
+// Attends `work` into `states`, one a KV head from work.first_head on, whose arrays it initialises.
 void attend_units(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
-                  SpanScratch& scratch, SoftmaxState& state);
+                  SpanScratch& scratch, std::span<SoftmaxState> states);
 
 // Writes the output of query `query` of (group, kv_head) from the states of all threads that had a
 // share in it.
