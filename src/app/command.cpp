@@ -17,7 +17,7 @@ void ModelFlags::add_to(CLI::App& command) {
       ->check(CLI::Range(-1, 10000));
   command.add_option("--device", device, "devices to use, comma separated (`polyphon doctor`)");
   command.add_option("--kv-type", kv_type, "f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0");
-  command.add_option("--attention", attention, "span, or stock: ggml's own kernels")
+  command.add_option("--kernels", kernels, "own, or stock: ggml's")
       ->check(CLI::IsMember({"span", "stock"}));
 }
 
@@ -29,7 +29,7 @@ Config ModelFlags::config() const {
   if (gpu_layers >= -1) config.model_options.gpu_layers = gpu_layers;
   if (!device.empty()) config.model_options.device = device;
   if (!kv_type.empty()) config.decoder.kv_type = kv_type;
-  if (!attention.empty()) config.attention = attention;
+  if (!kernels.empty()) config.kernels = kernels;
   return config;
 }
 

@@ -29,7 +29,7 @@ struct ModelFlags {
   int gpu_layers = -2;  // -2: not given
   std::string device;
   std::string kv_type;
-  std::string attention;
+  std::string kernels;
 
   void add_to(CLI::App& command);
   // Config file and flags together. Throws as read_config().

@@ -118,10 +118,10 @@ void read_engine(Section section, Config& config) {
   section.read("max_rows", config.decoder.max_rows, 16, 8192);
   section.read("threads", config.decoder.threads, 0, 1024);
   section.read("kv_type", config.decoder.kv_type);
-  section.parse("attention", [&](const std::string& kernels) {
-    if (kernels != "span" && kernels != "stock")
-      throw Error(ErrorCode::kInvalidArgument, "is '" + kernels + "': must be span or stock");
-    config.attention = kernels;
+  section.parse("kernels", [&](const std::string& kernels) {
+    if (kernels != "own" && kernels != "stock")
+      throw Error(ErrorCode::kInvalidArgument, "is '" + kernels + "': must be own or stock");
+    config.kernels = kernels;
   });
   section.read("prefill_chunk_tokens", config.engine.prefill_chunk_tokens, 1, 8192);
   section.read("max_waiting", config.engine.max_waiting, 0, 1000000);
@@ -276,7 +276,7 @@ std::string config_hash(const Config& config) {
       {"kv_type", config.decoder.kv_type},
       {"max_rows", config.decoder.max_rows},
       {"threads", config.decoder.threads},
-      {"attention", config.attention},
+      {"kernels", config.kernels},
       {"prefill_chunk_tokens", config.engine.prefill_chunk_tokens},
       {"chat_template", config.model_options.chat_template},
       {"strategies", std::move(strategies)},

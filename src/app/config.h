@@ -14,7 +14,7 @@ struct Config {
   std::string model = "";  // catalogue name or path; empty: the catalogue's default
   ModelOptions model_options;
   DecoderOptions decoder;
-  std::string attention = "span";  // "stock": ggml's own kernels, for comparison
+  std::string kernels = "own";  // "stock": ggml's, for comparison
   EngineOptions engine;
   ReasonOptions reason;
   ServerOptions server;

@@ -64,7 +64,7 @@ TEST(Config, RefusalsNameTheKeyAndTheLine) {
   expect_refused("[engine]\nthreads = \"many\"", "engine.threads must be a whole number");
   expect_refused("[server]\nport = 70000", "server.port is 70000");
   expect_refused("[server]\napi_key_hashes = \"x\"", "array of strings");
-  expect_refused("[engine]\nattention = \"fast\"", "line 2: engine.attention is 'fast'");
+  expect_refused("[engine]\nkernels = \"fast\"", "line 2: engine.kernels is 'fast'");
   expect_refused("[reason]\ntopology = \"8y2\"", "reason.topology");
   expect_refused("[reason]\ntemperature_ladder = nan", "temperature_ladder");
   expect_refused("[[reason.strategies]]\nname = \"x\"", "needs a name and a preamble");

@@ -51,7 +51,7 @@ std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
   model_options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
   model_options.progress = show_progress;
   register_span_backend();
-  enable_span_backend(config.attention == "span");
+  enable_span_backend(config.kernels == "own");
   auto model = load_language_model(model_options);
   EngineOptions engine_options = config.engine;
   if (!model->info().supports_views) engine_options.max_cached_prefixes = 0;

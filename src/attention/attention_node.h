@@ -8,7 +8,7 @@
 namespace polyphon {
 
 // Whether our kernels compute this node, and were measured not slower than ggml's for its shape
-// (docs/attention.md).
+// (docs/kernels.md).
 bool takes_attention(const ggml_tensor* node);
 
 // Of a node that is taken.

@@ -8,7 +8,7 @@
 namespace polyphon {
 
 // Whether this machine has the instructions, and is of a kind on which these kernels were measured
-// not slower than ggml's (docs/weights.md). Nothing below may be called where they are absent.
+// not slower than ggml's (docs/kernels.md). Nothing below may be called where they are absent.
 bool weight_kernels_are_fast();
 
 // The float values of one block of 32 or 256 columns as 8-bit quants and what else the tile holds
