@@ -326,6 +326,26 @@ def test_doctor_tells_what_fits():
     report = json.loads(done.stdout)
     assert done.returncode == 0 and report["problems"] == []
     assert report["machine"]["memory_available"] > 0 and report["machine"]["cpu_features"]
-    assert report["model"]["kv_bytes_per_cell"] == 23040  # 30 layers x 3 heads x 64 x 2 x f16
-    widest = report["model"]["fits"][0]
-    assert widest["tokens"] == 256 and widest["streams"] >= 8
+    model = report["model"]
+    assert model["kv_bytes_per_cell"] == 23040  # 30 layers x 3 heads x 64 x 2 x f16
+    assert model["context_cells"] == 16384
+    assert [fit["tokens"] for fit in model["fits"]] == [256, 1024, 4096]
+    for fit in model["fits"]:
+        assert fit["streams"] >= 1 and fit["limit"]
+
+
+def test_doctor_is_right_about_what_fits():
+    small = ["--ctx-size", 2048]
+    widest = json.loads(run("doctor", "--json", *small).stdout)["model"]["fits"][0]
+    think = ["think", *small, "--json", "How many streams fit?", "--topology"]
+    assert run(*think, f"{widest['streams']}x256").returncode == 0
+    assert_refused(run(*think, f"{widest['streams'] + 1}x256"), 1, widest["limit"])
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_doctor_names_a_context_that_memory_cannot_hold(flags):
+    done = run("doctor", "--ctx-size", 1 << 24, *flags)
+    assert done.returncode == 1 and done.stderr == ""
+    assert "16777216 cells" in done.stdout and "are free" in done.stdout
+    if flags:
+        assert len(json.loads(done.stdout)["problems"]) == 1

@@ -96,9 +96,6 @@ PlanNeeds plan_needs(const ThinkRequest& request, const ReasonOptions& options,
   return worst;
 }
 
-namespace {
-
-// Why the request cannot run as it is; empty when it can.
 std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
                    const Vocabulary& vocabulary, const PlanLimits& limits) {
   for (const Phase& phase : request.topology.phases)
@@ -121,6 +118,8 @@ std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
                        limits.positions);
   return "";
 }
+
+namespace {
 
 // One notch smaller: half the streams of the widest phase, then half the tokens of the longest.
 bool shrink(ThinkRequest& request) {
