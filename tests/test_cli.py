@@ -262,6 +262,15 @@ def test_an_output_that_cannot_be_written_is_an_error(tmp_path):
         assert done.returncode == 1 and str(path) in done.stderr
 
 
+def test_traces_that_cannot_be_kept_stop_the_server_before_it_serves(tmp_path):
+    path = tmp_path / "no" / "such" / "folder"
+    assert_refused(run("serve", "--port", 0, "--trace-file", path), 1, path)
+    (tmp_path / "file").touch()
+    assert_refused(run("serve", "--port", 0, "--data-dir", tmp_path / "file"), 1, tmp_path / "file")
+    assert Server("--data-dir", tmp_path / "new").stop() == 0
+    assert (tmp_path / "new" / "traces.jsonl").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_port_in_use_is_one_clear_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
