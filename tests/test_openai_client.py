@@ -363,6 +363,23 @@ BAD = [
         400,
         "tool_choice.function",
     ),
+    (
+        CHAT,
+        chat(
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"schema": {"type": "string", "minLength": 10**9}},
+            }
+        ),
+        400,
+        "response_format",
+    ),
+    (
+        CHAT,
+        {"messages": [{"role": "user", "content": "x", "name": 3}]},
+        400,
+        "messages[0].name",
+    ),
     (CHAT, chat(polyphon={"topology": "8x"}), 400, "polyphon.topology"),
     (CHAT, chat(polyphon={"topology": "32x900000"}), 400, "polyphon.topology"),
     (CHAT, chat(polyphon={"merge": "best"}), 400, "polyphon.merge"),

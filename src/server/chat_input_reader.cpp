@@ -62,13 +62,8 @@ void check_tool(const FieldReader& function, std::set<std::string>& names) {
     function.refuse("name", "must be 1 to 64 letters, digits, '_', '-' or '.'");
   if (!names.insert(name).second) function.refuse("name", "is '" + name + "' a second time");
   function.string("description");
-  const Json* parameters = function.object("parameters");
-  if (!parameters) return;
-  try {
-    grammar_of_schema(*parameters);
-  } catch (const Error& error) {
-    function.refuse("parameters", std::string("is no JSON schema: ") + error.what());
-  }
+  if (const Json* parameters = function.object("parameters"))
+    grammar_of_schema(*parameters, function.path("parameters"));
 }
 
 }  // namespace
@@ -89,6 +84,8 @@ Json read_messages(const FieldReader& fields) {
   for (size_t i = 0; i < messages->size(); ++i) {
     const FieldReader message((*messages)[i], fmt::format("{}[{}]", fields.path("messages"), i));
     read_role(message);
+    message.string("name");
+    message.string("tool_call_id");
     const Json* calls = message.array("tool_calls");
     if (calls) check_calls(message, *calls);
     const Json* content = message.find("content");
