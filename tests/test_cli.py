@@ -4,6 +4,7 @@ they should be, disks that are full, and keys pressed too early."""
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -277,6 +278,16 @@ def test_a_port_in_use_is_one_clear_line():
         taken.listen()
         port = taken.getsockname()[1]
         assert_refused(run("serve", "--port", port), 1, port)
+
+
+def test_threads_that_cannot_be_started_end_the_server(tmp_path):
+    config = tmp_path / "polyphon.toml"
+    config.write_text("[server]\nthreads = 4096\n")
+    limit = (4 << 30, 4 << 30)  # bytes of address space: not enough for so many stacks
+    done = run("serve", "--port", 0, "--config", config,
+               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit))  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and "4096 threads" in done.stderr
 
 
 def test_beyond_loopback_needs_a_key_or_a_word():

@@ -80,11 +80,11 @@ int serve(const ServeFlags& flags) {
   Server server(*reasoner, config.server);
   server.bind();
 
-  std::jthread stopper([&] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    if (signal == SIGTERM || signal == SIGINT)
-      std::cerr << "polyphon: stopping, running requests finish\n";
+  std::jthread stopper([&](const std::stop_token& ended) {
+    const timespec patience{0, 200'000'000};
+    while (sigtimedwait(&signals, nullptr, &patience) < 0)
+      if (ended.stop_requested()) return;  // the server could not serve
+    std::cerr << "polyphon: stopping, running requests finish\n";
     std::thread([&signals] {
       int again = 0;
       sigwait(&signals, &again);
