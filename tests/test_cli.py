@@ -199,6 +199,16 @@ def test_replay_matches(thought):
     assert report["match"] and report["matching"] == report["tokens"] > 500
 
 
+def test_traces_of_one_prompt_replay_side_by_side(tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    for merge in ("prefill", "vote"):
+        done = run("think", "--topology", "4x48", "--merge", merge, "--seed", 3, "--json", "--trace",
+                   trace, "--max-answer-tokens", 8, PROBLEM)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    replayed = run("replay", "--json", trace)
+    assert [json.loads(line)["match"] for line in replayed.stdout.splitlines()] == [True, True]
+
+
 def tampered(trace, change):
     recorded = json.loads(trace.read_text())
     change(recorded)
