@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 PROGRAM = Path(__file__).resolve().parent.parent / "build" / "release" / "polyphon"
@@ -39,7 +40,7 @@ def row(name, result):
 
 def main():
     model = sys.argv[1] if len(sys.argv) > 1 else "SmolLM2-135M"
-    print(f"{PROBLEM}\n", flush=True)
+    print(textwrap.fill(PROBLEM, 78) + "\n", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         parallel = think(model, f"{folder}/parallel", "8x96", show=True)
         print("\nThe same budget in one chain ...", flush=True)

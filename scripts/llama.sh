@@ -60,7 +60,7 @@ download() {
   file="$folder/llama_cpp_python-$version.tar.gz"
   mkdir -p "$folder"
   if ! echo "$sha256  $file" | sha256sum --check --status 2>/dev/null; then
-    "$cache/venv/bin/python" -m pip download --quiet --no-deps --no-binary :all: --require-hashes \
+    "$cache/venv/bin/python" -m pip download --quiet --no-deps --no-binary llama-cpp-python --require-hashes \
       --dest "$folder" --requirement "$pin" >"$work/download.log" 2>&1 ||
       fail "cannot download llama-cpp-python==$version from the package index; is there a network?" \
         "($(tail -n 1 "$work/download.log"))"

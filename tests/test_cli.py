@@ -4,6 +4,7 @@ they should be, disks that are full, and keys pressed too early."""
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -198,6 +199,16 @@ def test_replay_matches(thought):
     assert report["match"] and report["matching"] == report["tokens"] > 500
 
 
+def test_traces_of_one_prompt_replay_side_by_side(tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    for merge in ("prefill", "vote"):
+        done = run("think", "--topology", "4x48", "--merge", merge, "--seed", 3, "--json", "--trace",
+                   trace, "--max-answer-tokens", 8, PROBLEM)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    replayed = run("replay", "--json", trace)
+    assert [json.loads(line)["match"] for line in replayed.stdout.splitlines()] == [True, True]
+
+
 def tampered(trace, change):
     recorded = json.loads(trace.read_text())
     change(recorded)
@@ -262,12 +273,31 @@ def test_an_output_that_cannot_be_written_is_an_error(tmp_path):
         assert done.returncode == 1 and str(path) in done.stderr
 
 
+def test_traces_that_cannot_be_kept_stop_the_server_before_it_serves(tmp_path):
+    path = tmp_path / "no" / "such" / "folder"
+    assert_refused(run("serve", "--port", 0, "--trace-file", path), 1, path)
+    (tmp_path / "file").touch()
+    assert_refused(run("serve", "--port", 0, "--data-dir", tmp_path / "file"), 1, tmp_path / "file")
+    assert Server("--data-dir", tmp_path / "new").stop() == 0
+    assert (tmp_path / "new" / "traces.jsonl").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_port_in_use_is_one_clear_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         assert_refused(run("serve", "--port", port), 1, port)
+
+
+def test_threads_that_cannot_be_started_end_the_server(tmp_path):
+    config = tmp_path / "polyphon.toml"
+    config.write_text("[server]\nthreads = 4096\n")
+    limit = (4 << 30, 4 << 30)  # bytes of address space: not enough for so many stacks
+    done = run("serve", "--port", 0, "--config", config,
+               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit))  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and "4096 threads" in done.stderr
 
 
 def test_beyond_loopback_needs_a_key_or_a_word():
@@ -326,6 +356,26 @@ def test_doctor_tells_what_fits():
     report = json.loads(done.stdout)
     assert done.returncode == 0 and report["problems"] == []
     assert report["machine"]["memory_available"] > 0 and report["machine"]["cpu_features"]
-    assert report["model"]["kv_bytes_per_cell"] == 23040  # 30 layers x 3 heads x 64 x 2 x f16
-    widest = report["model"]["fits"][0]
-    assert widest["tokens"] == 256 and widest["streams"] >= 8
+    model = report["model"]
+    assert model["kv_bytes_per_cell"] == 23040  # 30 layers x 3 heads x 64 x 2 x f16
+    assert model["context_cells"] == 16384
+    assert [fit["tokens"] for fit in model["fits"]] == [256, 1024, 4096]
+    for fit in model["fits"]:
+        assert fit["streams"] >= 1 and fit["limit"]
+
+
+def test_doctor_is_right_about_what_fits():
+    small = ["--ctx-size", 2048]
+    widest = json.loads(run("doctor", "--json", *small).stdout)["model"]["fits"][0]
+    think = ["think", *small, "--json", "How many streams fit?", "--topology"]
+    assert run(*think, f"{widest['streams']}x256").returncode == 0
+    assert_refused(run(*think, f"{widest['streams'] + 1}x256"), 1, widest["limit"])
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_doctor_names_a_context_that_memory_cannot_hold(flags):
+    done = run("doctor", "--ctx-size", 1 << 24, *flags)
+    assert done.returncode == 1 and done.stderr == ""
+    assert "16777216 cells" in done.stdout and "are free" in done.stdout
+    if flags:
+        assert len(json.loads(done.stdout)["problems"]) == 1

@@ -184,25 +184,19 @@ def test_tls_with_a_certificate_of_ones_own(tmp_path):
         assert server.stop() == 0
 
 
-def test_the_model_has_the_names_it_was_given():
-    server = Server("--alias", "think-small,default")
+@pytest.mark.parametrize("by", ["flag", "config"])
+def test_the_model_has_the_names_it_was_given(by, tmp_path):
+    config = tmp_path / "polyphon.toml"
+    config.write_text('[server]\nserved_name = "think-small"\naliases = ["default"]\n')
+    server = Server(*(["--alias", "think-small,default"] if by == "flag" else ["--config", config]))
     try:
         names = [model["id"] for model in httpx.get(server.url + "/v1/models").json()["data"]]
         assert names == ["think-small", "default"]
+        assert httpx.get(server.url + "/v1/models/default").json()["id"] == "default"
         for name, status in [("default", 200), ("think-small", 200), ("other", 404)]:
             body = {"messages": HELLO, "max_tokens": 1, "model": name}
-            assert httpx.post(server.url + CHAT, json=body, timeout=60).status_code == status
+            reply = httpx.post(server.url + CHAT, json=body, timeout=60)
+            assert reply.status_code == status
+            assert reply.json().get("model", name) == name
     finally:
         assert server.stop() == 0
-
-
-def test_only_the_tool_that_is_named_is_called(server):
-    tools = [
-        {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
-        for name in ("add", "subtract")
-    ]
-    body = {"messages": PROBLEM, "tools": tools, "max_tokens": 60}
-    for name in ("add", "subtract"):
-        body["tool_choice"] = {"type": "function", "function": {"name": name}}
-        message = httpx.post(server.url + CHAT, json=body, timeout=60).json()["choices"][0]["message"]
-        assert [call["function"]["name"] for call in message["tool_calls"]] == [name]

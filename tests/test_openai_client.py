@@ -161,6 +161,31 @@ def test_a_tool_is_called(client):
     assert after.choices[0].message.role == "assistant"
 
 
+@pytest.mark.parametrize("name", ["get_weather", "get_time"])
+def test_only_the_tool_that_is_named_is_called(client, name):
+    time_of = {"name": "get_time", "parameters": {"type": "object"}}
+    tools = [WEATHER, {"type": "function", "function": time_of}]
+    question = "What is the weather in Paris?"
+    answer = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": question}],
+        tools=tools,
+        tool_choice={"type": "function", "function": {"name": name}},
+        max_tokens=200,
+        temperature=0,
+    )
+    assert [call.function.name for call in answer.choices[0].message.tool_calls] == [name]
+    response = client.responses.create(
+        model=MODEL,
+        input=question,
+        tools=[{"type": "function", "strict": False, **tool["function"]} for tool in tools],
+        tool_choice={"type": "function", "name": name},
+        max_output_tokens=200,
+        temperature=0,
+    )
+    assert [item.name for item in response.output if item.type == "function_call"] == [name]
+
+
 def test_thinking_in_streams(client):
     answer = client.chat.completions.create(
         model=MODEL,
@@ -337,6 +362,23 @@ BAD = [
         chat(tools=[WEATHER], tool_choice={"type": "function", "function": {"name": "no"}}),
         400,
         "tool_choice.function",
+    ),
+    (
+        CHAT,
+        chat(
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"schema": {"type": "string", "minLength": 10**9}},
+            }
+        ),
+        400,
+        "response_format",
+    ),
+    (
+        CHAT,
+        {"messages": [{"role": "user", "content": "x", "name": 3}]},
+        400,
+        "messages[0].name",
     ),
     (CHAT, chat(polyphon={"topology": "8x"}), 400, "polyphon.topology"),
     (CHAT, chat(polyphon={"topology": "32x900000"}), 400, "polyphon.topology"),

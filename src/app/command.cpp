@@ -1,5 +1,8 @@
 #include "app/command.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -34,6 +37,14 @@ Config ModelFlags::config() const {
 }
 
 std::string version_text() { return "polyphon " POLYPHON_VERSION; }
+
+void prepare_trace_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (file < 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                "cannot write traces to " + path + ": " + std::strerror(errno));
+  ::close(file);
+}
 
 void print_out(const std::string& text) {
   const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();

@@ -39,6 +39,10 @@ struct ModelFlags {
 // "polyphon 0.1.0"
 std::string version_text();
 
+// Makes the trace file, for its owner only, unless it is there: one that cannot be written is known
+// before anything is computed. Throws Error{kInvalidArgument}.
+void prepare_trace_file(const std::string& path);
+
 // Writes to standard output and sees that it arrived. Throws Error{kInternal} when it cannot (a
 // full disk, a closed pipe).
 void print_out(const std::string& text);

@@ -2,28 +2,16 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "app/command.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
 #include "base/error.h"
+#include "model/available_memory.h"
 
 namespace polyphon {
 namespace {
-
-constexpr double kGiB = 1 << 30;
-
-uint64_t available_memory() {
-  std::ifstream meminfo("/proc/meminfo");
-  for (std::string key; meminfo >> key;) {
-    uint64_t kib = 0;
-    if (key == "MemAvailable:" && meminfo >> kib) return kib * 1024;
-    meminfo.ignore(256, '\n');
-  }
-  return 0;
-}
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -49,15 +37,74 @@ Json machine_report(const ComputeInfo& compute) {
       {"devices", std::move(devices)}};
 }
 
-// How many streams of each length fit into the memory that is left beside the weights.
-Json fits(uint64_t memory, int64_t bytes_per_cell) {
+// How many streams of each length one request may have, beside a short prompt and an answer, and
+// why not one more.
+Json fits(const Reasoner& reasoner) {
   Json table = Json::array();
   for (const int length : {256, 1024, 4096}) {
-    const int64_t cells = static_cast<int64_t>(memory) / std::max<int64_t>(1, bytes_per_cell);
-    table.push_back(
-        {{"tokens", length}, {"streams", std::clamp<int64_t>((cells - 1024) / length, 0, 64)}});
+    ThinkInput input;
+    input.chat.messages = {{{"role", "user"}, {"content", "How many streams fit?"}}};
+    input.merge = reasoner.options().merge;
+    input.workspace = reasoner.options().workspace.defaults;
+    input.max_answer_tokens = reasoner.options().max_answer_tokens;
+    int streams = 0;
+    std::string limit;
+    while (limit.empty()) {
+      input.topology = {{{streams + 1, length}}};
+      limit = reasoner.misfit(input);
+      if (limit.empty()) ++streams;
+    }
+    table.push_back({{"tokens", length}, {"streams", streams}, {"limit", limit}});
   }
   return table;
+}
+
+Json model_report(Reasoner& reasoner) {
+  const ModelInfo& info = reasoner.model().info();
+  const Engine& engine = reasoner.engine();
+  return {{"name", info.name},
+          {"path", info.path},
+          {"description", info.description},
+          {"weights_bytes", info.size_bytes},
+          {"trained_context", info.trained_context},
+          {"context_cells", engine.capacity_cells()},
+          {"kv_bytes_per_cell", engine.bytes_per_cell()},
+          {"memory_left", available_memory()},
+          {"thinks_in_streams", info.supports_views},
+          {"fits", info.supports_views ? fits(reasoner) : Json::array()}};
+}
+
+std::string text_of(const Json& report) {
+  const Json& machine = report["machine"];
+  std::string text = fmt::format(
+      "llama.cpp  {}\nCPU        {} kernels, {} threads: {}\nmemory     {} available\n"
+      "disk       {} available for models\n",
+      machine["llama_cpp"].get<std::string>(), machine["cpu_variant"].get<std::string>(),
+      machine["threads"].get<int>(), joined(machine["cpu_features"]),
+      memory_text(machine["memory_available"]), memory_text(machine["disk_available"]));
+  for (const Json& device : machine["devices"])
+    text += fmt::format("device     {} ({}){}\n", device["name"].get<std::string>(),
+                        device["description"].get<std::string>(),
+                        device["accelerator"].get<bool>() ? ", accelerator" : "");
+  if (report.contains("model")) {
+    const Json& model = report["model"];
+    const auto cells = model["context_cells"].get<uint64_t>();
+    text += fmt::format(
+        "model      {} ({}), weights {}, trained for {} tokens\n"
+        "context    {} KV cells of {} bytes: {}; beside it {} are left\n",
+        model["name"].get<std::string>(), model["description"].get<std::string>(),
+        memory_text(model["weights_bytes"]), model["trained_context"].get<int>(), cells,
+        model["kv_bytes_per_cell"].get<int64_t>(),
+        memory_text(cells * model["kv_bytes_per_cell"].get<uint64_t>()),
+        memory_text(model["memory_left"]));
+    for (const Json& fit : model["fits"])
+      text += fmt::format("fits       {} streams of {} tokens (one more: {})\n",
+                          fit["streams"].get<int>(), fit["tokens"].get<int>(),
+                          fit["limit"].get<std::string>());
+  }
+  for (const Json& problem : report["problems"])
+    text += "problem    " + problem.get<std::string>() + "\n";
+  return report["problems"].empty() ? text + "no problem found\n" : text;
 }
 
 int doctor(const ModelFlags& flags, bool json) {
@@ -68,63 +115,16 @@ int doctor(const ModelFlags& flags, bool json) {
     problems.push_back(
         "libggml found no CPU backend beside its own library: build again (make build)");
   try {
-    ModelOptions options = config.model_options;
-    options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
-    const auto model = load_language_model(options);
-    DecoderOptions small = config.decoder;
-    small.context_cells = 256;
-    const int64_t per_cell = model->make_decoder(small)->bytes_per_cell();
-    const uint64_t memory = report["machine"]["memory_available"];
-    const ModelInfo& info = model->info();
-    report["model"] = {{"name", info.name},
-                       {"path", info.path},
-                       {"description", info.description},
-                       {"weights_bytes", info.size_bytes},
-                       {"kv_bytes_per_cell", per_cell},
-                       {"trained_context", info.trained_context},
-                       {"thinks_in_streams", info.supports_views},
-                       {"fits", fits(memory, per_cell)}};
+    const auto reasoner = load_reasoner(config);
+    report["model"] = model_report(*reasoner);
+    const ModelInfo& info = reasoner->model().info();
     if (!info.supports_views)
       problems.push_back("streams, merging and the prefix cache are off: " + info.views_reason);
-    const double cache = static_cast<double>(per_cell) * config.decoder.context_cells;
-    if (cache > static_cast<double>(memory))
-      problems.push_back(fmt::format("a context of {} cells takes {:.1f} GiB, but {:.1f} are free",
-                                     config.decoder.context_cells, cache / kGiB,
-                                     static_cast<double>(memory) / kGiB));
   } catch (const Error& error) {
     problems.push_back(error.what());
   }
   report["problems"] = problems;
-  if (json) {
-    print_out(report.dump(2) + "\n");
-    return problems.empty() ? 0 : 1;
-  }
-  const Json& machine = report["machine"];
-  std::string text = fmt::format(
-      "llama.cpp  {}\nCPU        {} kernels, {} threads: {}\nmemory     {:.1f} GiB available\n"
-      "disk       {:.1f} GiB available for models\n",
-      machine["llama_cpp"].get<std::string>(), machine["cpu_variant"].get<std::string>(),
-      machine["threads"].get<int>(), joined(machine["cpu_features"]),
-      machine["memory_available"].get<double>() / kGiB,
-      machine["disk_available"].get<double>() / kGiB);
-  for (const Json& device : machine["devices"])
-    text += fmt::format("device     {} ({}){}\n", device["name"].get<std::string>(),
-                        device["description"].get<std::string>(),
-                        device["accelerator"].get<bool>() ? ", accelerator" : "");
-  if (report.contains("model")) {
-    const Json& model = report["model"];
-    text += fmt::format(
-        "model      {} ({}), weights {:.2f} GiB, {} bytes of KV a token, trained for {}\n",
-        model["name"].get<std::string>(), model["description"].get<std::string>(),
-        model["weights_bytes"].get<double>() / kGiB, model["kv_bytes_per_cell"].get<int64_t>(),
-        model["trained_context"].get<int>());
-    for (const Json& fit : model["fits"])
-      text += fmt::format("fits       {} streams of {} tokens\n", fit["streams"].get<int>(),
-                          fit["tokens"].get<int>());
-  }
-  for (const Json& problem : problems) text += "problem    " + problem.get<std::string>() + "\n";
-  if (problems.empty()) text += "no problem found\n";
-  print_out(text);
+  print_out(json ? report.dump(2) + "\n" : text_of(report));
   return problems.empty() ? 0 : 1;
 }
 

@@ -50,8 +50,11 @@ Config effective_config(const ServeFlags& flags) {
   if (!flags.tls_certificate.empty()) server.tls_certificate = flags.tls_certificate;
   if (!flags.tls_key.empty()) server.tls_key = flags.tls_key;
   server.allow_unauthenticated = server.allow_unauthenticated || flags.allow_unauthenticated;
-  if (!flags.data_dir.empty() && server.trace_path.empty())
+  if (!flags.data_dir.empty() && server.trace_path.empty()) {
+    std::error_code ignored;  // the trace file says why
+    std::filesystem::create_directories(flags.data_dir, ignored);
     server.trace_path = flags.data_dir + "/traces.jsonl";
+  }
   if (!flags.aliases.empty()) {
     server.served_name = flags.aliases.front();
     server.aliases.assign(flags.aliases.begin() + 1, flags.aliases.end());
@@ -72,15 +75,16 @@ int serve(const ServeFlags& flags) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   const Config config = effective_config(flags);
+  if (!config.server.trace_path.empty()) prepare_trace_file(config.server.trace_path);
   auto reasoner = load_reasoner(config);
   Server server(*reasoner, config.server);
   server.bind();
 
-  std::jthread stopper([&] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    if (signal == SIGTERM || signal == SIGINT)
-      std::cerr << "polyphon: stopping, running requests finish\n";
+  std::jthread stopper([&](const std::stop_token& ended) {
+    const timespec patience{0, 200'000'000};
+    while (sigtimedwait(&signals, nullptr, &patience) < 0)
+      if (ended.stop_requested()) return;  // the server could not serve
+    std::cerr << "polyphon: stopping, running requests finish\n";
     std::thread([&signals] {
       int again = 0;
       sigwait(&signals, &again);

@@ -141,6 +141,7 @@ int think(ThinkFlags& flags) {
   validate(input.workspace, config.reason.workspace);
   if (flags.model.context_cells == 0 && flags.model.config_path.empty())
     config.decoder.context_cells = cells_for(input, config);
+  if (!flags.trace_path.empty()) prepare_trace_file(flags.trace_path);
   auto reasoner = load_reasoner(config);
   ThinkReporter report(flags.json);
   SessionTicket ticket = reasoner->think(input, {});

@@ -14,38 +14,59 @@ constexpr int kNarrowestColumn = 24;
 
 bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
-// Exactly `columns` wide: cut or filled up.
-std::string fit(const std::string& text, int columns) {
-  std::string result;
-  int used = 0;
-  for (char byte : text) {
-    if (starts_character(byte) && used++ == columns) return result;
-    result += byte;
-  }
-  return result + std::string(static_cast<size_t>(columns - std::min(used, columns)), ' ');
+int columns_of(const std::string& text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), starts_character));
 }
 
+std::string cut(const std::string& text, int columns) {
+  int used = 0;
+  for (size_t i = 0; i < text.size(); ++i)
+    if (starts_character(text[i]) && used++ == columns) return text.substr(0, i);
+  return text;
+}
+
+// Exactly `columns` wide: cut or filled up.
+std::string fit(const std::string& text, int columns) {
+  std::string result = cut(text, columns);
+  return result + std::string(static_cast<size_t>(columns - columns_of(result)), ' ');
+}
+
+// Broken between words, or within one that is longer than a line; without empty lines.
 std::vector<std::string> wrap(const std::string& text, int columns) {
   std::vector<std::string> lines(1);
   int used = 0;
   for (char byte : text) {
     const unsigned char code = static_cast<unsigned char>(byte);
     if (byte == '\n' || (starts_character(byte) && used == columns)) {
-      lines.emplace_back();
-      used = 0;
+      const size_t space =
+          byte == '\n' || byte == ' ' ? std::string::npos : lines.back().rfind(' ');
+      std::string carried;
+      if (space != std::string::npos) {
+        carried = lines.back().substr(space + 1);
+        lines.back().resize(space);
+      }
+      if (!lines.back().empty()) lines.emplace_back();
+      lines.back() = carried;
+      used = columns_of(carried);
     }
-    if (byte == '\n') continue;
+    if (byte == '\n' || (byte == ' ' && used == 0)) continue;
     if (starts_character(byte)) ++used;
     lines.back() += code < 0x20 || code == 0x7F ? ' ' : byte;
   }
   return lines;
 }
 
+// Where it is too long, the strategy's name gives way to the figures.
+std::string title(const StreamView& stream, int columns) {
+  const std::string end = fmt::format(
+      " · {}{}", stream.tokens, stream.finish_reason.empty() ? "" : " · " + stream.finish_reason);
+  return cut(fmt::format("{} {}", stream.id, stream.strategy),
+             std::max(1, columns - columns_of(end))) +
+         end;
+}
+
 std::vector<std::string> box(const StreamView& stream, int columns, int height) {
-  std::vector<std::string> lines{
-      fit(fmt::format("{} {} · {}{}", stream.id, stream.strategy, stream.tokens,
-                      stream.finish_reason.empty() ? "" : " · " + stream.finish_reason),
-          columns)};
+  std::vector<std::string> lines{fit(title(stream, columns), columns)};
   const std::vector<std::string> text = wrap(stream.text, columns);
   const int shown = std::min(height - 1, static_cast<int>(text.size()));
   for (int i = 0; i < height - 1; ++i)

@@ -45,6 +45,27 @@ TEST(ThinkView, SaysHowAStreamEnded) {
   EXPECT_NE(layout_streams(view, 80, 6)[0].find("agreement"), std::string::npos);
 }
 
+TEST(ThinkView, ANarrowBoxStillSaysHowItEnded) {
+  auto view = streams(3);
+  view[2].strategy = "devils_advocate";
+  view[2].finish_reason = "length";
+  EXPECT_NE(layout_streams(view, 80, 6)[0].find("2 devils_ad · 7 · length"), std::string::npos);
+}
+
+TEST(ThinkView, BreaksBetweenWords) {
+  auto view = streams(1);
+  view[0].text = "alpha beta gamma delta\n\nomega";
+  const auto lines = layout_streams(view, 24, 6);
+  const auto line = [](std::string text) { return text + std::string(24 - text.size(), ' '); };
+  EXPECT_EQ(lines[1], line("alpha beta gamma delta"));
+  EXPECT_EQ(lines[2], line("omega"));
+  view[0].text = "alpha beta gamma deltas omega";
+  EXPECT_EQ(layout_streams(view, 24, 6)[1], line("alpha beta gamma deltas"));
+  view[0].text = "alpha beta gamma deltoid";
+  EXPECT_EQ(layout_streams(view, 20, 6)[1].substr(0, 16), "alpha beta gamma");
+  EXPECT_EQ(layout_streams(view, 20, 6)[2].substr(0, 7), "deltoid");
+}
+
 TEST(ThinkView, ControlCharactersDoNotReachTheTerminal) {
   auto view = streams(1);
   view[0].text = "\x1b[2J\x07 evil";

@@ -54,6 +54,7 @@ struct GrammarSpec {
   bool lazy = false;  // applies only from the first trigger on
   std::vector<Trigger> triggers;
   std::string generation_prompt;  // text the template has already opened; fed to the grammar first
+  std::string field = "grammar";  // of the request that asks for it, for errors
 
   bool empty() const { return gbnf.empty(); }
 };

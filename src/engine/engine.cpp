@@ -94,6 +94,7 @@ class Engine::Loop {
   mutable std::mutex mutex_;
   std::condition_variable_any wake_;  // something was submitted, or draining is over
   WaitingQueue waiting_;              // guarded by mutex_
+  int64_t submitted_ = 0;             // guarded by mutex_
   bool draining_ = false;             // guarded by mutex_
   EngineStatus published_;            // guarded by mutex_
 
@@ -107,6 +108,8 @@ void Engine::Loop::submit(WaitingSession waiting) {
     if (waiting_.size() >= options_.max_waiting)
       throw Error(ErrorCode::kOverloaded,
                   fmt::format("{} requests are waiting already; try again later", waiting_.size()));
+    waiting.number = ++submitted_;
+    waiting.submitted = clock_.now();
     waiting_.push(std::move(waiting));
     ++published_.sessions_waiting;
   }
@@ -115,7 +118,16 @@ void Engine::Loop::submit(WaitingSession waiting) {
 
 EngineStatus Engine::Loop::status() const {
   std::lock_guard lock(mutex_);
-  return published_;
+  EngineStatus status = published_;
+  waiting_.for_each([&](const WaitingSession& waiting) {
+    SessionStatus& session = status.sessions.emplace_back();
+    session.number = waiting.number;
+    session.waiting = true;
+    session.age_ms = milliseconds_between(waiting.submitted, clock_.now());
+    session.prompt_tokens = static_cast<int>(waiting.session->prompt().size());
+    session.cells_reserved = waiting.session->needs().cells;
+  });
+  return status;
 }
 
 bool Engine::Loop::drain(std::chrono::milliseconds timeout) {
@@ -192,11 +204,11 @@ void Engine::Loop::admit() {
       if (!front || !make_room(*front)) return;
       next = waiting_.pop_front();
     }
-    auto live = std::make_unique<LiveSession>(std::move(next.session), std::move(next.terms),
-                                              cache_, prefixes_, clock_);
+    auto live = std::make_unique<LiveSession>(std::move(next), cache_, prefixes_, clock_);
     live->session().start(*live);
     counts_.prompt_tokens_cached += live->cached_prompt_tokens();
     live_.push_back(std::move(live));
+    publish_status();  // before its first step, which may be long
   }
 }
 
@@ -314,8 +326,11 @@ void Engine::Loop::publish_status() {
   std::erase_if(live_, [](const auto& live) { return live->session().finished(); });
   counts_.sessions_live = static_cast<int>(live_.size());
   counts_.sequences_decoding = 0;
-  for (const auto& live : live_)
+  counts_.sessions.clear();
+  for (const auto& live : live_) {
     counts_.sequences_decoding += static_cast<int>(live->pending().size());
+    counts_.sessions.push_back(live->status());
+  }
   counts_.cells_capacity = decoder_->capacity_cells();
   counts_.cells_used = cache_.used_cells();
   counts_.prefixes_cached = prefixes_.size();

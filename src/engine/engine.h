@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "engine/session.h"
@@ -32,6 +33,21 @@ struct SessionTerms {
   std::shared_ptr<std::atomic<bool>> cancelled;  // may be null
 };
 
+// What a session is at, without a word of its text.
+struct SessionStatus {
+  int64_t number = 0;    // 1, 2, ... in order of arrival
+  bool waiting = false;  // for its tenant's turn or for cells; else live
+  double age_ms = 0;     // since submit()
+  int prompt_tokens = 0;
+  int prompt_tokens_cached = 0;   // of these, spared by the prefix cache
+  int prompt_tokens_decoded = 0;  // of these, decoded so far
+  int tokens_sampled = 0;         // over all its sequences
+  int sequences = 0;              // views it holds
+  int sequences_sampling = 0;     // of these, that sample a token a step: its live streams
+  int cells_reserved = 0;         // what it may use at most
+  int cells_used = 0;
+};
+
 // Counts since start, and gauges of now.
 struct EngineStatus {
   int sessions_live = 0;
@@ -50,6 +66,7 @@ struct EngineStatus {
   double sample_seconds = 0;
   int64_t sessions_cancelled = 0;
   int64_t sessions_failed = 0;
+  std::vector<SessionStatus> sessions;  // live ones, then those that wait
 };
 
 class Engine {

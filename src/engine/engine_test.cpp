@@ -68,8 +68,9 @@ Tokens tokens_of(const std::string& text) { return Tokens(text.begin(), text.end
 
 class EngineTest : public ::testing::Test {
  protected:
-  void start(FakeDecoder::Options sizes = {}, EngineOptions options = {}) {
-    auto decoder = std::make_unique<FakeDecoder>(sizes);
+  void start(FakeDecoder::Options sizes = {}, EngineOptions options = {},
+             FakeDecoder::Script script = {}) {
+    auto decoder = std::make_unique<FakeDecoder>(sizes, std::move(script));
     decoder_ = decoder.get();
     engine_ = std::make_unique<Engine>(std::move(decoder), options, kClock);
   }
@@ -240,6 +241,47 @@ TEST_F(EngineTest, TheTraceHoldsEveryTokenWithItsPositionAndStep) {
   EXPECT_EQ(trace.spans[1].owner, "answer");
   EXPECT_EQ(trace.spans[1].begin, 6);
   EXPECT_EQ(trace.spans[1].steps, (std::vector<Step>{1, 2, 3}));  // the last is never decoded
+}
+
+TEST_F(EngineTest, EachSessionHasItsFigures) {
+  // The fourth choice of a token is held up; what was published before it stays.
+  std::promise<void> reached, go_on;
+  FakeDecoder::Options sizes;
+  sizes.capacity_cells = 300;
+  start(sizes, {}, [&, calls = 0](const FakeRow&, std::span<float> logits) mutable {
+    logits['a'] = 1;
+    if (++calls != 4) return;
+    reached.set_value();
+    go_on.get_future().wait();
+  });
+  SessionTerms other;
+  other.tenant = "other";
+  auto runs = run("a prompt", 200);
+  reached.get_future().wait();
+  auto waits = run("waits for cells", 150, other);
+  const std::vector<SessionStatus> sessions = engine_->status().sessions;
+  go_on.set_value();
+  ASSERT_EQ(sessions.size(), 2u);
+  EXPECT_EQ(sessions[0].number, 1);
+  EXPECT_FALSE(sessions[0].waiting);
+  EXPECT_EQ(sessions[0].prompt_tokens, 8);
+  EXPECT_EQ(sessions[0].prompt_tokens_decoded, 8);
+  EXPECT_EQ(sessions[0].prompt_tokens_cached, 0);
+  EXPECT_EQ(sessions[0].tokens_sampled, 3);
+  EXPECT_EQ(sessions[0].sequences, 1);
+  EXPECT_EQ(sessions[0].sequences_sampling, 1);
+  EXPECT_EQ(sessions[0].cells_reserved, 209);
+  EXPECT_EQ(sessions[0].cells_used, 10);  // the third choice is not decoded yet
+  EXPECT_EQ(sessions[1].number, 2);
+  EXPECT_TRUE(sessions[1].waiting);
+  EXPECT_EQ(sessions[1].prompt_tokens, 15);
+  EXPECT_EQ(sessions[1].cells_reserved, 166);
+  EXPECT_EQ(sessions[1].tokens_sampled, 0);
+  EXPECT_GE(sessions[0].age_ms, sessions[1].age_ms);
+  EXPECT_EQ(wait(runs).text.size(), 200u);
+  EXPECT_EQ(wait(waits).text.size(), 150u);
+  idle();
+  EXPECT_TRUE(engine_->status().sessions.empty());
 }
 
 TEST_F(EngineTest, InteractiveSessionsGoFirst) {

@@ -7,10 +7,12 @@
 
 namespace polyphon {
 
-LiveSession::LiveSession(std::unique_ptr<Session> session, SessionTerms terms, KvCache& cache,
-                         PrefixCache& prefixes, const Clock& clock)
-    : session_(std::move(session)),
-      terms_(std::move(terms)),
+LiveSession::LiveSession(WaitingSession admitted, KvCache& cache, PrefixCache& prefixes,
+                         const Clock& clock)
+    : session_(std::move(admitted.session)),
+      terms_(std::move(admitted.terms)),
+      number_(admitted.number),
+      submitted_(admitted.submitted),
       cache_(cache),
       prefixes_(prefixes),
       clock_(clock),
@@ -201,6 +203,7 @@ void LiveSession::deliver(SequenceNumber sequence, const SampledToken& token,
     if (!no_finite_logit_) session_->on_token(sequence, token);
     return;
   }
+  ++tokens_sampled_;
   const TraceSpan& span = trace_.spans[to.generation_span];
   const auto span_end = span.begin + static_cast<Position>(span.tokens.size());
   if (!span.tokens.empty() && to.next != span_end)  // something was fed in between
@@ -218,6 +221,24 @@ const char* LiveSession::fault() const {
       !session_->finished() && std::all_of(sequences_.begin(), sequences_.end(),
                                            [](const Sequence& s) { return s.waiting.empty(); });
   return stalled ? "the session was left with nothing to decode" : nullptr;
+}
+
+SessionStatus LiveSession::status() const {
+  SessionStatus status;
+  status.number = number_;
+  status.age_ms = milliseconds_between(submitted_, clock_.now());
+  status.prompt_tokens = static_cast<int>(session_->prompt().size());
+  status.prompt_tokens_cached = cached_prompt_tokens_;
+  status.prompt_tokens_decoded =
+      static_cast<int>(std::min(prompt_line_.size(), prompt_size_)) - cached_prompt_tokens_;
+  status.tokens_sampled = tokens_sampled_;
+  status.sequences = open_sequences_;
+  status.sequences_sampling =
+      static_cast<int>(std::count_if(sequences_.begin(), sequences_.end(),
+                                     [](const Sequence& s) { return s.sampler != nullptr; }));
+  status.cells_reserved = needs_.cells;
+  status.cells_used = cells_used_;
+  return status;
 }
 
 int LiveSession::cells_outstanding() const { return std::max(0, needs_.cells - cells_used_); }

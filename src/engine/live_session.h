@@ -11,13 +11,13 @@
 #include "engine/kv_cache.h"
 #include "engine/prefix_cache.h"
 #include "engine/session.h"
+#include "engine/waiting_queue.h"
 
 namespace polyphon {
 
 class LiveSession final : public SessionViews {
  public:
-  LiveSession(std::unique_ptr<Session> session, SessionTerms terms, KvCache& cache,
-              PrefixCache& prefixes, const Clock& clock);
+  LiveSession(WaitingSession admitted, KvCache& cache, PrefixCache& prefixes, const Clock& clock);
   // Drops all views; the prompt's line of tokens goes to the prefix cache first.
   ~LiveSession() override;
 
@@ -65,6 +65,7 @@ class LiveSession final : public SessionViews {
   // Cells and ids set aside and not yet used.
   int cells_outstanding() const;
   int sequences_outstanding() const;
+  SessionStatus status() const;
   // Why the engine must end the session, or null.
   const char* fault() const;
 
@@ -94,6 +95,8 @@ class LiveSession final : public SessionViews {
 
   std::unique_ptr<Session> session_;
   SessionTerms terms_;
+  const int64_t number_;
+  const TimePoint submitted_;
   KvCache& cache_;
   PrefixCache& prefixes_;
   const Clock& clock_;
@@ -101,6 +104,7 @@ class LiveSession final : public SessionViews {
   std::vector<Sequence> sequences_;
   int open_sequences_ = 0;
   int cells_used_ = 0;  // decoded by this session or joined from the prefix cache
+  int tokens_sampled_ = 0;
   bool no_finite_logit_ = false;
   Step step_ = 0;
   Trace trace_;

@@ -56,4 +56,10 @@ std::vector<WaitingSession> WaitingQueue::remove_if(
   return removed;
 }
 
+void WaitingQueue::for_each(const std::function<void(const WaitingSession&)>& see) const {
+  for (const Class* from : {&interactive_, &background_})
+    for (const auto& [tenant, queue] : from->tenants)
+      for (const WaitingSession& waiting : queue) see(waiting);
+}
+
 }  // namespace polyphon

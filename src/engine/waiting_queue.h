@@ -17,6 +17,8 @@ namespace polyphon {
 struct WaitingSession {
   std::unique_ptr<Session> session;
   SessionTerms terms;
+  int64_t number = 0;
+  TimePoint submitted{};
 };
 
 class WaitingQueue {
@@ -30,6 +32,8 @@ class WaitingQueue {
 
   // Takes out what `gone` holds for.
   std::vector<WaitingSession> remove_if(const std::function<bool(const WaitingSession&)>& gone);
+
+  void for_each(const std::function<void(const WaitingSession&)>& see) const;
 
   int size() const { return size_; }
 

@@ -67,7 +67,7 @@ class ChatTemplate {
   virtual std::string source() const = 0;  // the template's own text, for /props
 };
 
-// GBNF for a JSON schema. Throws Error{kInvalidArgument, field "response_format"}.
-std::string grammar_of_schema(const Json& schema);
+// GBNF for a JSON schema. Throws Error{kInvalidArgument} of the request's `field`.
+std::string grammar_of_schema(const Json& schema, const std::string& field);
 
 }  // namespace polyphon

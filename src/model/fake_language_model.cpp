@@ -52,6 +52,7 @@ class ChatMl final : public ChatTemplate {
  public:
   ChatPrompt render(const ChatInput& input) const override {
     ChatPrompt prompt;
+    if (!input.tools.is_null()) prompt.text = input.tool_choice + input.tools.dump() + "\n";
     for (const Json& message : input.messages)
       prompt.text += "<|im_start|>" + message.at("role").get<std::string>() + "\n" +
                      message.at("content").get<std::string>() + "<|im_end|>\n";

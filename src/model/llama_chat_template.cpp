@@ -19,18 +19,20 @@ namespace {
 
 // Runs `body`, turning what llama.cpp's `common` throws into an error of the field.
 template <typename Body>
-auto as_field_error(const char* field, Body body) {
+auto as_field_error(const std::string& field, Body body) {
   try {
     return body();
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, std::string(field) + ": " + error.what(), field);
+    std::string why = error.what();
+    std::replace(why.begin(), why.end(), '\n', ' ');
+    throw Error(ErrorCode::kInvalidArgument, field + ": " + why, field);
   }
 }
 
 // Between their JSON type and ours goes text: neither leaves its side.
-common_json to_common(const Json& json, const char* field) {
+common_json to_common(const Json& json, const std::string& field) {
   check_json_nesting(json, field);
   return common_json::parse(json.dump());
 }
@@ -141,10 +143,11 @@ class LlamaChatTemplate final : public ChatTemplate {
     prompt.stops = params.additional_stops;
     prompt.parser = std::make_shared<LlamaMessageParser>(params);
     prompt.grammar = to_grammar(params);
+    prompt.grammar.field = has_tools(input) ? "tools" : "response_format";
     if (has_tools(input))
       prompt.grammar.gbnf = as_strict_as_asked(std::move(prompt.grammar.gbnf), input);
     if (!input.grammar.empty())  // the caller's own, which `common` forgets on some templates
-      prompt.grammar = GrammarSpec{input.grammar, false, {}, ""};
+      prompt.grammar = GrammarSpec{input.grammar};
     return prompt;
   }
 
@@ -185,7 +188,7 @@ class LlamaChatTemplate final : public ChatTemplate {
     inputs.reasoning_format = COMMON_REASONING_FORMAT_DEEPSEEK;
     inputs.grammar = input.grammar;
     if (!input.json_schema.is_null()) {
-      grammar_of_schema(input.json_schema);  // for its error
+      grammar_of_schema(input.json_schema, "response_format");  // for its error
       inputs.json_schema = object_schema(input.json_schema).dump();
     }
     if (!input.template_kwargs.is_null())
@@ -212,10 +215,9 @@ std::unique_ptr<ChatTemplate> make_llama_chat_template(const llama_model* model,
   });
 }
 
-std::string grammar_of_schema(const Json& schema) {
-  return as_field_error("response_format", [&] {
-    return json_schema_to_grammar(to_common(object_schema(schema), "response_format"));
-  });
+std::string grammar_of_schema(const Json& schema, const std::string& field) {
+  return as_field_error(
+      field, [&] { return json_schema_to_grammar(to_common(object_schema(schema), field)); });
 }
 
 }  // namespace polyphon

@@ -125,21 +125,22 @@ void feed_generation_prompt(llama_sampler* matcher, const Vocabulary& text,
 
 std::unique_ptr<Grammar> make_llama_grammar(const llama_vocab* vocabulary, const Vocabulary& text,
                                             const GrammarSpec& spec) {
-  check_grammar_limits(spec.gbnf);
-  take_llama_errors();
+  std::string why;
   try {
+    check_grammar_limits(spec.gbnf);
+    take_llama_errors();
     SamplerHandle matcher = make_matcher(vocabulary, spec);
     if (matcher) {
       if (!spec.lazy) feed_generation_prompt(matcher.get(), text, spec.generation_prompt);
       return std::make_unique<LlamaGrammar>(std::move(matcher), text);
     }
+    why = "the grammar does not parse: " + take_llama_errors();
+  } catch (const Error& error) {
+    why = error.what();
   } catch (const std::exception& error) {
-    throw Error(ErrorCode::kInvalidArgument,
-                std::string("the grammar does not parse: ") + error.what(), "grammar");
+    why = std::string("the grammar does not parse: ") + error.what();
   }
-  const std::string why = take_llama_errors();
-  throw Error(ErrorCode::kInvalidArgument,
-              "the grammar does not parse" + (why.empty() ? "" : ": " + why), "grammar");
+  throw Error(ErrorCode::kInvalidArgument, spec.field + ": " + why, spec.field);
 }
 
 }  // namespace polyphon

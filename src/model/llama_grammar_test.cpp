@@ -48,7 +48,7 @@ TEST(LlamaGrammarRealModel, WhateverASchemasGrammarLetsPassFitsTheSchema) {
     "type": "object", "required": ["name", "age", "tags"], "additionalProperties": false,
     "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer"},
                    "tags": {"type": "array", "items": {"enum": ["x", "y"]}, "maxItems": 3}}})");
-  const std::string gbnf = grammar_of_schema(schema);
+  const std::string gbnf = grammar_of_schema(schema, "schema");
   for (uint64_t seed = 0; seed < 5; ++seed) {
     const auto grammar = make(gbnf);
     const std::string text = random_text(*grammar, seed, 200);
@@ -61,7 +61,7 @@ TEST(LlamaGrammarRealModel, WhateverASchemasGrammarLetsPassFitsTheSchema) {
 }
 
 TEST(LlamaGrammarRealModel, TheEmptySchemaIsAnyObject) {
-  const auto grammar = make(grammar_of_schema(Json::object()));
+  const auto grammar = make(grammar_of_schema(Json::object(), "schema"));
   const Vocabulary& vocabulary = real_model().vocabulary();
   EXPECT_TRUE(grammar->allows(vocabulary.tokenize("{", false, false)[0]));
   EXPECT_FALSE(grammar->allows(vocabulary.tokenize("7", false, false)[0]));

@@ -96,17 +96,14 @@ PlanNeeds plan_needs(const ThinkRequest& request, const ReasonOptions& options,
   return worst;
 }
 
-namespace {
-
-// Why the request cannot run as it is; empty when it can.
 std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
                    const Vocabulary& vocabulary, const PlanLimits& limits) {
   for (const Phase& phase : request.topology.phases)
     if (phase.streams > options.caps.max_streams)
-      return fmt::format("{} streams: at most {} are allowed", phase.streams,
+      return fmt::format("{} streams, but at most {} are allowed", phase.streams,
                          options.caps.max_streams);
   if (request.topology.budget_tokens() > options.caps.max_budget_tokens)
-    return fmt::format("{} tokens of thinking: at most {} are allowed",
+    return fmt::format("{} tokens of thinking, but at most {} are allowed",
                        request.topology.budget_tokens(), options.caps.max_budget_tokens);
   const PlanNeeds needs = plan_needs(request, options, vocabulary);
   if (needs.cells > limits.cells)
@@ -121,6 +118,8 @@ std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
                        limits.positions);
   return "";
 }
+
+namespace {
 
 // One notch smaller: half the streams of the widest phase, then half the tokens of the longest.
 bool shrink(ThinkRequest& request) {
@@ -165,7 +164,7 @@ std::string fit_plan(ThinkRequest& request, const ReasonOptions& options,
     if (reason.empty()) break;
     if (first_reason.empty()) first_reason = reason;
     if ((!narrow && !request.topology.is_auto()) || !shrink(request))
-      throw Error(ErrorCode::kInvalidArgument, fmt::format("topology {} {}", wanted, first_reason),
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("topology {}: {}", wanted, first_reason),
                   "polyphon.topology");
   }
   if (first_reason.empty()) return "";

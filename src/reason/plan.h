@@ -28,6 +28,10 @@ struct PlanLimits {
   int64_t bytes_per_cell = 0;
 };
 
+// Why the request cannot run as it is, with the figures; empty when it can.
+std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
+                   const Vocabulary& vocabulary, const PlanLimits& limits);
+
 // Makes the request fit the limits and the caps. "auto" spends less until it fits. An explicit
 // topology that does not fit throws Error{kInvalidArgument, field "polyphon.topology"} with the
 // figures; with `narrow` it gets fewer streams instead, then shorter ones. A prompt that leaves no

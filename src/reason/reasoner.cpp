@@ -34,7 +34,7 @@ Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine>
 
 Reasoner::~Reasoner() { engine_.reset(); }
 
-SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
+ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   if (!model_->info().supports_views)
     throw Error(ErrorCode::kInvalidArgument,
                 "this model cannot think in streams: " + model_->info().views_reason, "polyphon");
@@ -61,10 +61,21 @@ SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
   if (request.topology.is_auto())
     request.plan_instruction =
         interject(plan_instruction(auto_topologies(request.auto_budget_tokens, options_.caps)));
-  const PlanLimits limits{engine_->capacity_cells(), engine_->max_sequences(),
-                          model_->info().trained_context, engine_->bytes_per_cell()};
-  fit_plan(request, options_, vocabulary, limits, input.narrow);
+  return request;
+}
 
+PlanLimits Reasoner::limits() const {
+  return {engine_->capacity_cells(), engine_->max_sequences(), model_->info().trained_context,
+          engine_->bytes_per_cell()};
+}
+
+std::string Reasoner::misfit(const ThinkInput& input) const {
+  return polyphon::misfit(request_of(input), options_, model_->vocabulary(), limits());
+}
+
+SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
+  ThinkRequest request = request_of(input);
+  fit_plan(request, options_, model_->vocabulary(), limits(), input.narrow);
   auto events = std::make_shared<EventChannel>();
   const TraceHeader header{fresh_trace_id(), identity_.version, identity_.model_digest,
                            identity_.config_hash};

@@ -12,6 +12,7 @@
 #include "reason/completion_session.h"
 #include "reason/events.h"
 #include "reason/options.h"
+#include "reason/plan.h"
 #include "reason/think_session.h"
 
 namespace polyphon {
@@ -51,9 +52,7 @@ class SessionTicket {
 
 class Reasoner {
  public:
-  // `version` and `model_digest` go into traces and answers. `trace_sink` may be empty; it is
-  // called on the decode thread's way out with every finished think trace, and must not block for
-  // long.
+  // Goes into traces and answers.
   struct Identity {
     std::string version;
     std::string model_digest;
@@ -72,12 +71,17 @@ class Reasoner {
   SessionTicket think(const ThinkInput& input, SessionTerms terms);
   SessionTicket complete(CompletionRequest request, SessionTerms terms);
   SessionTicket embed(Tokens prompt, SessionTerms terms);
+  // Why think() would refuse the input as it is, with the figures; empty when it would not.
+  std::string misfit(const ThinkInput& input) const;
   // Runs the request recorded in the trace again, with its seeds. With `without_promotion` >= 0
   // that broadcast, counted from 0, is decided but not carried out: other things equal, what if
   // not?
   SessionTicket replay(const Trace& trace, SessionTerms terms, int without_promotion = -1);
 
  private:
+  ThinkRequest request_of(const ThinkInput& input) const;
+  PlanLimits limits() const;
+
   std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<Engine> engine_;
   ReasonOptions options_;

@@ -56,7 +56,26 @@ Json named_tool(const FieldReader& fields, const Json& tools) {
   choice.refuse("function", "names '" + *name + "', which is not among the tools");
 }
 
+void check_tool(const FieldReader& function, std::set<std::string>& names) {
+  const std::string name = function.string("name").value_or("");
+  if (!is_function_name(name))
+    function.refuse("name", "must be 1 to 64 letters, digits, '_', '-' or '.'");
+  if (!names.insert(name).second) function.refuse("name", "is '" + name + "' a second time");
+  function.string("description");
+  if (const Json* parameters = function.object("parameters"))
+    grammar_of_schema(*parameters, function.path("parameters"));
+}
+
 }  // namespace
+
+std::string read_role(const FieldReader& message) {
+  const auto role = message.string("role");
+  if (!role) message.refuse("role", "is required");
+  if (!kRoles.contains(*role))
+    message.refuse("role",
+                   "is '" + *role + "': must be system, developer, user, assistant or tool");
+  return *role;
+}
 
 Json read_messages(const FieldReader& fields) {
   const Json* messages = fields.array("messages");
@@ -64,11 +83,9 @@ Json read_messages(const FieldReader& fields) {
   if (messages->empty()) fields.refuse("messages", "must not be empty");
   for (size_t i = 0; i < messages->size(); ++i) {
     const FieldReader message((*messages)[i], fmt::format("{}[{}]", fields.path("messages"), i));
-    const auto role = message.string("role");
-    if (!role) message.refuse("role", "is required");
-    if (!kRoles.contains(*role))
-      message.refuse("role",
-                     "is '" + *role + "': must be system, developer, user, assistant or tool");
+    read_role(message);
+    message.string("name");
+    message.string("tool_call_id");
     const Json* calls = message.array("tool_calls");
     if (calls) check_calls(message, *calls);
     const Json* content = message.find("content");
@@ -99,33 +116,24 @@ Json read_response_format(const FieldReader& fields, const char* key) {
   return *schema;
 }
 
-void read_tools(const FieldReader& fields, ChatInput& chat) {
+void read_tools(const FieldReader& fields, bool flat, ChatInput& chat) {
   for (const char* old : {"functions", "function_call"})
     if (fields.find(old)) fields.refuse(old, "is no longer in use: send tools and tool_choice");
   chat.parallel_tool_calls = fields.boolean("parallel_tool_calls").value_or(false);
   const Json* tools = fields.array("tools");
   std::set<std::string> names;
+  Json nested = Json::array();
   for (size_t i = 0; tools && i < tools->size(); ++i) {
     const FieldReader tool((*tools)[i], fmt::format("tools[{}]", i));
     if (tool.string("type").value_or("function") != "function")
       tool.refuse("type", "must be 'function'");
-    const Json* function = tool.object("function");
+    const Json* function = flat ? &(*tools)[i] : tool.object("function");
     if (!function) tool.refuse("function", "is required");
-    const FieldReader reader(*function, tool.path("function"));
-    const std::string name = reader.string("name").value_or("");
-    if (!is_function_name(name))
-      reader.refuse("name", "must be 1 to 64 letters, digits, '_', '-' or '.'");
-    if (!names.insert(name).second) reader.refuse("name", "is '" + name + "' a second time");
-    reader.string("description");
-    const Json* parameters = reader.object("parameters");
-    if (!parameters) continue;
-    try {
-      grammar_of_schema(*parameters);
-    } catch (const Error& error) {
-      reader.refuse("parameters", std::string("is no JSON schema: ") + error.what());
-    }
+    check_tool(flat ? tool : FieldReader(*function, tool.path("function")), names);
+    nested.push_back({{"type", "function"}, {"function", *function}});
+    if (flat) nested.back()["function"].erase("type");
   }
-  if (!names.empty()) chat.tools = *tools;
+  if (!names.empty()) chat.tools = std::move(nested);
 
   const Json* choice = fields.find("tool_choice");
   if (!choice) return;
@@ -146,7 +154,7 @@ ChatInput read_chat_input(const FieldReader& fields) {
   ChatInput chat;
   chat.messages = read_messages(fields);
   chat.json_schema = read_response_format(fields, "response_format");
-  read_tools(fields, chat);
+  read_tools(fields, false, chat);
   if (const Json* kwargs = fields.object("chat_template_kwargs")) chat.template_kwargs = *kwargs;
   return chat;
 }

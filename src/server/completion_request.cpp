@@ -16,7 +16,8 @@ GrammarSpec read_constraint(const FieldReader& fields) {
   const Json schema = read_response_format(fields, "response_format");
   if (schema.is_null()) return grammar;
   if (!grammar.empty()) fields.refuse("grammar", "cannot be combined with response_format");
-  grammar.gbnf = grammar_of_schema(schema);
+  grammar.field = "response_format";
+  grammar.gbnf = grammar_of_schema(schema, grammar.field);
   return grammar;
 }
 

@@ -32,8 +32,10 @@ Json parse_body(const std::string& body) {
   try {
     json = Json::parse(body, bounded);
   } catch (const Json::exception& error) {
+    const std::string_view why =
+        error.what();  // "[json.exception.parse_error.101] parse error ..."
     throw Error(ErrorCode::kInvalidArgument,
-                std::string("the body is not valid JSON: ") + error.what());
+                fmt::format("the body is not valid JSON: {}", why.substr(why.find("] ") + 2)));
   }
   if (!json.is_object())
     throw Error(ErrorCode::kInvalidArgument, "the body must be a JSON object, not " + shown(json));

@@ -8,6 +8,31 @@
 #include "server/http_json.h"
 
 namespace polyphon {
+namespace {
+
+// In llama-server's names, where it has one. What may still be decoded is what is reserved.
+Json slot_json(const SessionStatus& session, int context_cells) {
+  const int remain = session.cells_reserved - session.cells_used;
+  return {{"id", session.number},
+          {"id_task", session.number},
+          {"n_ctx", context_cells},
+          {"is_processing", !session.waiting},
+          {"n_prompt_tokens", session.prompt_tokens},
+          {"n_prompt_tokens_cache", session.prompt_tokens_cached},
+          {"n_prompt_tokens_processed", session.prompt_tokens_decoded},
+          {"next_token", Json::array({{{"has_next_token", session.sequences_sampling > 0},
+                                       {"n_decoded", session.tokens_sampled},
+                                       {"n_remain", remain}}})},
+          {"polyphon",
+           {{"waiting", session.waiting},
+            {"age_ms", session.age_ms},
+            {"streams_live", session.sequences_sampling},
+            {"sequences", session.sequences},
+            {"cells_used", session.cells_used},
+            {"cells_reserved", session.cells_reserved}}}};
+}
+
+}  // namespace
 
 using httplib::Request;
 using httplib::Response;
@@ -85,14 +110,14 @@ void Introspection::props(const Request&, Response& response) {
                {"kv_bytes_per_cell", engine.bytes_per_cell()}}}});
 }
 
-// One entry a live session: the engine has no fixed slots.
+// One entry a session, live or waiting: the engine has no fixed slots.
 void Introspection::slots(const Request& request, Response& response) {
   const EngineStatus status = state_.reasoner.engine().status();
   if (request.has_param("fail_on_no_slot") && status.sessions_waiting > 0)
     return send_json(response, 503, error_body(503, "all sessions that fit are running"));
   Json slots = Json::array();
-  for (int i = 0; i < status.sessions_live; ++i)
-    slots.push_back({{"id", i}, {"is_processing", true}, {"n_ctx", status.cells_capacity}});
+  for (const SessionStatus& session : status.sessions)
+    slots.push_back(slot_json(session, status.cells_capacity));
   send_json(response, 200, slots);
 }
 

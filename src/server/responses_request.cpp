@@ -57,9 +57,7 @@ void add_item(const FieldReader& item, Json& messages) {
   if (type != "message")
     item.refuse("type", "is '" + type +
                             "': must be message, function_call, function_call_output or reasoning");
-  const auto role = item.string("role");
-  if (!role) item.refuse("role", "is required");
-  messages.push_back({{"role", *role}, {"content", read_text(item, "content")}});
+  messages.push_back({{"role", read_role(item)}, {"content", read_text(item, "content")}});
 }
 
 Json read_items(const FieldReader& fields) {
@@ -79,21 +77,6 @@ Json read_items(const FieldReader& fields) {
   return messages;
 }
 
-// {"type", "name", "parameters", ...} becomes {"type", "function": {"name", "parameters", ...}}.
-Json nested_tools(const FieldReader& fields) {
-  Json tools = Json::array();
-  if (const Json* flat = fields.array("tools"))
-    for (size_t i = 0; i < flat->size(); ++i) {
-      const FieldReader tool((*flat)[i], fmt::format("tools[{}]", i));
-      const std::string type = tool.string("type").value_or("");
-      if (type != "function") tool.refuse("type", "is '" + type + "': must be 'function'");
-      Json function = (*flat)[i];
-      function.erase("type");
-      tools.push_back({{"type", "function"}, {"function", std::move(function)}});
-    }
-  return tools;
-}
-
 }  // namespace
 
 GenerationRequest read_responses_request(const Json& body, const RequestContext& context) {
@@ -106,10 +89,10 @@ GenerationRequest read_responses_request(const Json& body, const RequestContext&
     fields.refuse("background", "is not available: responses are not kept here");
   if (fields.find("top_logprobs"))
     fields.refuse("top_logprobs", "is not available here: use /v1/chat/completions");
-  Json chat_body = {{"messages", read_items(fields)}, {"tools", nested_tools(fields)}};
-  for (const char* same : {"tool_choice", "parallel_tool_calls", "chat_template_kwargs"})
-    if (const Json* value = fields.find(same)) chat_body[same] = *value;
-  ChatInput chat = read_chat_input(FieldReader(chat_body));
+  ChatInput chat;
+  chat.messages = read_items(fields);
+  read_tools(fields, true, chat);
+  if (const Json* kwargs = fields.object("chat_template_kwargs")) chat.template_kwargs = *kwargs;
   if (const Json* text = fields.object("text"))
     chat.json_schema = read_response_format(FieldReader(*text, "text"), "format");
   return read_chat_generation(fields, std::move(chat), context);

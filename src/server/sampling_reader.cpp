@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 #include "base/error.h"
@@ -34,7 +35,8 @@ uint64_t random_seed() {
 SamplingParams read_sampling(const FieldReader& fields, int vocabulary_size) {
   SamplingParams params;
   const auto set = [&](const char* key, float& value) {
-    if (const auto number = fields.number(key, -1e6, 1e6)) value = static_cast<float>(*number);
+    constexpr double kMost = std::numeric_limits<float>::max();  // validate() knows the real bounds
+    if (const auto number = fields.number(key, -kMost, kMost)) value = static_cast<float>(*number);
   };
   set("temperature", params.temperature);
   set("top_p", params.top_p);

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <system_error>
 
 #include "base/error.h"
 #include "server/api_error.h"
@@ -108,7 +109,13 @@ class Server::Impl {
 void Server::Impl::set_limits() {
   const ServerOptions& options = state_.options;
   http_->new_task_queue = [threads = options.threads] {
-    return new httplib::ThreadPool(static_cast<size_t>(threads));
+    try {
+      return new httplib::ThreadPool(static_cast<size_t>(threads));
+    } catch (const std::system_error& error) {
+      throw Error(ErrorCode::kUnavailable,
+                  fmt::format("cannot start {} threads ({}): set fewer, [server] threads", threads,
+                              error.what()));
+    }
   };
   http_->set_payload_max_length(static_cast<size_t>(options.max_body_bytes));
   http_->set_read_timeout(options.io_timeout_s);

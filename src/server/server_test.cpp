@@ -261,7 +261,7 @@ TEST_F(ServerTest, TellsOfItself) {
   EXPECT_EQ(Json::parse(client_->Get("/v1/models/fake-1")->body)["id"], "fake-1");
   EXPECT_EQ(client_->Get("/v1/models/other")->status, 404);
   EXPECT_EQ(Json::parse(client_->Get("/props")->body)["polyphon"]["version"], "v1");
-  EXPECT_TRUE(Json::parse(client_->Get("/slots")->body).is_array());
+  EXPECT_EQ(Json::parse(client_->Get("/slots")->body), Json::array());
   EXPECT_EQ(ok("/tokenize", {{"content", "ab"}})["tokens"], (Json{'a', 'b'}));
   EXPECT_EQ(ok("/detokenize", {{"tokens", {'a', 'b'}}})["content"], "ab");
   EXPECT_THAT(ok("/apply-template", chat())["prompt"].get<std::string>(), HasSubstr("hi"));
@@ -269,6 +269,16 @@ TEST_F(ServerTest, TellsOfItself) {
                            "llamacpp:requests_processing", "polyphon_kv_cells_capacity",
                            "polyphon_streams_live", "polyphon_collapse_events_total"})
     EXPECT_GE(metric(name), 0) << name;
+}
+
+TEST_F(ServerTest, AToolChoiceThatNamesAFunctionForcesIt) {
+  start();
+  const auto tool = [](const char* name) {
+    return Json{{"type", "function"}, {"function", {{"name", name}}}};
+  };
+  const Json both = {{"tools", {tool("add"), tool("subtract")}}, {"tool_choice", tool("subtract")}};
+  const std::string prompt = ok("/apply-template", chat(both))["prompt"];
+  EXPECT_THAT(prompt, HasSubstr("required" + Json::array({tool("subtract")}).dump()));
 }
 
 struct BadRequest {
@@ -314,6 +324,8 @@ TEST_F(ServerTest, RefusesBadRequests) {
       {kChat, with({{"response_format", {{"type", "xml"}}}}), 400, "response_format.type"},
       {kChat, with({{"tools", {{{"type", "function"}}}}}), 400, "tools[0].function"},
       {kChat, with({{"tool_choice", "required"}}), 400, "tool_choice"},
+      {kChat, with({{"tool_choice", {{"function", {{"name", "f"}}}}}}), 400,
+       "tool_choice.function"},
       {kChat, with({{"polyphon", 8}}), 400, "polyphon"},
       {kChat, with({{"polyphon", {{"topology", "8y8"}}}}), 400, "polyphon.topology"},
       {kChat, with({{"polyphon", {{"topology", "32x1000"}}}}), 400, "polyphon.topology"},
@@ -332,6 +344,8 @@ TEST_F(ServerTest, RefusesBadRequests) {
       {"/v1/completions", Json{{"prompt", std::string(3000, 'x')}}.dump(), 400, "prompt"},
       {"/v1/responses", R"({"input":"a","previous_response_id":"r"})", 400, "previous_response_id"},
       {"/v1/responses", R"({"input":[{"type":"video"}]})", 400, "input[0].type"},
+      {"/v1/responses", R"({"input":[{"role":"king","content":""}]})", 400, "input[0].role"},
+      {"/v1/responses", R"({"input":"a","tools":[{"type":"function"}]})", 400, "tools[0].name"},
       {"/v1/embeddings", R"({"input":[]})", 400, "input"},
       {"/v1/embeddings", R"({"input":"a","dimensions":7})", 400, "dimensions"},
       {"/tokenize", "{}", 400, "content"},
@@ -458,6 +472,34 @@ TEST_F(ServerTest, RefusesWhatIsTooMuch) {
   clients.clear();
   EXPECT_EQ(refused, 2);
   EXPECT_EQ(served, 2);
+}
+
+TEST_F(ServerTest, SlotsTellOfEverySessionAndNotWhatItSays) {
+  Gate gate;
+  start({}, gate.script());
+  gate.set(false);
+  std::jthread running([&] {
+    httplib::Client client("127.0.0.1", server_->port());
+    client.set_read_timeout(30);
+    EXPECT_TRUE(client.Post("/v1/completions", R"({"prompt":"a secret","max_tokens":5})",
+                            "application/json"));
+  });
+  Json slots = Json::array();
+  std::string text;
+  while (slots.empty() || slots[0]["is_processing"] == false) {
+    text = client_->Get("/slots")->body;
+    slots = Json::parse(text);
+  }
+  gate.set(true);
+  running.join();
+  ASSERT_EQ(slots.size(), 1u);
+  EXPECT_EQ(slots[0]["id_task"], 1);
+  EXPECT_EQ(slots[0]["n_ctx"], 2048);
+  EXPECT_EQ(slots[0]["n_prompt_tokens"], 8);
+  EXPECT_EQ(slots[0]["next_token"][0]["n_decoded"], 0);
+  EXPECT_GE(slots[0]["next_token"][0]["n_remain"], 5 + 8);
+  EXPECT_EQ(slots[0]["polyphon"]["waiting"], false);
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("secret")));
 }
 
 TEST_F(ServerTest, FinishesWhatRunsBeforeItStops) {
