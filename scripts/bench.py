@@ -3,7 +3,7 @@
 
     bench.py streams|decode|attention|perplexity [option of that benchmark ...]
 
-Writes bench/results/<date>-<kind>-<model>-<commit>.jsonl, whose first line says
+Writes bench/results/<time>-<kind>-<model>-<commit>.jsonl, whose first line says
 what was run where, and prints its path.
 """
 
@@ -66,7 +66,7 @@ def main():
         "commit": commit,
         "machine": machine(),
     }
-    name = "-".join(filter(None, [f"{now:%Y-%m-%d}", kind, model_name(options), commit]))
+    name = "-".join(filter(None, [f"{now:%Y-%m-%d-%H%M}", kind, model_name(options), commit]))
     path = ROOT / "bench" / "results" / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(what) + "\n" + run.stdout)
