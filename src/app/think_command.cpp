@@ -163,9 +163,8 @@ int think(ThinkFlags& flags) {
   }
   print_out("\n");
   std::cerr << fmt::format(
-      "\n{} · {} thought tokens in {:.1f} s ({:.0f}/s) · prompt {} tokens · merge {} tokens, "
-      "{:.0f} ms "
-      "to the first answer token · total {:.1f} s\n",
+      "\n{} · {} thought tokens in {:.1f} s ({:.0f}/s) · prompt {} tokens\n"
+      "merge {} tokens, {:.0f} ms to the first answer token · total {:.1f} s\n",
       result.polyphon.at("topology").get<std::string>(), result.usage.reasoning_tokens,
       result.timings.streams_ms / 1000,
       1000.0 * result.usage.reasoning_tokens / std::max(1.0, result.timings.streams_ms),
