@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "weights/weight_kernels.h"
 
 namespace polyphon {
 namespace {
@@ -149,6 +150,97 @@ TEST_F(SpanBackend, LeavesTheRestToGgml) {
   expect_same({.key_size = 40, .value_size = 40}, false, 0);
   expect_same({.key_type = GGML_TYPE_Q4_0, .value_type = GGML_TYPE_Q4_0}, false, 0);
   expect_same({.sequences = 2}, false, 0);
+}
+
+// ---- Weights ----------------------------------------------------------------------------------
+
+// Where libllama would load a matrix, and its product with 5 rows by the scheduler.
+struct Product {
+  std::string buffer_type;
+  std::vector<float> values;
+};
+
+Product multiply(ggml_type type, int matrices) {
+  using Context = std::unique_ptr<ggml_context, decltype(&ggml_free)>;
+  using Buffer = std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)>;
+  const auto context = [] {
+    return Context(ggml_init({.mem_size = 1 << 20, .mem_buffer = nullptr, .no_alloc = true}),
+                   ggml_free);
+  };
+  ggml_backend_dev_t const device = ggml_backend_dev_by_name("Span");
+  const std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)> cpu(
+      ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr), ggml_backend_free),
+      span(ggml_backend_dev_init(device, nullptr), ggml_backend_free);
+  const Context weights_context = context(), graph_context = context();
+  ggml_tensor* const weights =
+      ggml_new_tensor_3d(weights_context.get(), type, 512, 40, matrices);
+  ggml_tensor* const in =
+      ggml_new_tensor_3d(graph_context.get(), GGML_TYPE_F32, 512, 5, matrices);
+  ggml_set_input(in);
+  ggml_tensor* const product = ggml_mul_mat(graph_context.get(), weights, in);
+  ggml_set_output(product);
+
+  // As libllama asks: with a buffer of the offered type that holds nothing yet.
+  ggml_backend_buffer_type_t buffer_type = ggml_backend_dev_buffer_type(device);
+  const Buffer probe(ggml_backend_buft_alloc_buffer(buffer_type, 0), ggml_backend_buffer_free);
+  weights->buffer = probe.get();
+  if (!ggml_backend_dev_supports_op(device, product)) buffer_type = ggml_backend_cpu_buffer_type();
+  weights->buffer = nullptr;
+  const Buffer buffer(ggml_backend_alloc_ctx_tensors_from_buft(weights_context.get(), buffer_type),
+                      ggml_backend_buffer_free);
+  ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+
+  Random random(3);
+  const auto floats = [&](const ggml_tensor* like) {
+    std::vector<float> values(static_cast<size_t>(ggml_nelements(like)));
+    for (float& value : values) value = static_cast<float>(2 * random.uniform() - 1);
+    return values;
+  };
+  std::vector<char> bytes(ggml_nbytes(weights));
+  ggml_quantize_chunk(type, floats(weights).data(), bytes.data(), 0, ggml_nrows(weights), 512,
+                      nullptr);
+  ggml_backend_tensor_set(weights, bytes.data(), 0, bytes.size());
+
+  ggml_cgraph* const graph = ggml_new_graph(graph_context.get());
+  ggml_build_forward_expand(graph, product);
+  ggml_backend_t backends[] = {span.get(), cpu.get()};
+  const std::unique_ptr<ggml_backend_sched, decltype(&ggml_backend_sched_free)> scheduler(
+      ggml_backend_sched_new(backends, nullptr, 2, GGML_DEFAULT_GRAPH_SIZE, false, false),
+      ggml_backend_sched_free);
+  EXPECT_TRUE(ggml_backend_sched_alloc_graph(scheduler.get(), graph));
+  const std::vector<float> rows = floats(in);
+  ggml_backend_tensor_set(in, rows.data(), 0, ggml_nbytes(in));
+  EXPECT_EQ(ggml_backend_sched_graph_compute(scheduler.get(), graph), GGML_STATUS_SUCCESS);
+  Product result{ggml_backend_buft_name(buffer_type),
+                 std::vector<float>(static_cast<size_t>(ggml_nelements(product)))};
+  ggml_backend_tensor_get(product, result.values.data(), 0, ggml_nbytes(product));
+  return result;
+}
+
+void expect_route(ggml_type type, int matrices, bool ours) {
+  SCOPED_TRACE(ggml_type_name(type));
+  enable_span_backend(true);
+  const Product with = multiply(type, matrices);
+  enable_span_backend(false);
+  const Product without = multiply(type, matrices);
+  EXPECT_EQ(with.buffer_type, ours ? "Span_Weights" : "CPU");
+  EXPECT_EQ(without.buffer_type, "CPU");
+  for (size_t i = 0; i < with.values.size(); ++i)
+    ASSERT_NEAR(with.values[i], without.values[i], 1e-4);
+  EXPECT_NE(with.values[0], 0);
+}
+
+TEST_F(SpanBackend, TakesWeightsThatItCanMultiply) {
+  if (!weight_kernels_are_fast()) GTEST_SKIP() << "this machine keeps ggml's kernels";
+  for (const ggml_type type : {GGML_TYPE_Q4_0, GGML_TYPE_Q4_1, GGML_TYPE_Q5_0, GGML_TYPE_Q8_0,
+                               GGML_TYPE_Q4_K, GGML_TYPE_Q6_K})
+    expect_route(type, 1, true);
+}
+
+TEST_F(SpanBackend, LeavesOtherWeightsToGgml) {
+  expect_route(GGML_TYPE_Q5_K, 1, false);
+  expect_route(GGML_TYPE_F16, 1, false);
+  expect_route(GGML_TYPE_Q4_K, 3, false);
 }
 
 }  // namespace
