@@ -24,7 +24,7 @@ struct AttentionFlags {
 };
 
 const std::map<std::string, KvType> kTypes = {
-    {"f32", KvType::kF32}, {"f16", KvType::kF16}, {"bf16", KvType::kBF16}, {"q8_0", KvType::kQ8_0}};
+    {"f32", KvType::kF32}, {"f16", KvType::kF16}, {"bf16", KvType::kBF16}, {"q8_0", KvType::kQ80}};
 const std::map<std::string, AttentionViews> kViews = {{"shared", AttentionViews::kShared},
                                                       {"private", AttentionViews::kPrivate},
                                                       {"mixed", AttentionViews::kMixed}};

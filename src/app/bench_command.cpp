@@ -292,7 +292,8 @@ void add_bench_command(CLI::App& app, Run& run) {
   streams.add_option("--what", flags->what, "throughput, time_to_answer, merge")
       ->delimiter(',')
       ->check(CLI::IsMember({"throughput", "time_to_answer", "merge"}));
-  streams.add_option("--budget", flags->budget, "tokens of one chain, and of eight streams together")
+  streams
+      .add_option("--budget", flags->budget, "tokens of one chain, and of eight streams together")
       ->check(CLI::Range(64, 32768));
   streams.add_option("--output", flags->output, "also write the JSON object here");
   streams.add_option("--commit", flags->commit, "noted in the result");

@@ -111,7 +111,8 @@ class PerplexityBench {
   }
 
   Token token(int window, int index) const {
-    return tokens_[static_cast<size_t>(window * flags_.window + index)];
+    return tokens_[static_cast<size_t>(window) * static_cast<size_t>(flags_.window) +
+                   static_cast<size_t>(index)];
   }
 
   void compare(int row, Token next) {

@@ -57,7 +57,8 @@ int replay(const ReplayFlags& flags) {
   const size_t last = flags.index < 0 ? all.size() : first + 1;
 
   Config config = flags.model.config();
-  // A prompt that an earlier trace had left there would be decoded in other chunks, by other kernels.
+  // A prompt that an earlier trace had left there would be decoded in other chunks, by other
+  // kernels.
   config.engine.max_cached_prefixes = 0;
   auto reasoner = load_reasoner(config);
   bool all_match = true;

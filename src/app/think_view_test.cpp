@@ -56,7 +56,9 @@ TEST(ThinkView, BreaksBetweenWords) {
   auto view = streams(1);
   view[0].text = "alpha beta gamma delta\n\nomega";
   const auto lines = layout_streams(view, 24, 6);
-  const auto line = [](std::string text) { return text + std::string(24 - text.size(), ' '); };
+  const auto line = [](const std::string& text) {
+    return text + std::string(24 - text.size(), ' ');
+  };
   EXPECT_EQ(lines[1], line("alpha beta gamma delta"));
   EXPECT_EQ(lines[2], line("omega"));
   view[0].text = "alpha beta gamma deltas omega";

@@ -100,8 +100,8 @@ class AttentionCase {
   KvTensor tensor(KvType type, int size, std::vector<float>& exact, std::vector<std::byte>& bytes) {
     const auto elements = static_cast<size_t>(size) * static_cast<size_t>(op.kv_heads);
     exact = floats(elements * static_cast<size_t>(op.cells), 1);
-    const size_t block = type == KvType::kQ8_0 ? 32 : 1;
-    const size_t block_bytes = type == KvType::kQ8_0 ? 34 : type == KvType::kF32 ? 4 : 2;
+    const size_t block = type == KvType::kQ80 ? 32 : 1;
+    const size_t block_bytes = type == KvType::kQ80 ? 34 : type == KvType::kF32 ? 4 : 2;
     bytes.resize(exact.size() / block * block_bytes);
     for (size_t i = 0; i < exact.size(); i += block)
       store(type, &exact[i], bytes.data() + i / block * block_bytes);
@@ -128,7 +128,7 @@ class AttentionCase {
         *exact = std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
         return;
       }
-      case KvType::kQ8_0: {
+      case KvType::kQ80: {
         float most = 0;
         for (int i = 0; i < 32; ++i) most = std::max(most, std::abs(exact[i]));
         const uint16_t scale = half_of(most / 127);

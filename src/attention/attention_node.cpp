@@ -19,7 +19,7 @@ std::optional<KvType> kv_type(ggml_type type) {
     case GGML_TYPE_BF16:
       return KvType::kBF16;
     case GGML_TYPE_Q8_0:
-      return KvType::kQ8_0;
+      return KvType::kQ80;
     default:
       return std::nullopt;
   }

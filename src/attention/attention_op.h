@@ -9,7 +9,7 @@
 
 namespace polyphon {
 
-enum class KvType { kF32, kF16, kBF16, kQ8_0 };
+enum class KvType { kF32, kF16, kBF16, kQ80 };
 
 // Keys or values: [size, cells, heads], elements of a head adjacent.
 struct KvTensor {
@@ -27,7 +27,7 @@ struct KvTensor {
       case KvType::kF16:
       case KvType::kBF16:
         return elements * 2;
-      case KvType::kQ8_0:
+      case KvType::kQ80:
         return elements / 32 * 34;
     }
     return 0;

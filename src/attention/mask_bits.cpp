@@ -17,7 +17,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr uint16_t kNever = 0xFC00;  // -infinity
 constexpr uint16_t kMagnitude = 0x7FFF;
 
-bool MaskBits(const uint16_t* mask, size_t cells, uint64_t* bits) {
+bool scan_mask(const uint16_t* mask, size_t cells, uint64_t* bits) {
   const hn::ScalableTag<uint16_t> d;
   const size_t lanes = hn::Lanes(d);
   const auto never = hn::Set(d, kNever);
@@ -49,10 +49,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace polyphon {
 
-HWY_EXPORT(MaskBits);
+HWY_EXPORT(scan_mask);
 
 bool mask_bits(const uint16_t* mask, size_t cells, uint64_t* bits) {
-  return HWY_DYNAMIC_DISPATCH(MaskBits)(mask, cells, bits);
+  return HWY_DYNAMIC_DISPATCH(scan_mask)(mask, cells, bits);
 }
 
 }  // namespace polyphon

@@ -32,7 +32,7 @@ int heads_together(const AttentionOp& op, const MaskPlan& plan, size_t threads) 
 
 void shape_states(const AttentionOp& op, const RowGroup& group, int heads, AlignedFloats& floats,
                   std::vector<SoftmaxState>& states) {
-  const auto queries = static_cast<size_t>(group.row_count * op.group());
+  const auto queries = static_cast<size_t>(group.row_count) * static_cast<size_t>(op.group());
   const size_t size = queries * (static_cast<size_t>(op.value_size) + 2);
   states.resize(static_cast<size_t>(heads));
   float* at = floats.reserve(size * states.size());
@@ -70,8 +70,8 @@ const SpanAttention::Planned& SpanAttention::planned(const AttentionOp& op) {
   return made;
 }
 
-// Thread t of n computes what lies in [t / n, (t + 1) / n) of the cost of all row groups, runs of KV
-// heads and units in a row.
+// Thread t of n computes what lies in [t / n, (t + 1) / n) of the cost of all row groups, runs of
+// KV heads and units in a row.
 void SpanAttention::attend(const AttentionOp& op, const Planned& planned, size_t thread,
                            size_t threads) {
   Thread& self = team_[thread];
@@ -97,8 +97,7 @@ void SpanAttention::attend(const AttentionOp& op, const Planned& planned, size_t
       const uint32_t first = unit_at(begin), last = unit_at(end);
       const bool whole = last - first == group.unit_count;
       // Without a unit no row sees anything: its output is written too.
-      const bool mine =
-          group.unit_count == 0 ? begin <= base && base < end : first < last;
+      const bool mine = group.unit_count == 0 ? begin <= base && base < end : first < last;
       base += planned.group_costs[g] * static_cast<uint64_t>(heads);
       if (!mine) continue;
       Share& share = whole ? self.inner : self.edges[self.edge_count++];
@@ -138,8 +137,8 @@ void SpanAttention::merge(const AttentionOp& op, const Planned& planned, size_t 
   for (size_t t = 0; t < threads; ++t)
     for (size_t e = 0; e < team_[t].edge_count; ++e) {
       const Share& share = team_[t].edges[e];
-      if (!shares.empty() && (share.group != shares.front()->group ||
-                              share.first_head != shares.front()->first_head))
+      if (!shares.empty() &&
+          (share.group != shares.front()->group || share.first_head != shares.front()->first_head))
         finish();
       shares.push_back(&share);
     }

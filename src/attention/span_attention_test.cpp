@@ -46,8 +46,8 @@ TEST(SpanAttention, MatchesTheReferenceForEveryHeadSize) {
 }
 
 TEST(SpanAttention, MatchesTheReferenceForEveryKvType) {
-  for (const KvType keys : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8_0})
-    for (const KvType values : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8_0})
+  for (const KvType keys : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ80})
+    for (const KvType values : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ80})
       for (const int rows : {1, 5}) {
         AttentionCase attention({.rows = rows,
                                  .cells = 100,
@@ -91,7 +91,9 @@ TEST(SpanAttention, MatchesTheReferenceForRandomShapesAndMasks) {
     std::vector<uint8_t> seen(static_cast<size_t>(shape.rows * shape.cells));
     for (uint8_t& one : seen) one = random.uniform() < density;
     AttentionCase attention(shape, static_cast<uint64_t>(i), [&](int row, int cell) {
-      if (!seen[static_cast<size_t>(row * shape.cells + cell)]) return kNever;
+      if (!seen[static_cast<size_t>(row) * static_cast<size_t>(shape.cells) +
+                static_cast<size_t>(cell)])
+        return kNever;
       return shape.max_bias > 0 ? -static_cast<float>(shape.cells - cell) / 16 : 0.0f;
     });
     expect_matches(attention, up_to(4), 1e-5, fmt::format("case {}", i));

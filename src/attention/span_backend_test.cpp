@@ -172,10 +172,8 @@ Product multiply(ggml_type type, int matrices) {
       ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr), ggml_backend_free),
       span(ggml_backend_dev_init(device, nullptr), ggml_backend_free);
   const Context weights_context = context(), graph_context = context();
-  ggml_tensor* const weights =
-      ggml_new_tensor_3d(weights_context.get(), type, 512, 40, matrices);
-  ggml_tensor* const in =
-      ggml_new_tensor_3d(graph_context.get(), GGML_TYPE_F32, 512, 5, matrices);
+  ggml_tensor* const weights = ggml_new_tensor_3d(weights_context.get(), type, 512, 40, matrices);
+  ggml_tensor* const in = ggml_new_tensor_3d(graph_context.get(), GGML_TYPE_F32, 512, 5, matrices);
   ggml_set_input(in);
   ggml_tensor* const product = ggml_mul_mat(graph_context.get(), weights, in);
   ggml_set_output(product);

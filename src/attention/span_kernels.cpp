@@ -29,17 +29,17 @@ constexpr size_t kLanes = hn::MaxLanes(F32());
 // Accumulators that leave registers for the operands.
 constexpr size_t kTileRegisters = HWY_TARGET == HWY_AVX2 ? 8 : 24;
 
-HWY_INLINE Vec LoadFloats(const float* from) { return hn::LoadU(F32(), from); }
-HWY_INLINE Vec LoadFloats(const hwy::float16_t* from) {
+HWY_INLINE Vec load_floats(const float* from) { return hn::LoadU(F32(), from); }
+HWY_INLINE Vec load_floats(const hwy::float16_t* from) {
   return hn::PromoteTo(F32(), hn::LoadU(hn::Rebind<hwy::float16_t, F32>(), from));
 }
-HWY_INLINE Vec LoadFloats(const hwy::bfloat16_t* from) {
+HWY_INLINE Vec load_floats(const hwy::bfloat16_t* from) {
   return hn::PromoteTo(F32(), hn::LoadU(hn::Rebind<hwy::bfloat16_t, F32>(), from));
 }
 
 // 2^x for x <= 0; 0 below 2^-126. Relative error 8e-8: the polynomial is the minimax fit of 2^f on
 // [-1/2, 1/2].
-HWY_INLINE Vec Exp2(Vec x) {
+HWY_INLINE Vec exp2_vector(Vec x) {
   const F32 d;
   const hn::RebindToSigned<F32> di;
   const auto normal = hn::Ge(x, hn::Set(d, -126.0f));
@@ -56,10 +56,10 @@ HWY_INLINE Vec Exp2(Vec x) {
   return hn::IfThenElseZero(normal, hn::BitCast(d, bits));
 }
 
-float Exp2One(float x) { return x == kNever ? 0.0f : std::exp2(x); }
+float exp2_one(float x) { return x == kNever ? 0.0f : std::exp2(x); }
 
 // The sums of the lanes of four vectors, in order.
-HWY_INLINE void StoreSums(Vec a, Vec b, Vec c, Vec e, float* out) {
+HWY_INLINE void store_sums(Vec a, Vec b, Vec c, Vec e, float* out) {
 #if HWY_TARGET == HWY_SCALAR
   const Vec all[] = {a, b, c, e};
   for (size_t i = 0; i < 4; ++i) out[i] = hn::GetLane(all[i]);
@@ -85,7 +85,7 @@ HWY_INLINE void StoreSums(Vec a, Vec b, Vec c, Vec e, float* out) {
 #endif
 }
 
-float FloatOf(const void* half) {
+float float_of(const void* half) {
   const hn::CappedTag<float, 1> d;
   hwy::float16_t value;
   std::memcpy(&value, half, sizeof value);
@@ -93,7 +93,7 @@ float FloatOf(const void* half) {
       hn::PromoteTo(d, hn::LoadU(hn::Rebind<hwy::float16_t, decltype(d)>(), &value)));
 }
 
-void ConvertCell(KvType type, const std::byte* from, size_t size, float* to) {
+void convert_cell(KvType type, const std::byte* from, size_t size, float* to) {
   const F32 d;
   switch (type) {
     case KvType::kF32:
@@ -101,18 +101,18 @@ void ConvertCell(KvType type, const std::byte* from, size_t size, float* to) {
       return;
     case KvType::kF16:
       for (size_t i = 0; i < size; i += kLanes)
-        hn::StoreU(LoadFloats(reinterpret_cast<const hwy::float16_t*>(from) + i), d, to + i);
+        hn::StoreU(load_floats(reinterpret_cast<const hwy::float16_t*>(from) + i), d, to + i);
       return;
     case KvType::kBF16:
       for (size_t i = 0; i < size; i += kLanes)
-        hn::StoreU(LoadFloats(reinterpret_cast<const hwy::bfloat16_t*>(from) + i), d, to + i);
+        hn::StoreU(load_floats(reinterpret_cast<const hwy::bfloat16_t*>(from) + i), d, to + i);
       return;
-    case KvType::kQ8_0: {
+    case KvType::kQ80: {
       // Blocks of a binary16 scale and 32 bytes.
       const hn::Rebind<int8_t, F32> d8;
       const hn::Rebind<int32_t, F32> d32;
       for (size_t i = 0; i < size; i += 32, from += 34) {
-        const auto scale = hn::Set(d, FloatOf(from));
+        const auto scale = hn::Set(d, float_of(from));
         const auto* const quants = reinterpret_cast<const int8_t*>(from + 2);
         for (size_t j = 0; j < 32; j += kLanes) {
           const auto quant = hn::PromoteTo(d32, hn::LoadU(d8, quants + j));
@@ -143,8 +143,8 @@ constexpr size_t kMostFewQueries = 8;
 // scores[q * kUnitCells + c] = queries[q] . keys[c] for whole quadruples of cells; past `count`
 // whatever the last cell gives.
 template <size_t kQueries, typename T>
-HWY_NOINLINE void FewScores(const T* const* keys, size_t count, const float* queries, size_t size,
-                            float* scores, const Ahead& ahead) {
+HWY_NOINLINE void few_scores(const T* const* keys, size_t count, const float* queries, size_t size,
+                             float* scores, const Ahead& ahead) {
   constexpr size_t kCells = kQueries <= (HWY_TARGET == HWY_AVX2 ? 2 : 4) ? 4 : 2;
   for (size_t c = 0; c < count; c += 4) {
     ahead.fetch(c, c + 4);
@@ -156,7 +156,7 @@ HWY_NOINLINE void FewScores(const T* const* keys, size_t count, const float* que
         for (Vec& sum : row) sum = hn::Zero(F32());
       for (size_t i = 0; i < size; i += kLanes) {
         Vec key[kCells];
-        for (size_t j = 0; j < kCells; ++j) key[j] = LoadFloats(cell[j] + i);
+        for (size_t j = 0; j < kCells; ++j) key[j] = load_floats(cell[j] + i);
         for (size_t q = 0; q < kQueries; ++q) {
           const Vec query = hn::Load(F32(), queries + q * size + i);
           for (size_t j = 0; j < kCells; ++j) sums[q][j] = hn::MulAdd(query, key[j], sums[q][j]);
@@ -164,12 +164,12 @@ HWY_NOINLINE void FewScores(const T* const* keys, size_t count, const float* que
       }
       if constexpr (kCells == 4) {
         for (size_t q = 0; q < kQueries; ++q)
-          StoreSums(sums[q][0], sums[q][1], sums[q][2], sums[q][3], scores + q * kUnitCells + c);
+          store_sums(sums[q][0], sums[q][1], sums[q][2], sums[q][3], scores + q * kUnitCells + c);
       } else {
         for (size_t q = 0; q < kQueries; q += 2) {
           const size_t r = std::min(q + 1, kQueries - 1);
           float pairs[4];
-          StoreSums(sums[q][0], sums[q][1], sums[r][0], sums[r][1], pairs);
+          store_sums(sums[q][0], sums[q][1], sums[r][0], sums[r][1], pairs);
           std::memcpy(scores + q * kUnitCells + c + part, pairs, 2 * sizeof(float));
           std::memcpy(scores + r * kUnitCells + c + part, pairs + 2, 2 * sizeof(float));
         }
@@ -181,9 +181,9 @@ HWY_NOINLINE void FewScores(const T* const* keys, size_t count, const float* que
 // out[q] = correction[q] * out[q] + sum over c of weights[q][c] * values[c], columns [column, +
 // kVectors).
 template <size_t kQueries, size_t kVectors, typename T>
-HWY_INLINE void FewColumns(const T* const* values, size_t count, size_t column,
-                           const float* weights, const float* correction, float* const* out,
-                           const Ahead& ahead) {
+HWY_INLINE void few_columns(const T* const* values, size_t count, size_t column,
+                            const float* weights, const float* correction, float* const* out,
+                            const Ahead& ahead) {
   const F32 d;
   Vec sums[kQueries][kVectors];
   for (size_t q = 0; q < kQueries; ++q) {
@@ -194,7 +194,7 @@ HWY_INLINE void FewColumns(const T* const* values, size_t count, size_t column,
   for (size_t c = 0; c < count; ++c) {
     ahead.fetch(c, c + 1);
     Vec value[kVectors];
-    for (size_t v = 0; v < kVectors; ++v) value[v] = LoadFloats(values[c] + column + v * kLanes);
+    for (size_t v = 0; v < kVectors; ++v) value[v] = load_floats(values[c] + column + v * kLanes);
     for (size_t q = 0; q < kQueries; ++q) {
       const Vec weight = hn::Set(d, weights[q * kUnitCells + c]);
       for (size_t v = 0; v < kVectors; ++v) sums[q][v] = hn::MulAdd(weight, value[v], sums[q][v]);
@@ -205,61 +205,62 @@ HWY_INLINE void FewColumns(const T* const* values, size_t count, size_t column,
 }
 
 template <size_t kQueries, typename T>
-HWY_NOINLINE void FewValues(const T* const* values, size_t count, size_t size, const float* weights,
-                            const float* correction, float* const* out, const Ahead& ahead) {
+HWY_NOINLINE void few_values(const T* const* values, size_t count, size_t size,
+                             const float* weights, const float* correction, float* const* out,
+                             const Ahead& ahead) {
   constexpr size_t kVectors = std::min<size_t>(4, std::max<size_t>(1, kTileRegisters / kQueries));
   size_t i = 0;
   for (; i + kVectors * kLanes <= size; i += kVectors * kLanes)
-    FewColumns<kQueries, kVectors>(values, count, i, weights, correction, out,
-                                   i == 0 ? ahead : Ahead());
+    few_columns<kQueries, kVectors>(values, count, i, weights, correction, out,
+                                    i == 0 ? ahead : Ahead());
   for (; i < size; i += kLanes)
-    FewColumns<kQueries, 1>(values, count, i, weights, correction, out, i == 0 ? ahead : Ahead());
+    few_columns<kQueries, 1>(values, count, i, weights, correction, out, i == 0 ? ahead : Ahead());
 }
 
 template <typename T>
-void FewScoresOf(size_t queries, const T* const* keys, size_t count, const float* query,
-                 size_t size, float* scores, const Ahead& ahead) {
+void few_scores_of(size_t queries, const T* const* keys, size_t count, const float* query,
+                   size_t size, float* scores, const Ahead& ahead) {
   switch (queries) {
     case 1:
-      return FewScores<1>(keys, count, query, size, scores, ahead);
+      return few_scores<1>(keys, count, query, size, scores, ahead);
     case 2:
-      return FewScores<2>(keys, count, query, size, scores, ahead);
+      return few_scores<2>(keys, count, query, size, scores, ahead);
     case 3:
-      return FewScores<3>(keys, count, query, size, scores, ahead);
+      return few_scores<3>(keys, count, query, size, scores, ahead);
     case 4:
-      return FewScores<4>(keys, count, query, size, scores, ahead);
+      return few_scores<4>(keys, count, query, size, scores, ahead);
     case 5:
-      return FewScores<5>(keys, count, query, size, scores, ahead);
+      return few_scores<5>(keys, count, query, size, scores, ahead);
     case 6:
-      return FewScores<6>(keys, count, query, size, scores, ahead);
+      return few_scores<6>(keys, count, query, size, scores, ahead);
     case 7:
-      return FewScores<7>(keys, count, query, size, scores, ahead);
+      return few_scores<7>(keys, count, query, size, scores, ahead);
     default:
-      return FewScores<8>(keys, count, query, size, scores, ahead);
+      return few_scores<8>(keys, count, query, size, scores, ahead);
   }
 }
 
 template <typename T>
-void FewValuesOf(size_t queries, const T* const* values, size_t count, size_t size,
-                 const float* weights, const float* correction, float* const* out,
-                 const Ahead& ahead) {
+void few_values_of(size_t queries, const T* const* values, size_t count, size_t size,
+                   const float* weights, const float* correction, float* const* out,
+                   const Ahead& ahead) {
   switch (queries) {
     case 1:
-      return FewValues<1>(values, count, size, weights, correction, out, ahead);
+      return few_values<1>(values, count, size, weights, correction, out, ahead);
     case 2:
-      return FewValues<2>(values, count, size, weights, correction, out, ahead);
+      return few_values<2>(values, count, size, weights, correction, out, ahead);
     case 3:
-      return FewValues<3>(values, count, size, weights, correction, out, ahead);
+      return few_values<3>(values, count, size, weights, correction, out, ahead);
     case 4:
-      return FewValues<4>(values, count, size, weights, correction, out, ahead);
+      return few_values<4>(values, count, size, weights, correction, out, ahead);
     case 5:
-      return FewValues<5>(values, count, size, weights, correction, out, ahead);
+      return few_values<5>(values, count, size, weights, correction, out, ahead);
     case 6:
-      return FewValues<6>(values, count, size, weights, correction, out, ahead);
+      return few_values<6>(values, count, size, weights, correction, out, ahead);
     case 7:
-      return FewValues<7>(values, count, size, weights, correction, out, ahead);
+      return few_values<7>(values, count, size, weights, correction, out, ahead);
     default:
-      return FewValues<8>(values, count, size, weights, correction, out, ahead);
+      return few_values<8>(values, count, size, weights, correction, out, ahead);
   }
 }
 
@@ -268,8 +269,8 @@ void FewValuesOf(size_t queries, const T* const* values, size_t count, size_t si
 // scores[c * stride + q] = keys[c] . queries[q] for kVectors vectors of queries from `scores` on;
 // lanes[i * stride + q] are the queries transposed. No transposition of keys, no sum over lanes.
 template <size_t kCells, size_t kVectors>
-HWY_INLINE void ScoreTile(const float* keys, const float* lanes, size_t size, size_t stride,
-                          float* scores) {
+HWY_INLINE void score_tile(const float* keys, const float* lanes, size_t size, size_t stride,
+                           float* scores) {
   const F32 d;
   Vec sums[kCells][kVectors];
   for (auto& row : sums)
@@ -288,26 +289,26 @@ HWY_INLINE void ScoreTile(const float* keys, const float* lanes, size_t size, si
 }
 
 template <size_t kVectors>
-HWY_NOINLINE void ManyScores(const float* keys, size_t count, const float* lanes, size_t size,
-                             size_t stride, float* scores, const Ahead& ahead) {
+HWY_NOINLINE void many_scores(const float* keys, size_t count, const float* lanes, size_t size,
+                              size_t stride, float* scores, const Ahead& ahead) {
   constexpr size_t kCells = kTileRegisters / kVectors;
   size_t c = 0;
   for (; c + kCells <= count; c += kCells) {
     ahead.fetch(c, c + kCells);
-    ScoreTile<kCells, kVectors>(keys + c * size, lanes, size, stride, scores + c * stride);
+    score_tile<kCells, kVectors>(keys + c * size, lanes, size, stride, scores + c * stride);
   }
   ahead.fetch(c, ahead.count);
   for (; c + 4 <= count; c += 4)
-    ScoreTile<4, kVectors>(keys + c * size, lanes, size, stride, scores + c * stride);
+    score_tile<4, kVectors>(keys + c * size, lanes, size, stride, scores + c * stride);
   for (; c < count; ++c)
-    ScoreTile<1, kVectors>(keys + c * size, lanes, size, stride, scores + c * stride);
+    score_tile<1, kVectors>(keys + c * size, lanes, size, stride, scores + c * stride);
 }
 
 // out[q] = correction[q] * out[q] + sum over c of weights[c * stride + q] * values[c].
 template <size_t kQueries, size_t kVectors>
-HWY_INLINE void ValueTile(const float* values, size_t count, size_t size, const float* weights,
-                          size_t stride, const float* correction, float* const* out,
-                          size_t column) {
+HWY_INLINE void value_tile(const float* values, size_t count, size_t size, const float* weights,
+                           size_t stride, const float* correction, float* const* out,
+                           size_t column) {
   const F32 d;
   Vec sums[kQueries][kVectors];
   for (size_t q = 0; q < kQueries; ++q) {
@@ -329,35 +330,36 @@ HWY_INLINE void ValueTile(const float* values, size_t count, size_t size, const 
 }
 
 template <size_t kVectors>
-HWY_NOINLINE void ManyColumns(const float* values, size_t count, size_t size, const float* weights,
-                              size_t stride, const float* correction, float* const* out,
-                              size_t queries, size_t column, const Ahead& ahead) {
+HWY_NOINLINE void many_columns(const float* values, size_t count, size_t size, const float* weights,
+                               size_t stride, const float* correction, float* const* out,
+                               size_t queries, size_t column, const Ahead& ahead) {
   constexpr size_t kQueries = std::min<size_t>(8, kTileRegisters / kVectors);
   size_t q = 0;
   for (; q + kQueries <= queries; q += kQueries) {
     ahead.fetch(ahead.count * q / queries, ahead.count * (q + kQueries) / queries);
-    ValueTile<kQueries, kVectors>(values, count, size, weights + q, stride, correction + q, out + q,
-                                  column);
+    value_tile<kQueries, kVectors>(values, count, size, weights + q, stride, correction + q,
+                                   out + q, column);
   }
   ahead.fetch(ahead.count * q / queries, ahead.count);
   for (; q + 2 <= queries; q += 2)
-    ValueTile<2, kVectors>(values, count, size, weights + q, stride, correction + q, out + q,
-                           column);
+    value_tile<2, kVectors>(values, count, size, weights + q, stride, correction + q, out + q,
+                            column);
   for (; q < queries; ++q)
-    ValueTile<1, kVectors>(values, count, size, weights + q, stride, correction + q, out + q,
-                           column);
+    value_tile<1, kVectors>(values, count, size, weights + q, stride, correction + q, out + q,
+                            column);
 }
 
-void ManyValues(const float* values, size_t count, size_t size, const float* weights, size_t stride,
-                const float* correction, float* const* out, size_t queries, const Ahead& ahead) {
+void many_values(const float* values, size_t count, size_t size, const float* weights,
+                 size_t stride, const float* correction, float* const* out, size_t queries,
+                 const Ahead& ahead) {
   constexpr size_t kVectors = 4;
   size_t i = 0;
   for (; i + kVectors * kLanes <= size; i += kVectors * kLanes)
-    ManyColumns<kVectors>(values, count, size, weights, stride, correction, out, queries, i,
-                          i == 0 ? ahead : Ahead());
+    many_columns<kVectors>(values, count, size, weights, stride, correction, out, queries, i,
+                           i == 0 ? ahead : Ahead());
   for (; i < size; i += kLanes)
-    ManyColumns<1>(values, count, size, weights, stride, correction, out, queries, i,
-                   i == 0 ? ahead : Ahead());
+    many_columns<1>(values, count, size, weights, stride, correction, out, queries, i,
+                    i == 0 ? ahead : Ahead());
 }
 
 // ---- One unit --------------------------------------------------------------------------------
@@ -411,7 +413,8 @@ class UnitAttention {
   }
 
   void pack_queries() {
-    float* const packed = head_scratch_.queries.reserve(static_cast<size_t>(state_.queries) * key_size_);
+    float* const packed =
+        head_scratch_.queries.reserve(static_cast<size_t>(state_.queries) * key_size_);
     const F32 d;
     const Vec scale = hn::Set(d, query_scale());
     for (size_t q = 0; q < static_cast<size_t>(state_.queries); ++q) {
@@ -457,7 +460,7 @@ class UnitAttention {
   float bias(const AttentionUnit& unit, size_t c, size_t query, float slope) const {
     const size_t row = static_cast<size_t>(work_.group->first_row) + query / group_;
     const uint32_t cell = plan_.cells[unit.first_cell + c];
-    return kLog2E * slope * FloatOf(op_.mask + row * op_.mask_row_stride + cell);
+    return kLog2E * slope * float_of(op_.mask + row * op_.mask_row_stride + cell);
   }
 
   void cap(float* scores, size_t size) const {
@@ -480,7 +483,7 @@ class UnitAttention {
       const float* pointers[kUnitCells];
       for (size_t c = 0; c < count; ++c) {
         pointers[c] = floats + c * size;
-        ConvertCell(tensor.type, cells[c], size, floats + c * size);
+        convert_cell(tensor.type, cells[c], size, floats + c * size);
       }
       use(static_cast<const float* const*>(pointers));
     }
@@ -492,12 +495,12 @@ class UnitAttention {
     if (indices_[queries - 1] - indices_[0] != queries - 1) query = gather_queries(queries);
     float* const scores = scratch_.scores.reserve(kMostFewQueries * kUnitCells);
     with_cells(op_.keys, keys_, count, key_size_, scratch_.keys, [&](auto cells) {
-      FewScoresOf(queries, cells, count, query, key_size_, scores, values_ahead_);
+      few_scores_of(queries, cells, count, query, key_size_, scores, values_ahead_);
     });
     for (size_t q = 0; q < queries; ++q) softmax_row(unit, q, scores + q * kUnitCells);
     with_cells(op_.values, values_, count, value_size_, scratch_.values, [&](auto cells) {
-      FewValuesOf(queries, cells, count, value_size_, scores, correction_.data(), outputs_.data(),
-                  keys_ahead_);
+      few_values_of(queries, cells, count, value_size_, scores, correction_.data(), outputs_.data(),
+                    keys_ahead_);
     });
   }
 
@@ -529,11 +532,11 @@ class UnitAttention {
     const float base = maximum == kNever ? 0.0f : maximum;
     Vec sum = hn::Zero(d);
     for (size_t c = 0; c < end; c += kLanes) {
-      const Vec weight = Exp2(hn::Sub(hn::LoadU(d, scores + c), hn::Set(d, base)));
+      const Vec weight = exp2_vector(hn::Sub(hn::LoadU(d, scores + c), hn::Set(d, base)));
       hn::StoreU(weight, d, scores + c);
       sum = hn::Add(sum, weight);
     }
-    const float correction = Exp2One(old - base);
+    const float correction = exp2_one(old - base);
     correction_[q] = correction;
     state_.sum[query] = state_.sum[query] * correction + hn::GetLane(hn::SumOfLanes(d, sum));
     state_.maximum[query] = maximum;
@@ -547,21 +550,21 @@ class UnitAttention {
     float* const values = scratch_.values.reserve(kUnitCells * value_size_);
     float* const scores = scratch_.scores.reserve(kUnitCells * stride);
     for (size_t c = 0; c < count; ++c)
-      ConvertCell(op_.keys.type, keys_[c], key_size_, keys + c * key_size_);
+      convert_cell(op_.keys.type, keys_[c], key_size_, keys + c * key_size_);
     size_t q = 0;
     for (; q + 2 * kLanes <= stride; q += 2 * kLanes)
-      ManyScores<2>(keys, count, lanes + q, key_size_, stride, scores + q,
-                    q == 0 ? values_ahead_ : Ahead());
+      many_scores<2>(keys, count, lanes + q, key_size_, stride, scores + q,
+                     q == 0 ? values_ahead_ : Ahead());
     if (q < stride)
-      ManyScores<1>(keys, count, lanes + q, key_size_, stride, scores + q,
-                    q == 0 ? values_ahead_ : Ahead());
+      many_scores<1>(keys, count, lanes + q, key_size_, stride, scores + q,
+                     q == 0 ? values_ahead_ : Ahead());
     if (op_.softcap > 0) cap(scores, count * stride);
     if (plan_.biased) add_biases(unit, queries, stride, scores);
     for (q = 0; q < queries; q += kLanes) softmax_lanes(unit, q, queries, stride, scores);
     for (size_t c = 0; c < count; ++c)
-      ConvertCell(op_.values.type, values_[c], value_size_, values + c * value_size_);
-    ManyValues(values, count, value_size_, scores, stride, correction_.data(), outputs_.data(),
-               queries, keys_ahead_);
+      convert_cell(op_.values.type, values_[c], value_size_, values + c * value_size_);
+    many_values(values, count, value_size_, scores, stride, correction_.data(), outputs_.data(),
+                queries, keys_ahead_);
   }
 
   const float* transpose_queries(size_t queries, size_t stride) {
@@ -597,11 +600,11 @@ class UnitAttention {
     Vec sum = hn::Zero(d);
     for (size_t c = 0; c < count; ++c) {
       float* const at = scores + c * stride + q;
-      const Vec weight = Exp2(hn::Sub(hn::Load(d, at), base));
+      const Vec weight = exp2_vector(hn::Sub(hn::Load(d, at), base));
       hn::Store(weight, d, at);
       sum = hn::Add(sum, weight);
     }
-    hn::StoreU(Exp2(hn::Sub(hn::Load(d, old), base)), d, correction_.data() + q);
+    hn::StoreU(exp2_vector(hn::Sub(hn::Load(d, old), base)), d, correction_.data() + q);
     HWY_ALIGN float maximum[kLanes];
     HWY_ALIGN float sums[kLanes];
     hn::Store(most, d, maximum);
@@ -656,8 +659,8 @@ class UnitAttention {
   Ahead keys_ahead_;    // of the next unit
 };
 
-void AttendUnits(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
-                 SpanScratch& scratch, std::span<SoftmaxState> states) {
+void attend_all(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
+                SpanScratch& scratch, std::span<SoftmaxState> states) {
   if (scratch.heads.size() < states.size()) scratch.heads.resize(states.size());
   std::vector<UnitAttention> heads;
   heads.reserve(states.size());
@@ -675,8 +678,8 @@ void AttendUnits(const AttentionOp& op, const MaskPlan& plan, const SpanWork& wo
   }
 }
 
-void MergeStates(const AttentionOp& op, const RowGroup& group, int kv_head, int query,
-                 std::span<const SoftmaxState> states) {
+void merge_all(const AttentionOp& op, const RowGroup& group, int kv_head, int query,
+               std::span<const SoftmaxState> states) {
   const F32 d;
   const auto size = static_cast<size_t>(op.value_size);
   const auto q = static_cast<size_t>(query);
@@ -685,14 +688,14 @@ void MergeStates(const AttentionOp& op, const RowGroup& group, int kv_head, int 
   float maximum = sink;
   for (const SoftmaxState& state : states) maximum = std::max(maximum, state.maximum[q]);
   const float base = maximum == kNever ? 0.0f : maximum;
-  float sum = Exp2One(sink - base);
-  for (const SoftmaxState& state : states) sum += state.sum[q] * Exp2One(state.maximum[q] - base);
+  float sum = exp2_one(sink - base);
+  for (const SoftmaxState& state : states) sum += state.sum[q] * exp2_one(state.maximum[q] - base);
   const size_t row = static_cast<size_t>(group.first_row) + q / static_cast<size_t>(op.group());
   float* const out =
       op.out + (row * static_cast<size_t>(op.heads) + static_cast<size_t>(head)) * size;
   bool first = true;
   for (const SoftmaxState& state : states) {
-    const Vec weight = hn::Set(d, sum > 0 ? Exp2One(state.maximum[q] - base) / sum : 0.0f);
+    const Vec weight = hn::Set(d, sum > 0 ? exp2_one(state.maximum[q] - base) / sum : 0.0f);
     for (size_t i = 0; i < size; i += kLanes) {
       const Vec value = hn::Mul(weight, hn::LoadU(d, state.values + q * size + i));
       hn::StoreU(first ? value : hn::Add(value, hn::LoadU(d, out + i)), d, out + i);
@@ -701,8 +704,8 @@ void MergeStates(const AttentionOp& op, const RowGroup& group, int kv_head, int 
   }
 }
 
-const char* TargetName() { return hwy::TargetName(HWY_TARGET); }
-bool HasFma() { return HWY_NATIVE_FMA != 0; }
+const char* target_name() { return hwy::TargetName(HWY_TARGET); }
+bool has_fma() { return HWY_NATIVE_FMA != 0; }
 
 }  // namespace polyphon::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -710,23 +713,23 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace polyphon {
 
-HWY_EXPORT(AttendUnits);
-HWY_EXPORT(MergeStates);
-HWY_EXPORT(TargetName);
-HWY_EXPORT(HasFma);
+HWY_EXPORT(attend_all);
+HWY_EXPORT(merge_all);
+HWY_EXPORT(target_name);
+HWY_EXPORT(has_fma);
 
 void attend_units(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
                   SpanScratch& scratch, std::span<SoftmaxState> states) {
-  HWY_DYNAMIC_DISPATCH(AttendUnits)(op, plan, work, scratch, states);
+  HWY_DYNAMIC_DISPATCH(attend_all)(op, plan, work, scratch, states);
 }
 
 void merge_states(const AttentionOp& op, const RowGroup& group, int kv_head, int query,
                   std::span<const SoftmaxState> states) {
-  HWY_DYNAMIC_DISPATCH(MergeStates)(op, group, kv_head, query, states);
+  HWY_DYNAMIC_DISPATCH(merge_all)(op, group, kv_head, query, states);
 }
 
-bool span_kernels_are_fast() { return HWY_DYNAMIC_DISPATCH(HasFma)(); }
-const char* span_kernel_target() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }
+bool span_kernels_are_fast() { return HWY_DYNAMIC_DISPATCH(has_fma)(); }
+const char* span_kernel_target() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
 
 }  // namespace polyphon
 #endif  // HWY_ONCE

@@ -153,22 +153,22 @@ void pack(const PackedWeights& shape, const void* from, int begin, int end, std:
 }  // namespace
 
 int block_columns(WeightType type) {
-  return type == WeightType::kQ4_K || type == WeightType::kQ6_K ? 256 : 32;
+  return type == WeightType::kQ4K || type == WeightType::kQ6K ? 256 : 32;
 }
 
 size_t packed_block_bytes(WeightType type) {
   switch (type) {
-    case WeightType::kQ4_0:
+    case WeightType::kQ40:
       return kNibbleBytes + kHalfBytes;
-    case WeightType::kQ4_1:
+    case WeightType::kQ41:
       return kNibbleBytes + 2 * kHalfBytes;
-    case WeightType::kQ5_0:
+    case WeightType::kQ50:
       return kNibbleBytes + 64 + kHalfBytes;
-    case WeightType::kQ8_0:
+    case WeightType::kQ80:
       return 2 * kNibbleBytes + kHalfBytes;
-    case WeightType::kQ4_K:
+    case WeightType::kQ4K:
       return 8 * kNibbleBytes + size_t{16} * kPanelRows + 2 * kHalfBytes;
-    case WeightType::kQ6_K:
+    case WeightType::kQ6K:
       return 8 * (kNibbleBytes + 128) + size_t{16} * kPanelRows + kHalfBytes;
   }
   return 0;
@@ -176,17 +176,17 @@ size_t packed_block_bytes(WeightType type) {
 
 void pack_panels(const PackedWeights& shape, const void* from, int begin, int end, std::byte* to) {
   switch (shape.type) {
-    case WeightType::kQ4_0:
+    case WeightType::kQ40:
       return pack<block_q4_0>(shape, from, begin, end, to);
-    case WeightType::kQ4_1:
+    case WeightType::kQ41:
       return pack<block_q4_1>(shape, from, begin, end, to);
-    case WeightType::kQ5_0:
+    case WeightType::kQ50:
       return pack<block_q5_0>(shape, from, begin, end, to);
-    case WeightType::kQ8_0:
+    case WeightType::kQ80:
       return pack<block_q8_0>(shape, from, begin, end, to);
-    case WeightType::kQ4_K:
+    case WeightType::kQ4K:
       return pack<block_q4_K>(shape, from, begin, end, to);
-    case WeightType::kQ6_K:
+    case WeightType::kQ6K:
       return pack<block_q6_K>(shape, from, begin, end, to);
   }
 }

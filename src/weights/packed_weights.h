@@ -24,7 +24,7 @@
 
 namespace polyphon {
 
-enum class WeightType { kQ4_0, kQ4_1, kQ5_0, kQ8_0, kQ4_K, kQ6_K };
+enum class WeightType { kQ40, kQ41, kQ50, kQ80, kQ4K, kQ6K };
 
 inline constexpr int kPanelRows = 16;
 
@@ -34,7 +34,7 @@ int block_columns(WeightType type);
 size_t packed_block_bytes(WeightType type);
 
 struct PackedWeights {
-  WeightType type = WeightType::kQ4_0;
+  WeightType type = WeightType::kQ40;
   int columns = 0;
   int rows = 0;                     // the last panel is filled up with zeros
   const std::byte* data = nullptr;  // aligned to 64

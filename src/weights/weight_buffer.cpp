@@ -19,17 +19,17 @@ constexpr const char* kName = "Span_Weights";
 std::optional<WeightType> weight_type(ggml_type type) {
   switch (type) {
     case GGML_TYPE_Q4_0:
-      return WeightType::kQ4_0;
+      return WeightType::kQ40;
     case GGML_TYPE_Q4_1:
-      return WeightType::kQ4_1;
+      return WeightType::kQ41;
     case GGML_TYPE_Q5_0:
-      return WeightType::kQ5_0;
+      return WeightType::kQ50;
     case GGML_TYPE_Q8_0:
-      return WeightType::kQ8_0;
+      return WeightType::kQ80;
     case GGML_TYPE_Q4_K:
-      return WeightType::kQ4_K;
+      return WeightType::kQ4K;
     case GGML_TYPE_Q6_K:
-      return WeightType::kQ6_K;
+      return WeightType::kQ6K;
     default:
       return std::nullopt;
   }

@@ -31,41 +31,41 @@ using Bytes = hn::Vec<U8>;
 static_assert(hn::MaxLanes(F32()) == kPanelRows);
 
 // Per 32-bit lane, the products of four unsigned bytes with four signed ones, added.
-HWY_INLINE Ints DotQuads(Ints sum, Bytes weights, Ints input) {
+HWY_INLINE Ints dot_quads(Ints sum, Bytes weights, Ints input) {
   return Ints{_mm512_dpbusd_epi32(sum.raw, weights.raw, input.raw)};
 }
 // Likewise of two pairs of 16 bits.
-HWY_INLINE Ints DotPairs(Ints sum, Ints weights, Ints input) {
+HWY_INLINE Ints dot_pairs(Ints sum, Ints weights, Ints input) {
   return Ints{_mm512_dpwssd_epi32(sum.raw, weights.raw, input.raw)};
 }
 // Adds `value` to the bytes whose bit is set.
-HWY_INLINE Bytes AddWhere(uint64_t bits, Bytes to, Bytes value) {
+HWY_INLINE Bytes add_where(uint64_t bits, Bytes to, Bytes value) {
   return Bytes{_mm512_mask_add_epi8(to.raw, bits, to.raw, value.raw)};
 }
 
-HWY_INLINE const uint8_t* U8Of(const std::byte* from) {
+HWY_INLINE const uint8_t* bytes_of(const std::byte* from) {
   return reinterpret_cast<const uint8_t*>(from);
 }
-HWY_INLINE Bytes LoadBytes(const std::byte* from) { return hn::LoadU(U8(), U8Of(from)); }
-HWY_INLINE Floats LoadHalves(const std::byte* from) {
+HWY_INLINE Bytes load_bytes(const std::byte* from) { return hn::LoadU(U8(), bytes_of(from)); }
+HWY_INLINE Floats load_halves(const std::byte* from) {
   return hn::PromoteTo(F32(), hn::LoadU(hn::Rebind<hwy::float16_t, F32>(),
                                         reinterpret_cast<const hwy::float16_t*>(from)));
 }
 // Four bytes, in every lane.
-HWY_INLINE Ints SetQuad(const void* from) {
+HWY_INLINE Ints set_quad(const void* from) {
   int32_t quad;
   std::memcpy(&quad, from, sizeof quad);
   return hn::Set(I32(), quad);
 }
-HWY_INLINE Bytes LowHalves(Bytes bytes) { return hn::And(bytes, hn::Set(U8(), 15)); }
+HWY_INLINE Bytes low_halves(Bytes bytes) { return hn::And(bytes, hn::Set(U8(), 15)); }
 // Bits move within pairs of bytes: what came from the neighbour is still to be masked.
 template <int kBits>
-HWY_INLINE Bytes MoveRight(Bytes bytes) {
+HWY_INLINE Bytes move_right(Bytes bytes) {
   const hn::Repartition<uint16_t, U8> d16;
   return hn::BitCast(U8(), hn::ShiftRight<kBits>(hn::BitCast(d16, bytes)));
 }
 template <int kBits>
-HWY_INLINE Bytes MoveLeft(Bytes bytes) {
+HWY_INLINE Bytes move_left(Bytes bytes) {
   const hn::Repartition<uint16_t, U8> d16;
   return hn::BitCast(U8(), hn::ShiftLeft<kBits>(hn::BitCast(d16, bytes)));
 }
@@ -87,13 +87,13 @@ struct Sums {
   // Four columns, whose input is the `group`-th after `quants`.
   HWY_INLINE void add(Bytes weights, const int8_t* quants, size_t group) {
     for (size_t r = 0; r < kRows; ++r)
-      of[r] = DotQuads(of[r], weights, SetQuad(quants + (group * kRows + r) * 4));
+      of[r] = dot_quads(of[r], weights, set_quad(quants + (group * kRows + r) * 4));
   }
   // 32 columns of nibbles.
   HWY_INLINE void add_nibbles(const std::byte* weights, const int8_t* quants) {
     for (size_t j = 0; j < 4; ++j) {
-      const Bytes both = LoadBytes(weights + 64 * j);
-      add(LowHalves(both), quants, j);
+      const Bytes both = load_bytes(weights + 64 * j);
+      add(low_halves(both), quants, j);
       add(hn::ShiftRight<4>(both), quants, 4 + j);
     }
   }
@@ -131,30 +131,30 @@ template <WeightType kType, size_t kRows>
 struct Block;
 
 template <size_t kRows>
-struct Block<WeightType::kQ4_0, kRows> {
+struct Block<WeightType::kQ40, kRows> {
   HWY_INLINE static void add(const std::byte* weights, const InputTile& in, size_t block,
                              Result<kRows>& result) {
     Sums<kRows> sums;
     sums.template start<3>(in.negated_sums + block * kRows);
     sums.add_nibbles(weights, in.quants + block * 32 * kRows);
-    result.add(sums, LoadHalves(weights + 256), in.scales + block * kRows);
+    result.add(sums, load_halves(weights + 256), in.scales + block * kRows);
   }
 };
 
 template <size_t kRows>
-struct Block<WeightType::kQ4_1, kRows> {
+struct Block<WeightType::kQ41, kRows> {
   HWY_INLINE static void add(const std::byte* weights, const InputTile& in, size_t block,
                              Result<kRows>& result) {
     Sums<kRows> sums;
     sums.clear();
     sums.add_nibbles(weights, in.quants + block * 32 * kRows);
-    result.add(sums, LoadHalves(weights + 256), in.scales + block * kRows);
-    result.add(LoadHalves(weights + 288), in.scaled_sums + block * kRows);
+    result.add(sums, load_halves(weights + 256), in.scales + block * kRows);
+    result.add(load_halves(weights + 288), in.scaled_sums + block * kRows);
   }
 };
 
 template <size_t kRows>
-struct Block<WeightType::kQ5_0, kRows> {
+struct Block<WeightType::kQ50, kRows> {
   HWY_INLINE static void add(const std::byte* weights, const InputTile& in, size_t block,
                              Result<kRows>& result) {
     Sums<kRows> sums;
@@ -164,28 +164,28 @@ struct Block<WeightType::kQ5_0, kRows> {
     uint64_t fifth[8];
     std::memcpy(fifth, weights + 256, sizeof fifth);
     for (size_t j = 0; j < 4; ++j) {
-      const Bytes both = LoadBytes(weights + 64 * j);
-      sums.add(AddWhere(fifth[j], LowHalves(both), sixteen), quants, j);
-      sums.add(AddWhere(fifth[4 + j], hn::ShiftRight<4>(both), sixteen), quants, 4 + j);
+      const Bytes both = load_bytes(weights + 64 * j);
+      sums.add(add_where(fifth[j], low_halves(both), sixteen), quants, j);
+      sums.add(add_where(fifth[4 + j], hn::ShiftRight<4>(both), sixteen), quants, 4 + j);
     }
-    result.add(sums, LoadHalves(weights + 320), in.scales + block * kRows);
+    result.add(sums, load_halves(weights + 320), in.scales + block * kRows);
   }
 };
 
 template <size_t kRows>
-struct Block<WeightType::kQ8_0, kRows> {
+struct Block<WeightType::kQ80, kRows> {
   HWY_INLINE static void add(const std::byte* weights, const InputTile& in, size_t block,
                              Result<kRows>& result) {
     Sums<kRows> sums;
     sums.template start<7>(in.negated_sums + block * kRows);
     for (size_t j = 0; j < 8; ++j)
-      sums.add(LoadBytes(weights + 64 * j), in.quants + block * 32 * kRows, j);
-    result.add(sums, LoadHalves(weights + 512), in.scales + block * kRows);
+      sums.add(load_bytes(weights + 64 * j), in.quants + block * 32 * kRows, j);
+    result.add(sums, load_halves(weights + 512), in.scales + block * kRows);
   }
 };
 
 template <size_t kRows>
-struct Block<WeightType::kQ4_K, kRows> {
+struct Block<WeightType::kQ4K, kRows> {
   HWY_INLINE static void add(const std::byte* weights, const InputTile& in, size_t block,
                              Result<kRows>& result) {
     const std::byte* const scales = weights + 2048;
@@ -197,28 +197,28 @@ struct Block<WeightType::kQ4_K, kRows> {
     for (size_t j = 0; j < 8; ++j) {
       sums.clear();
       sums.add_nibbles(weights + 256 * j, in.quants + (block * 8 + j) * 32 * kRows);
-      const Ints scale = hn::PromoteTo(I32(), hn::LoadU(d8, U8Of(scales + 16 * j)));
+      const Ints scale = hn::PromoteTo(I32(), hn::LoadU(d8, bytes_of(scales + 16 * j)));
       scaled.add(sums, hn::ConvertTo(F32(), scale));
     }
     const float* const factors = in.scales + block * kRows;
-    result.add(scaled, LoadHalves(mins + 128), factors);
+    result.add(scaled, load_halves(mins + 128), factors);
 
     const hn::Repartition<int16_t, I32> d16;
     const hn::Rebind<uint8_t, decltype(d16)> half;
     sums.clear();
     for (size_t j = 0; j < 4; ++j) {
       const auto pairs =
-          hn::BitCast(I32(), hn::PromoteTo(d16, hn::LoadU(half, U8Of(mins + 32 * j))));
+          hn::BitCast(I32(), hn::PromoteTo(d16, hn::LoadU(half, bytes_of(mins + 32 * j))));
       for (size_t r = 0; r < kRows; ++r)
-        sums.of[r] =
-            DotPairs(sums.of[r], pairs, SetQuad(in.pair_sums + ((block * 4 + j) * kRows + r) * 2));
+        sums.of[r] = dot_pairs(sums.of[r], pairs,
+                               set_quad(in.pair_sums + ((block * 4 + j) * kRows + r) * 2));
     }
-    result.add(sums, hn::Neg(LoadHalves(mins + 160)), factors);
+    result.add(sums, hn::Neg(load_halves(mins + 160)), factors);
   }
 };
 
 template <size_t kRows>
-struct Block<WeightType::kQ6_K, kRows> {
+struct Block<WeightType::kQ6K, kRows> {
   HWY_INLINE static void add(const std::byte* weights, const InputTile& in, size_t block,
                              Result<kRows>& result) {
     const std::byte* const scales = weights + 8 * 384;
@@ -229,28 +229,28 @@ struct Block<WeightType::kQ6_K, kRows> {
     for (size_t j = 0; j < 8; ++j) {
       const std::byte* const from = weights + 384 * j;
       const int8_t* const quants = in.quants + (block * 8 + j) * 32 * kRows;
-      const Bytes first = LoadBytes(from + 256), second = LoadBytes(from + 320);
+      const Bytes first = load_bytes(from + 256), second = load_bytes(from + 320);
       const auto with = [&](Bytes low, Bytes high) { return hn::Or(low, hn::And(high, upper)); };
 
       sums.template start<5>(in.negated_sums + (block * 16 + 2 * j) * kRows);
-      sums.add(with(LowHalves(LoadBytes(from)), MoveLeft<4>(first)), quants, 0);
-      sums.add(with(LowHalves(LoadBytes(from + 64)), first), quants, 1);
-      sums.add(with(LowHalves(LoadBytes(from + 128)), MoveLeft<4>(second)), quants, 2);
-      sums.add(with(LowHalves(LoadBytes(from + 192)), second), quants, 3);
-      scaled.add(sums, Scale(scales + 32 * j));
+      sums.add(with(low_halves(load_bytes(from)), move_left<4>(first)), quants, 0);
+      sums.add(with(low_halves(load_bytes(from + 64)), first), quants, 1);
+      sums.add(with(low_halves(load_bytes(from + 128)), move_left<4>(second)), quants, 2);
+      sums.add(with(low_halves(load_bytes(from + 192)), second), quants, 3);
+      scaled.add(sums, scale_of(scales + 32 * j));
 
-      const auto high = [&](size_t i) { return hn::ShiftRight<4>(LoadBytes(from + 64 * i)); };
+      const auto high = [&](size_t i) { return hn::ShiftRight<4>(load_bytes(from + 64 * i)); };
       sums.template start<5>(in.negated_sums + (block * 16 + 2 * j + 1) * kRows);
-      sums.add(with(high(0), MoveLeft<2>(first)), quants, 4);
-      sums.add(with(high(1), MoveRight<2>(first)), quants, 5);
-      sums.add(with(high(2), MoveLeft<2>(second)), quants, 6);
-      sums.add(with(high(3), MoveRight<2>(second)), quants, 7);
-      scaled.add(sums, Scale(scales + 32 * j + 16));
+      sums.add(with(high(0), move_left<2>(first)), quants, 4);
+      sums.add(with(high(1), move_right<2>(first)), quants, 5);
+      sums.add(with(high(2), move_left<2>(second)), quants, 6);
+      sums.add(with(high(3), move_right<2>(second)), quants, 7);
+      scaled.add(sums, scale_of(scales + 32 * j + 16));
     }
-    result.add(scaled, LoadHalves(scales + 256), in.scales + block * kRows);
+    result.add(scaled, load_halves(scales + 256), in.scales + block * kRows);
   }
 
-  HWY_INLINE static Floats Scale(const std::byte* from) {
+  HWY_INLINE static Floats scale_of(const std::byte* from) {
     const hn::Rebind<int8_t, I32> d8;
     return hn::ConvertTo(
         F32(), hn::PromoteTo(I32(), hn::LoadU(d8, reinterpret_cast<const int8_t*>(from))));
@@ -258,8 +258,8 @@ struct Block<WeightType::kQ6_K, kRows> {
 };
 
 template <WeightType kType, size_t kRows>
-HWY_NOINLINE void MultiplyTile(const PackedWeights& weights, const InputTile& in, int begin,
-                               int end, float* out, size_t stride) {
+HWY_NOINLINE void multiply_tile(const PackedWeights& weights, const InputTile& in, int begin,
+                                int end, float* out, size_t stride) {
   const F32 d;
   const size_t block_bytes = packed_block_bytes(kType);
   const auto blocks = static_cast<size_t>(weights.columns / block_columns(kType));
@@ -281,43 +281,43 @@ HWY_NOINLINE void MultiplyTile(const PackedWeights& weights, const InputTile& in
 }
 
 template <WeightType kType>
-void Multiply(const PackedWeights& weights, const InputTile& in, int begin, int end, float* out,
+void multiply(const PackedWeights& weights, const InputTile& in, int begin, int end, float* out,
               size_t stride) {
   switch (in.rows) {
     case 1:
-      return MultiplyTile<kType, 1>(weights, in, begin, end, out, stride);
+      return multiply_tile<kType, 1>(weights, in, begin, end, out, stride);
     case 2:
-      return MultiplyTile<kType, 2>(weights, in, begin, end, out, stride);
+      return multiply_tile<kType, 2>(weights, in, begin, end, out, stride);
     case 3:
-      return MultiplyTile<kType, 3>(weights, in, begin, end, out, stride);
+      return multiply_tile<kType, 3>(weights, in, begin, end, out, stride);
     case 4:
-      return MultiplyTile<kType, 4>(weights, in, begin, end, out, stride);
+      return multiply_tile<kType, 4>(weights, in, begin, end, out, stride);
     case 5:
-      return MultiplyTile<kType, 5>(weights, in, begin, end, out, stride);
+      return multiply_tile<kType, 5>(weights, in, begin, end, out, stride);
     case 6:
-      return MultiplyTile<kType, 6>(weights, in, begin, end, out, stride);
+      return multiply_tile<kType, 6>(weights, in, begin, end, out, stride);
     case 7:
-      return MultiplyTile<kType, 7>(weights, in, begin, end, out, stride);
+      return multiply_tile<kType, 7>(weights, in, begin, end, out, stride);
     default:
-      return MultiplyTile<kType, 8>(weights, in, begin, end, out, stride);
+      return multiply_tile<kType, 8>(weights, in, begin, end, out, stride);
   }
 }
 
-void MultiplyPanels(const PackedWeights& weights, const InputTile& in, int begin, int end,
-                    float* out, size_t stride) {
+void multiply_all(const PackedWeights& weights, const InputTile& in, int begin, int end, float* out,
+                  size_t stride) {
   switch (weights.type) {
-    case WeightType::kQ4_0:
-      return Multiply<WeightType::kQ4_0>(weights, in, begin, end, out, stride);
-    case WeightType::kQ4_1:
-      return Multiply<WeightType::kQ4_1>(weights, in, begin, end, out, stride);
-    case WeightType::kQ5_0:
-      return Multiply<WeightType::kQ5_0>(weights, in, begin, end, out, stride);
-    case WeightType::kQ8_0:
-      return Multiply<WeightType::kQ8_0>(weights, in, begin, end, out, stride);
-    case WeightType::kQ4_K:
-      return Multiply<WeightType::kQ4_K>(weights, in, begin, end, out, stride);
-    case WeightType::kQ6_K:
-      return Multiply<WeightType::kQ6_K>(weights, in, begin, end, out, stride);
+    case WeightType::kQ40:
+      return multiply<WeightType::kQ40>(weights, in, begin, end, out, stride);
+    case WeightType::kQ41:
+      return multiply<WeightType::kQ41>(weights, in, begin, end, out, stride);
+    case WeightType::kQ50:
+      return multiply<WeightType::kQ50>(weights, in, begin, end, out, stride);
+    case WeightType::kQ80:
+      return multiply<WeightType::kQ80>(weights, in, begin, end, out, stride);
+    case WeightType::kQ4K:
+      return multiply<WeightType::kQ4K>(weights, in, begin, end, out, stride);
+    case WeightType::kQ6K:
+      return multiply<WeightType::kQ6K>(weights, in, begin, end, out, stride);
   }
 }
 
@@ -326,7 +326,7 @@ void MultiplyPanels(const PackedWeights& weights, const InputTile& in, int begin
 constexpr size_t kLanes = kPanelRows;
 
 // 16 quants to their places in the tile; returns their sum.
-HWY_INLINE int32_t StoreQuants(const InputTile& tile, size_t row, size_t column, Ints quants) {
+HWY_INLINE int32_t store_quants(const InputTile& tile, size_t row, size_t column, Ints quants) {
   const auto rows = static_cast<size_t>(tile.rows);
   HWY_ALIGN int8_t bytes[kLanes];
   hn::Store(hn::DemoteTo(hn::Rebind<int8_t, I32>(), quants), hn::Rebind<int8_t, I32>(), bytes);
@@ -335,12 +335,12 @@ HWY_INLINE int32_t StoreQuants(const InputTile& tile, size_t row, size_t column,
   return hn::GetLane(hn::SumOfLanes(I32(), quants));
 }
 
-float RoundToHalf(float x) {
+float round_to_half(float x) {
   return _cvtsh_ss(_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 // As ggml's Q8_0 and Q8_1.
-void Quantize32(const InputTile& tile, size_t row, size_t column, const float* in) {
+void quantize_32(const InputTile& tile, size_t row, size_t column, const float* in) {
   const F32 d;
   const size_t at = column / 32 * static_cast<size_t>(tile.rows) + row;
   const Floats first = hn::LoadU(d, in), second = hn::LoadU(d, in + kLanes);
@@ -348,15 +348,15 @@ void Quantize32(const InputTile& tile, size_t row, size_t column, const float* i
   const float scale = most / 127;
   const Floats inverse = hn::Set(d, most != 0 ? 127 / most : 0.0f);
   const int32_t sum =
-      StoreQuants(tile, row, column, hn::NearestInt(hn::Mul(first, inverse))) +
-      StoreQuants(tile, row, column + kLanes, hn::NearestInt(hn::Mul(second, inverse)));
-  tile.scales[at] = RoundToHalf(scale);
+      store_quants(tile, row, column, hn::NearestInt(hn::Mul(first, inverse))) +
+      store_quants(tile, row, column + kLanes, hn::NearestInt(hn::Mul(second, inverse)));
+  tile.scales[at] = round_to_half(scale);
   tile.negated_sums[at] = -sum;
-  tile.scaled_sums[at] = RoundToHalf(scale * static_cast<float>(sum));
+  tile.scaled_sums[at] = round_to_half(scale * static_cast<float>(sum));
 }
 
 // The first value of the largest magnitude, with its sign.
-float MostExtreme(const float* in, size_t size) {
+float most_extreme(const float* in, size_t size) {
   const F32 d;
   Floats most = hn::Zero(d);
   for (size_t i = 0; i < size; i += kLanes) most = hn::Max(most, hn::Abs(hn::LoadU(d, in + i)));
@@ -369,10 +369,10 @@ float MostExtreme(const float* in, size_t size) {
 }
 
 // As ggml's Q8_K.
-void Quantize256(const InputTile& tile, size_t row, size_t column, const float* in) {
+void quantize_256(const InputTile& tile, size_t row, size_t column, const float* in) {
   const F32 d;
   const auto rows = static_cast<size_t>(tile.rows);
-  const float extreme = MostExtreme(in, 256);
+  const float extreme = most_extreme(in, 256);
   const float inverse = extreme != 0 ? -127 / extreme : 0.0f;
   tile.scales[column / 256 * rows + row] = extreme != 0 ? 1 / inverse : 0.0f;
   for (size_t c = 0; c < 256; c += 2 * kLanes) {
@@ -380,7 +380,7 @@ void Quantize256(const InputTile& tile, size_t row, size_t column, const float* 
     for (size_t half = 0; half < 2; ++half) {
       const size_t at = c + half * kLanes;
       const Ints quants = hn::NearestInt(hn::Mul(hn::LoadU(d, in + at), hn::Set(d, inverse)));
-      sums[half] = StoreQuants(tile, row, column + at, hn::Min(quants, hn::Set(I32(), 127)));
+      sums[half] = store_quants(tile, row, column + at, hn::Min(quants, hn::Set(I32(), 127)));
       tile.negated_sums[(column + at) / kLanes * rows + row] = -sums[half];
     }
     const size_t block = (column + c) / 32;
@@ -389,20 +389,20 @@ void Quantize256(const InputTile& tile, size_t row, size_t column, const float* 
   }
 }
 
-void QuantizeBlock(const InputTile& tile, int row, int column, int block_columns, const float* in) {
+void quantize_one(const InputTile& tile, int row, int column, int block_columns, const float* in) {
   const auto r = static_cast<size_t>(row), c = static_cast<size_t>(column);
-  block_columns == 32 ? Quantize32(tile, r, c, in) : Quantize256(tile, r, c, in);
+  block_columns == 32 ? quantize_32(tile, r, c, in) : quantize_256(tile, r, c, in);
 }
 
-bool AreFast() {
+bool are_fast() {
   return __builtin_cpu_supports("avx512vnni") != 0 && __builtin_cpu_supports("amx-int8") == 0;
 }
 
 #else  // no dot products of 8 bits, or never measured
 
-void MultiplyPanels(const PackedWeights&, const InputTile&, int, int, float*, size_t) {}
-void QuantizeBlock(const InputTile&, int, int, int, const float*) {}
-bool AreFast() { return false; }
+void multiply_all(const PackedWeights&, const InputTile&, int, int, float*, size_t) {}
+void quantize_one(const InputTile&, int, int, int, const float*) {}
+bool are_fast() { return false; }
 
 #endif
 
@@ -414,20 +414,20 @@ HWY_AFTER_NAMESPACE();
 
 namespace polyphon {
 
-HWY_EXPORT(MultiplyPanels);
-HWY_EXPORT(QuantizeBlock);
-HWY_EXPORT(AreFast);
+HWY_EXPORT(multiply_all);
+HWY_EXPORT(quantize_one);
+HWY_EXPORT(are_fast);
 
-bool weight_kernels_are_fast() { return HWY_DYNAMIC_DISPATCH(AreFast)(); }
+bool weight_kernels_are_fast() { return HWY_DYNAMIC_DISPATCH(are_fast)(); }
 
 void quantize_block(const InputTile& tile, int row, int column, int block_columns,
                     const float* in) {
-  HWY_DYNAMIC_DISPATCH(QuantizeBlock)(tile, row, column, block_columns, in);
+  HWY_DYNAMIC_DISPATCH(quantize_one)(tile, row, column, block_columns, in);
 }
 
 void multiply_panels(const PackedWeights& weights, const InputTile& tile, int begin, int end,
                      float* out, size_t stride) {
-  HWY_DYNAMIC_DISPATCH(MultiplyPanels)(weights, tile, begin, end, out, stride);
+  HWY_DYNAMIC_DISPATCH(multiply_all)(weights, tile, begin, end, out, stride);
 }
 
 }  // namespace polyphon
