@@ -1,19 +1,18 @@
 // Through ggml's own scheduler: which operations come to us, and that both ways give the same.
 #include "attention/span_backend.h"
 
-#include <dlfcn.h>
 #include <ggml-alloc.h>
 #include <ggml-backend.h>
 #include <ggml.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "weights/ggml_for_test.h"
 #include "weights/weight_kernels.h"
 
 namespace polyphon {
@@ -35,9 +34,7 @@ struct Result {
 class SpanBackend : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    Dl_info info{};
-    ASSERT_NE(dladdr(reinterpret_cast<const void*>(&ggml_backend_load_all_from_path), &info), 0);
-    ggml_backend_load_all_from_path(std::filesystem::path(info.dli_fname).parent_path().c_str());
+    load_ggml_modules();
     register_span_backend();
   }
   void TearDown() override { enable_span_backend(true); }
@@ -61,11 +58,9 @@ class SpanBackend : public testing::Test {
 
   // Computes the node as a llama_context would: our backend before the CPU's.
   static Result compute(const NodeShape& shape) {
-    using Backend = std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)>;
-    const Backend span(ggml_backend_dev_init(ggml_backend_dev_by_name("Span"), nullptr),
-                       ggml_backend_free);
-    const Backend cpu(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr),
-                      ggml_backend_free);
+    const GgmlBackend span(ggml_backend_dev_init(ggml_backend_dev_by_name("Span"), nullptr),
+                           ggml_backend_free);
+    const GgmlBackend cpu = cpu_backend_for_test();
     const std::unique_ptr<ggml_context, decltype(&ggml_free)> owned(
         ggml_init({.mem_size = 1 << 20, .mem_buffer = nullptr, .no_alloc = true}), ggml_free);
     ggml_context* const context = owned.get();
@@ -168,9 +163,8 @@ Product multiply(ggml_type type, int matrices) {
                    ggml_free);
   };
   ggml_backend_dev_t const device = ggml_backend_dev_by_name("Span");
-  const std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)> cpu(
-      ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr), ggml_backend_free),
-      span(ggml_backend_dev_init(device, nullptr), ggml_backend_free);
+  const GgmlBackend cpu = cpu_backend_for_test();
+  const GgmlBackend span(ggml_backend_dev_init(device, nullptr), ggml_backend_free);
   const Context weights_context = context(), graph_context = context();
   ggml_tensor* const weights = ggml_new_tensor_3d(weights_context.get(), type, 512, 40, matrices);
   ggml_tensor* const in = ggml_new_tensor_3d(graph_context.get(), GGML_TYPE_F32, 512, 5, matrices);

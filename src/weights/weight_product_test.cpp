@@ -2,18 +2,17 @@
 // of sums may differ.
 #include "weights/weight_product.h"
 
-#include <dlfcn.h>
 #include <ggml-alloc.h>
 #include <ggml-backend.h>
 #include <ggml.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "base/random.h"
+#include "weights/ggml_for_test.h"
 #include "weights/weight_buffer.h"
 #include "weights/weight_kernels.h"
 
@@ -58,8 +57,7 @@ class Case {
   static size_t size(int a, int b) { return static_cast<size_t>(a) * static_cast<size_t>(b); }
 
   void compute(const Shape& shape) {
-    const std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)> cpu(
-        ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr), ggml_backend_free);
+    const GgmlBackend cpu = cpu_backend_for_test();
     ggml_tensor* const input =
         ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, shape.columns, shape.input_rows);
     ggml_tensor* const product = ggml_mul_mat(context_.get(), weights_, input);
@@ -81,11 +79,7 @@ class Case {
 
 class WeightProductTest : public testing::TestWithParam<ggml_type> {
  protected:
-  static void SetUpTestSuite() {
-    Dl_info info{};
-    ASSERT_NE(dladdr(reinterpret_cast<const void*>(&ggml_backend_load_all_from_path), &info), 0);
-    ggml_backend_load_all_from_path(std::filesystem::path(info.dli_fname).parent_path().c_str());
-  }
+  static void SetUpTestSuite() { load_ggml_modules(); }
   void SetUp() override {
     if (!weight_kernels_are_fast()) GTEST_SKIP() << "this machine keeps ggml's kernels";
   }
