@@ -32,17 +32,24 @@ class FloatCopy {
  public:
   explicit FloatCopy(const std::string& from)
       : path_(std::filesystem::temp_directory_path() / fmt::format("polyphon-{}.gguf", getpid())) {
-    write_float_copy(from, path_.string());
+    try {
+      write_float_copy(from, path_.string());
+    } catch (const Error&) {
+      remove();  // a full disk keeps no part of it
+      throw;
+    }
   }
-  ~FloatCopy() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
+  ~FloatCopy() { remove(); }
   FloatCopy(const FloatCopy&) = delete;
   FloatCopy& operator=(const FloatCopy&) = delete;
   std::string path() const { return path_.string(); }
 
  private:
+  void remove() const {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+
   std::filesystem::path path_;
 };
 
@@ -52,7 +59,7 @@ std::string read_text(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// In place: logarithms of the probabilities, in double precision.
+// Logarithms of the probabilities, in double precision.
 void to_log_probabilities(std::span<const float> logits, std::vector<double>& out) {
   out.assign(logits.begin(), logits.end());
   const double most = *std::max_element(out.begin(), out.end());
@@ -90,12 +97,12 @@ class PerplexityBench {
   }
 
  private:
-  // Windows [first, first + count) beside each other: one at a time as one chunk, several a row
-  // each a step, as streams are decoded.
+  // Windows [first, first + count) beside each other, a row each a step, as streams are decoded;
+  // or, with --streams 1, one window as one chunk.
   void measure(int first, int count) {
     for (const BenchEngine* engine : {&pair_.ours, &pair_.stock})
       for (int s = 0; s < flags_.streams; ++s) engine->decoder->clear(s);
-    const int rows_a_pass = count == 1 ? flags_.window : 1;
+    const int rows_a_pass = flags_.streams == 1 ? flags_.window : 1;
     for (int begin = 0; begin < flags_.window; begin += rows_a_pass) {
       std::vector<Row> rows;
       for (int s = 0; s < count; ++s)
