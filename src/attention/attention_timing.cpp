@@ -11,6 +11,7 @@
 #include "attention/span_backend.h"
 #include "base/check.h"
 #include "base/random.h"
+#include "weights/backend_threads.h"
 
 namespace polyphon {
 namespace {
@@ -49,7 +50,7 @@ class TimedAttention {
         cpu_(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr), ggml_backend_free),
         ours_(ggml_backend_dev_init(ggml_backend_dev_by_name("Span"), nullptr), ggml_backend_free) {
     POLYPHON_CHECK(cpu_ && ours_);
-    for (ggml_backend_t backend : {cpu_.get(), ours_.get()}) set_threads(backend, threads);
+    for (ggml_backend_t backend : {cpu_.get(), ours_.get()}) set_backend_threads(backend, threads);
     graph_ = ggml_new_graph(context_.get());
     ggml_tensor* const mask =
         ggml_new_tensor_2d(context_.get(), GGML_TYPE_F16, shape.cells, shape.rows);
@@ -81,15 +82,6 @@ class TimedAttention {
 
  private:
   using Backend = std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)>;
-
-  static void set_threads(ggml_backend_t backend, int threads) {
-    const auto set =
-        reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
-            ggml_backend_dev_backend_reg(ggml_backend_get_device(backend)),
-            "ggml_backend_set_n_threads"));
-    POLYPHON_CHECK(set != nullptr);
-    set(backend, threads);
-  }
 
   // As in a KV cache: heads of a position adjacent, then permuted.
   ggml_tensor* tensor(ggml_type type, int size, int heads, int positions) {

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "weights/backend_threads.h"
 
 namespace polyphon {
 
@@ -25,12 +26,7 @@ using GgmlBackend = std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)>;
 inline GgmlBackend cpu_backend_for_test() {
   GgmlBackend cpu(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr),
                   ggml_backend_free);
-  const auto set_threads =
-      reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
-          ggml_backend_dev_backend_reg(ggml_backend_get_device(cpu.get())),
-          "ggml_backend_set_n_threads"));
-  POLYPHON_CHECK(set_threads);
-  set_threads(cpu.get(), 1);
+  set_backend_threads(cpu.get(), 1);
   return cpu;
 }
 

@@ -5,11 +5,12 @@
 namespace polyphon {
 namespace {
 
-// Of one row; each array of a tile begins at a multiple of 64 bytes.
+// The fewest columns that have a sum of their own.
 constexpr size_t kSumColumns = 16;
 
 size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+// Where the arrays of a tile begin, each at a multiple of 64 bytes.
 struct TileLayout {
   size_t scales, negated_sums, scaled_sums, pair_sums, end;
 

@@ -17,11 +17,12 @@ inline constexpr int kTileRows = 8;
 // One tile; `rows` of 1 to kTileRows.
 struct InputTile {
   int rows = 0;
-  int8_t* quants = nullptr;         // [columns / 4][rows][4]
-  float* scales = nullptr;          // [blocks][rows]
-  int32_t* negated_sums = nullptr;  // [columns / sum_columns][rows], of quants, times -1
-  float* scaled_sums = nullptr;     // [blocks][rows], sum of quants times scale; blocks of 32 only
-  int16_t* pair_sums = nullptr;     // [columns / 64][rows][2], of quants by 32; blocks of 256 only
+  int8_t* quants = nullptr;  // [columns / 4][rows][4]
+  float* scales = nullptr;   // [blocks][rows]
+  int32_t* negated_sums =
+      nullptr;  // [columns / 32 or 16][rows], of quants, times -1; 16: blocks of 256
+  float* scaled_sums = nullptr;  // [blocks][rows], sum of quants times scale; blocks of 32 only
+  int16_t* pair_sums = nullptr;  // [columns / 64][rows][2], of quants by 32; blocks of 256 only
 };
 
 class QuantizedInput {
@@ -31,7 +32,6 @@ class QuantizedInput {
 
   int tiles() const { return (rows_ + kTileRows - 1) / kTileRows; }
   InputTile tile(int index) const;
-  int block_columns() const { return block_columns_; }
 
   // Quantises columns [begin, end), whole blocks, of a tile's rows. `in`: the first of all rows,
   // `stride` floats apart.
