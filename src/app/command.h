@@ -15,6 +15,7 @@ using Run = std::function<int()>;
 void add_think_command(CLI::App& app, Run& run);
 void add_serve_command(CLI::App& app, Run& run);
 void add_replay_command(CLI::App& app, Run& run);
+void add_eval_command(CLI::App& app, Run& run);
 void add_models_command(CLI::App& app, Run& run);
 void add_doctor_command(CLI::App& app, Run& run);
 void add_bench_command(CLI::App& app, Run& run);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace polyphon {
@@ -12,6 +14,30 @@ const std::vector<RegisterSpec>& built_in_registers() {
       {"hunch", "Note: my hunch about the right answer is that"},
       {"pattern", "Note: what the attempts have in common is that"}};
   return registers;
+}
+
+ReasonOptions with_diversity(ReasonOptions options, const DiversityRequest& request) {
+  if (!request.strategies.empty()) {
+    std::vector<Strategy> chosen;
+    for (const std::string& name : request.strategies) {
+      const auto found = std::find_if(options.strategies.begin(), options.strategies.end(),
+                                      [&](const Strategy& s) { return s.name == name; });
+      if (found == options.strategies.end())
+        throw Error(ErrorCode::kInvalidArgument, fmt::format("no strategy is called '{}'", name),
+                    "polyphon.strategies");
+      chosen.push_back(*found);
+    }
+    options.strategies = std::move(chosen);
+  }
+  if (const auto ladder = request.temperature_ladder) {
+    if (!(*ladder >= 0 && *ladder <= 4))
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("temperature_ladder is {}: must be 0 to 4", *ladder),
+                  "polyphon.temperature_ladder");
+    options.temperature_ladder = *ladder;
+  }
+  options.collapse.enabled = options.collapse.enabled && request.collapse_watch;
+  return options;
 }
 
 void validate(const WorkspaceRequest& request, const WorkspaceOptions& options) {

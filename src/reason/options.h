@@ -1,6 +1,7 @@
 // Settings of the reasoning layer: caps and policies, from the config file.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,16 @@ struct WorkspaceOptions;
 // Throws Error{kInvalidArgument} that names the field of the request's polyphon object.
 void validate(const WorkspaceRequest& request, const WorkspaceOptions& options);
 
+// What keeps a session's streams apart, and at it.
+struct DiversityRequest {
+  std::vector<std::string> strategies;       // by name, taken in turn; empty: all, in their order
+  std::optional<double> temperature_ladder;  // instead of the configured one
+  bool collapse_watch = true;                // if the configuration has it on
+  // Budget forcing (s1, Muennighoff et al. 2025): a stream that would end early is told to check
+  // its work, until its budget is spent.
+  bool spend_budget = false;
+};
+
 struct WorkspaceOptions {
   WorkspaceRequest defaults;
   std::vector<RegisterSpec> registers = built_in_registers();
@@ -72,5 +83,9 @@ struct ReasonOptions {
   MergeMode merge = MergeMode::kKv;
   Topology topology{{{8, 256}}};
 };
+
+// The options under which one session's streams run. Throws Error{kInvalidArgument} for a strategy
+// that is not configured or a ladder outside 0 to 4.
+ReasonOptions with_diversity(ReasonOptions options, const DiversityRequest& request);
 
 }  // namespace polyphon

@@ -51,6 +51,7 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   request.stop.insert(request.stop.end(), prompt.stops.begin(), prompt.stops.end());
   validate(input.workspace, options_.workspace);
   request.workspace = input.workspace;
+  request.diversity = input.diversity;
   request.max_answer_tokens = input.max_answer_tokens;
   request.auto_budget_tokens = options_.caps.auto_budget_tokens;
   request.ignore_eos = input.ignore_eos;

@@ -26,6 +26,7 @@ struct ThinkInput {
   SamplingParams answer_sampling;
   std::vector<std::string> stop;
   WorkspaceRequest workspace;
+  DiversityRequest diversity;
   int max_answer_tokens = 512;
   bool narrow = false;  // narrow a plan that does not fit instead of refusing it
   bool ignore_eos = false;

@@ -22,6 +22,8 @@ struct Stream {
   double logprob_sum = 0;
   std::vector<float> hidden;  // that the last token was sampled from; may be empty
   int reseeds = 0;
+  int urged = 0;              // times it was told to go on
+  int urge_tokens = 0;        // what it was told, of its budget
   std::string finish_reason;  // empty while it thinks
   std::string answer;         // extracted when it ended
 

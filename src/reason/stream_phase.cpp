@@ -60,8 +60,10 @@ Stream* StreamPhase::find(SequenceNumber sequence) {
 
 void StreamPhase::on_token(Stream& stream, const SampledToken& token) {
   const Vocabulary& vocabulary = context_.vocabulary();
-  if (!context_.request.ignore_eos && vocabulary.is_end_of_generation(token.token))
-    return end(stream, "stop", false);
+  if (!context_.request.ignore_eos && vocabulary.is_end_of_generation(token.token)) {
+    if (!urge_on(stream)) end(stream, "stop", false);
+    return;
+  }
   stream.tokens.push_back(token.token);
   stream.logprob_sum += token.logprob;
   ++tokens_;
@@ -70,7 +72,26 @@ void StreamPhase::on_token(Stream& stream, const SampledToken& token) {
   const auto hidden = context_.views->hidden(stream.sequence);
   stream.hidden.assign(hidden.begin(), hidden.end());
   if (watch_) watch_->observe(static_cast<int>(&stream - streams_.data()), token.token, hidden);
-  if (static_cast<int>(stream.tokens.size()) >= stream.budget_tokens) end(stream, "length", true);
+  if (static_cast<int>(stream.tokens.size()) + stream.urge_tokens >= stream.budget_tokens)
+    end(stream, "length", true);
+}
+
+// Instead of the end it sampled, the stream reads a cue to check its work. False when nobody asked
+// for that or no budget is left to do it.
+bool StreamPhase::urge_on(Stream& stream) {
+  if (!context_.request.diversity.spend_budget) return false;
+  constexpr int kFewestTokensAfter = 16;
+  const Tokens cue = context_.tokenize(urge_cue());
+  const int spent = static_cast<int>(stream.tokens.size() + cue.size()) + stream.urge_tokens;
+  if (spent + kFewestTokensAfter > stream.budget_tokens) return false;
+  SamplingParams sampling = context_.views->sampler(stream.sequence)->params();
+  sampling.seed = derive_seed(sampling.seed, 2000 + static_cast<uint64_t>(++stream.urged));
+  stream.urge_tokens += static_cast<int>(cue.size());
+  context_.views->stop(stream.sequence, false);
+  interject(context_, stream, urge_cue());
+  context_.views->generate(stream.sequence, std::make_unique<Sampler>(sampling, nullptr, true),
+                           fmt::format("stream {}", stream.id), stream.strategy.name);
+  return true;
 }
 
 void StreamPhase::end(Stream& stream, const std::string& reason, bool keep_last) {

@@ -42,6 +42,7 @@ class StreamPhase {
   void start(int index, int id, const Phase& shape, SequenceNumber base);
   void end(Stream& stream, const std::string& reason, bool keep_last);
   void reseed(Stream& stream);
+  bool urge_on(Stream& stream);
 
   const ThinkContext& context_;
   const int phase_;

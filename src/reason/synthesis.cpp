@@ -14,6 +14,8 @@ std::string merge_instruction() {
 
 std::string bridge_text() { return "\n\nTaking these attempts together, I go on:\n"; }
 
+std::string urge_cue() { return "\nWait, let me check that again. "; }
+
 std::string reseed_cue(const Strategy& strategy) {
   return "\nWait, let me try another way. " + strategy.preamble;
 }

@@ -25,6 +25,8 @@ struct Attempt {
 std::string merge_instruction();
 // Between two phases, in the assistant's voice.
 std::string bridge_text();
+// Told to a stream that would stop before its budget is spent.
+std::string urge_cue();
 // What turns a follower to another strategy.
 std::string reseed_cue(const Strategy& strategy);
 

@@ -52,6 +52,24 @@ WorkspaceRequest workspace_from_json(const Json& json) {
   return workspace;
 }
 
+Json to_json(const DiversityRequest& diversity) {
+  return {{"strategies", diversity.strategies},
+          {"temperature_ladder",
+           diversity.temperature_ladder ? Json(*diversity.temperature_ladder) : Json()},
+          {"collapse_watch", diversity.collapse_watch},
+          {"spend_budget", diversity.spend_budget}};
+}
+
+DiversityRequest diversity_from_json(const Json& json) {
+  DiversityRequest diversity;
+  json.at("strategies").get_to(diversity.strategies);
+  if (const Json& ladder = json.at("temperature_ladder"); !ladder.is_null())
+    diversity.temperature_ladder = ladder.get<double>();
+  json.at("collapse_watch").get_to(diversity.collapse_watch);
+  json.at("spend_budget").get_to(diversity.spend_budget);
+  return diversity;
+}
+
 Json to_json(const GrammarSpec& grammar) {
   Json triggers = Json::array();
   for (const GrammarSpec::Trigger& trigger : grammar.triggers)
@@ -91,6 +109,7 @@ Json to_json(const ThinkRequest& request) {
           {"max_answer_tokens", request.max_answer_tokens},
           {"auto_budget_tokens", request.auto_budget_tokens},
           {"workspace", to_json(request.workspace)},
+          {"diversity", to_json(request.diversity)},
           {"ignore_eos", request.ignore_eos}};
 }
 
@@ -108,8 +127,9 @@ ThinkRequest think_request_from_json(const Json& json) {
     json.at("stop").get_to(request.stop);
     json.at("max_answer_tokens").get_to(request.max_answer_tokens);
     json.at("auto_budget_tokens").get_to(request.auto_budget_tokens);
-    // Absent in traces of before there were registers.
+    // Absent in traces of before they were.
     if (json.contains("workspace")) request.workspace = workspace_from_json(json.at("workspace"));
+    if (json.contains("diversity")) request.diversity = diversity_from_json(json.at("diversity"));
     json.at("ignore_eos").get_to(request.ignore_eos);
     return request;
   } catch (const Json::exception& error) {

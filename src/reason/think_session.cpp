@@ -32,13 +32,14 @@ bool may_collapse(const ThinkRequest& request, const ReasonOptions& options) {
 
 class ThinkSession final : public Session {
  public:
-  ThinkSession(const LanguageModel& model, ThinkRequest request, const ReasonOptions& options,
-               const TraceHeader& header, std::shared_ptr<EventChannel> events)
-      : context_{model, std::move(request), options, std::move(events)},
+  ThinkSession(const LanguageModel& model, const ThinkRequest& request,
+               const ReasonOptions& options, const TraceHeader& header,
+               std::shared_ptr<EventChannel> events)
+      : context_{model, request, with_diversity(options, request.diversity), std::move(events)},
         request_(context_.request),
         header_(header),
-        needs_(plan_needs(request_, options, model.vocabulary())),
-        watches_collapse_(may_collapse(request_, options)),
+        needs_(plan_needs(request_, context_.options, model.vocabulary())),
+        watches_collapse_(may_collapse(request_, context_.options)),
         submitted_(std::chrono::steady_clock::now()),
         topology_(request_.topology) {
     POLYPHON_CHECK(!request_.prompt.empty() && !options.strategies.empty());
@@ -316,8 +317,7 @@ void ThinkSession::fail(const Error& error) {
 std::unique_ptr<Session> make_think_session(const LanguageModel& model, ThinkRequest request,
                                             const ReasonOptions& options, const TraceHeader& header,
                                             std::shared_ptr<EventChannel> events) {
-  return std::make_unique<ThinkSession>(model, std::move(request), options, header,
-                                        std::move(events));
+  return std::make_unique<ThinkSession>(model, request, options, header, std::move(events));
 }
 
 }  // namespace polyphon

@@ -31,6 +31,7 @@ struct ThinkRequest {
   int max_answer_tokens = 512;
   int auto_budget_tokens = 2048;  // what a planned topology spends (auto only)
   WorkspaceRequest workspace;
+  DiversityRequest diversity;
   bool ignore_eos =
       false;  // streams run to their budget (benchmarks); also switches off early stops
 };

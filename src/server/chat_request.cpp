@@ -31,6 +31,15 @@ WorkspaceRequest read_workspace(const FieldReader& fields, const WorkspaceReques
   return wish;
 }
 
+DiversityRequest read_diversity(const FieldReader& fields) {
+  DiversityRequest wish;
+  wish.strategies = fields.strings("strategies", 64);
+  wish.temperature_ladder = fields.number("temperature_ladder", 0, 4);
+  wish.collapse_watch = fields.boolean("collapse_watch").value_or(true);
+  wish.spend_budget = fields.boolean("spend_budget").value_or(false);
+  return wish;
+}
+
 // `wishes`: the request's polyphon object, null when the config makes it think.
 ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
                       const ReasonOptions& defaults) {
@@ -44,9 +53,11 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   if (!wishes) return input;
   const FieldReader fields(*wishes, "polyphon");
   fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold",
-                     "register_cadence", "gate_refractory", "seed", "stream_thoughts", "narrow"});
+                     "register_cadence", "gate_refractory", "seed", "stream_thoughts", "narrow",
+                     "strategies", "temperature_ladder", "collapse_watch", "spend_budget"});
   refuse_unavailable(fields);
   input.workspace = read_workspace(fields, input.workspace);
+  input.diversity = read_diversity(fields);
   if (const auto topology = fields.string("topology")) {
     input.topology = parse_topology(*topology);
     input.narrow = false;

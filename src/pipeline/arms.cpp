@@ -1,0 +1,102 @@
+#include "pipeline/arms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace polyphon {
+namespace {
+
+constexpr int kRegisters = 3;
+
+void breadth(ThinkInput& input, const EvaluationShape& shape, MergeMode merge) {
+  input.topology = {{{shape.streams, shape.tokens}}};
+  input.merge = merge;
+}
+
+void depth(ThinkInput& input, const EvaluationShape& shape) {
+  input.topology = {{{1, shape.streams * shape.tokens}}};
+  input.merge = MergeMode::kKv;
+  input.diversity.strategies = {"direct"};
+}
+
+// vote@N with only some of what keeps the streams apart.
+Arm cure(const char* name, const char* what, bool strategies, double ladder, bool watch) {
+  return {name, what, [=](ThinkInput& input, const EvaluationShape& shape) {
+            breadth(input, shape, MergeMode::kVote);
+            if (!strategies) input.diversity.strategies = {"direct"};
+            input.diversity.temperature_ladder = ladder;
+            input.diversity.collapse_watch = watch;
+          }};
+}
+
+std::vector<Arm> make_arms() {
+  const auto merge = [](MergeMode mode) {
+    return [mode](ThinkInput& input, const EvaluationShape& shape) { breadth(input, shape, mode); };
+  };
+  return {
+      {"sequential", "one stream with the whole budget, until it ends by itself", depth},
+      {"sequential_urged", "the same, told to check its work until the budget is spent",
+       [](ThinkInput& input, const EvaluationShape& shape) {
+         depth(input, shape);
+         input.diversity.spend_budget = true;
+       }},
+      {"short", "one stream of one share of the budget",
+       [](ThinkInput& input, const EvaluationShape& shape) { depth(input, {1, shape.tokens}); }},
+      {"vote", "all streams, the most frequent answer", merge(MergeMode::kVote)},
+      {"prefill", "all streams, their texts prefilled again for the answer",
+       merge(MergeMode::kPrefill)},
+      {"compact", "all streams, their conclusions prefilled for the answer",
+       merge(MergeMode::kCompact)},
+      {"kv", "all streams, merged by views", merge(MergeMode::kKv)},
+      {"kv_workspace", "kv, with registers and the gate",
+       [](ThinkInput& input, const EvaluationShape& shape) {
+         breadth(input, shape, MergeMode::kKv);
+         input.workspace.registers = kRegisters;
+       }},
+      {"vote_workspace", "vote, with registers and the gate",
+       [](ThinkInput& input, const EvaluationShape& shape) {
+         breadth(input, shape, MergeMode::kVote);
+         input.workspace.registers = kRegisters;
+       }},
+      cure("same", "vote over samples of one strategy", false, 0, false),
+      cure("ladder", "same, with the temperature ladder", false, 0.6, false),
+      cure("strategies", "same, with a strategy each", true, 0, false),
+      cure("reseed", "same, with the watch that re-seeds followers", false, 0, true),
+      cure("all_cures", "same, with all three", true, 0.6, true),
+  };
+}
+
+}  // namespace
+
+const std::vector<Arm>& arms() {
+  static const std::vector<Arm> all = make_arms();
+  return all;
+}
+
+const Arm& arm(const std::string& name) {
+  std::string names;
+  for (const Arm& each : arms()) {
+    if (each.name == name) return each;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", each.name);
+  }
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("no arm is called '{}': there are {}", name, names));
+}
+
+const std::vector<std::string>& control_set() {
+  static const std::vector<std::string> names = {
+      "sequential", "sequential_urged", "short",         "vote", "prefill", "compact",
+      "kv",         "kv_workspace",     "vote_workspace"};
+  return names;
+}
+
+const std::vector<std::string>& collapse_cures() {
+  static const std::vector<std::string> names = {"same", "ladder", "strategies", "reseed",
+                                                 "all_cures"};
+  return names;
+}
+
+}  // namespace polyphon
