@@ -11,11 +11,12 @@ import struct
 import subprocess
 import time
 
+import httpx
 import pytest
 from conftest import BINARY, MODEL, Server
 
 PROBLEM = "Pens come in boxes of 12. How many boxes for 150 pens?"
-COMMANDS = ["think", "serve", "replay", "models", "doctor", "bench", "key"]
+COMMANDS = ["think", "serve", "replay", "eval", "heads", "models", "doctor", "bench", "key"]
 
 
 def run(*arguments, **options):
@@ -379,3 +380,31 @@ def test_doctor_names_a_context_that_memory_cannot_hold(flags):
     assert "16777216 cells" in done.stdout and "are free" in done.stdout
     if flags:
         assert len(json.loads(done.stdout)["problems"]) == 1
+
+
+def test_heads_are_read_again_on_a_signal_and_refused_when_of_another_model(tmp_path):
+    path = tmp_path / "heads.gguf"
+    assert run("heads", path, "--write", "--model", MODEL, "--version-name", "night-1").returncode == 0
+    shown = run("heads", path, "--json")
+    assert json.loads(shown.stdout)["strings"]["polyphon.heads.version"] == "night-1"
+    server = Server("--heads", path, "--ctx-size", 2048)
+
+    def version():
+        return httpx.get(server.url + "/props", timeout=60).json()["build_info"]
+
+    try:
+        assert version().endswith("+night-1")
+        run("heads", path, "--write", "--model", MODEL, "--version-name", "night-2")
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 30
+        while not version().endswith("+night-2") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert version().endswith("+night-2")
+        path.write_bytes(b"no heads")
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert version().endswith("+night-2")
+    finally:
+        assert server.stop() == 0
+    done = run("think", "--model", MODEL, "--heads", path, "1+1?")
+    assert_refused(done, 1, "heads.gguf", "not a GGUF")

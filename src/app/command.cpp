@@ -21,7 +21,8 @@ void ModelFlags::add_to(CLI::App& command) {
   command.add_option("--device", device, "devices to use, comma separated (`polyphon doctor`)");
   command.add_option("--kv-type", kv_type, "f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0");
   command.add_option("--kernels", kernels, "own, or stock: ggml's")
-      ->check(CLI::IsMember({"span", "stock"}));
+      ->check(CLI::IsMember({"own", "stock"}));
+  command.add_option("--heads", heads, "GGUF of the model's heads (`polyphon heads`)");
 }
 
 Config ModelFlags::config() const {
@@ -33,6 +34,7 @@ Config ModelFlags::config() const {
   if (!device.empty()) config.model_options.device = device;
   if (!kv_type.empty()) config.decoder.kv_type = kv_type;
   if (!kernels.empty()) config.kernels = kernels;
+  if (!heads.empty()) config.heads = heads;
   return config;
 }
 

@@ -16,6 +16,7 @@ void add_think_command(CLI::App& app, Run& run);
 void add_serve_command(CLI::App& app, Run& run);
 void add_replay_command(CLI::App& app, Run& run);
 void add_eval_command(CLI::App& app, Run& run);
+void add_heads_command(CLI::App& app, Run& run);
 void add_models_command(CLI::App& app, Run& run);
 void add_doctor_command(CLI::App& app, Run& run);
 void add_bench_command(CLI::App& app, Run& run);
@@ -31,6 +32,7 @@ struct ModelFlags {
   std::string device;
   std::string kv_type;
   std::string kernels;
+  std::string heads;
 
   void add_to(CLI::App& command);
   // Config file and flags together. Throws as read_config().

@@ -177,6 +177,7 @@ void read_reason(Section section, Config& config) {
   ReasonOptions& reason = config.reason;
   section.parse("topology", [&](const std::string& t) { reason.topology = parse_topology(t); });
   section.parse("merge", [&](const std::string& t) { reason.merge = parse_merge_mode(t); });
+  section.read("heads", config.heads);
   section.read("temperature_ladder", reason.temperature_ladder, 0, 2);
   section.read("max_answer_tokens", reason.max_answer_tokens, 1, 1 << 20);
   section.read("max_streams", reason.caps.max_streams, 1, Topology::kMaxStreams);

@@ -16,6 +16,7 @@ struct Config {
   DecoderOptions decoder;
   std::string kernels = "own";  // "stock": ggml's, for comparison
   EngineOptions engine;
+  std::string heads = "";  // a GGUF of heads (reason/heads.h); empty: the untrained ones
   ReasonOptions reason;
   ServerOptions server;
 };

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <set>
@@ -111,7 +112,11 @@ int evaluate_command(const EvalFlags& flags) {
   for (const EvaluationSample& sample : samples) done.insert(sample.arm + " " + sample.problem());
 
   std::vector<WantedSample> wanted;
-  for (const Problem& problem : suite_problems(suite, flags.limit))
+  std::vector<Problem> problems = suite_problems(suite, flags.limit);
+  // One of each entry, then the next: a run that is cut short is a smaller suite, not another one.
+  std::stable_sort(problems.begin(), problems.end(),
+                   [](const Problem& a, const Problem& b) { return a.seed < b.seed; });
+  for (const Problem& problem : problems)
     for (const std::string& name : names) {
       const WantedSample want{problem, &arm(name)};
       EvaluationSample key;

@@ -46,6 +46,12 @@ std::string model_digest(const std::string& path) {
   return digest;
 }
 
+void load_heads(Reasoner& reasoner, const Config& config) {
+  if (config.heads.empty()) return;
+  reasoner.swap_heads(read_heads(config.heads, reasoner.identity().model_digest,
+                                 reasoner.model().info().hidden_size));
+}
+
 std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
   ModelOptions model_options = config.model_options;
   model_options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
@@ -59,7 +65,10 @@ std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
       std::make_unique<Engine>(model->make_decoder(config.decoder), engine_options, kClock);
   const std::string digest = model_digest(model_options.path);
   Reasoner::Identity identity{"base-" + digest.substr(0, 12), digest, config_hash(config)};
-  return std::make_unique<Reasoner>(std::move(model), std::move(engine), config.reason, identity);
+  auto reasoner =
+      std::make_unique<Reasoner>(std::move(model), std::move(engine), config.reason, identity);
+  load_heads(*reasoner, config);
+  return reasoner;
 }
 
 }  // namespace polyphon

@@ -12,6 +12,9 @@ namespace polyphon {
 // Blocks while the weights load; shows progress on a terminal's standard error. Throws Error.
 std::unique_ptr<Reasoner> load_reasoner(const Config& config);
 
+// Reads the configured heads, if any, for the sessions from now on. Throws Error as read_heads().
+void load_heads(Reasoner& reasoner, const Config& config);
+
 // SHA-256 of a model file, remembered by path, size and time of change: hashing takes a second a
 // GiB.
 std::string model_digest(const std::string& path);

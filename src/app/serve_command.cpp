@@ -1,4 +1,5 @@
-// polyphon serve: the server until SIGINT or SIGTERM; a second signal ends it at once.
+// polyphon serve: the server until SIGINT or SIGTERM; a second signal ends it at once. SIGHUP reads
+// the heads again.
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
@@ -66,12 +67,25 @@ Config effective_config(const ServeFlags& flags) {
   return config;
 }
 
+// New sessions get the heads that the file holds now; when it cannot be read they keep what they
+// had.
+void read_heads_again(Reasoner& reasoner, const Config& config) {
+  try {
+    load_heads(reasoner, config);
+    std::cerr << fmt::format("polyphon: heads {}\n", reasoner.heads()->version);
+  } catch (const Error& error) {
+    std::cerr << fmt::format("polyphon: heads {} stay: {}\n", reasoner.heads()->version,
+                             error.what());
+  }
+}
+
 int serve(const ServeFlags& flags) {
   // Before any thread starts, so that all of them leave the signals to the one that waits.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   const Config config = effective_config(flags);
@@ -82,8 +96,11 @@ int serve(const ServeFlags& flags) {
 
   std::jthread stopper([&](const std::stop_token& ended) {
     const timespec patience{0, 200'000'000};
-    while (sigtimedwait(&signals, nullptr, &patience) < 0)
+    for (int signal = -1; signal != SIGINT && signal != SIGTERM;) {
+      signal = sigtimedwait(&signals, nullptr, &patience);
       if (ended.stop_requested()) return;  // the server could not serve
+      if (signal == SIGHUP) read_heads_again(*reasoner, config);
+    }
     std::cerr << "polyphon: stopping, running requests finish\n";
     std::thread([&signals] {
       int again = 0;

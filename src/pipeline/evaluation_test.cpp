@@ -76,9 +76,8 @@ TEST(Evaluation, AnUrgedStreamSpendsItsBudget) {
   options.shape = {2, 128};
   options.max_answer_tokens = 4;
   std::map<std::string, EvaluationSample> samples;
-  evaluate(*reasoner,
-           {{problem(), &arm("sequential")}, {problem(), &arm("sequential_urged")}}, options,
-           [&](const EvaluationSample& sample) { samples[sample.arm] = sample; });
+  evaluate(*reasoner, {{problem(), &arm("sequential")}, {problem(), &arm("sequential_urged")}},
+           options, [&](const EvaluationSample& sample) { samples[sample.arm] = sample; });
   EXPECT_EQ(samples.at("sequential").thought_tokens, 1);
   const EvaluationSample& urged = samples.at("sequential_urged");
   EXPECT_GT(urged.thought_tokens, 3);

@@ -27,9 +27,9 @@ EvaluationSample sample(const std::string& arm, uint64_t seed, bool right,
 }
 
 TEST(EvaluationReport, PairsOverTheProblemsThatBothArmsHave) {
-  const std::vector<EvaluationSample> samples = {
-      sample("a", 1, true), sample("a", 2, false), sample("a", 3, true),
-      sample("b", 1, true), sample("b", 2, true),  sample("b", 9, false)};
+  const std::vector<EvaluationSample> samples = {sample("a", 1, true), sample("a", 2, false),
+                                                 sample("a", 3, true), sample("b", 1, true),
+                                                 sample("b", 2, true), sample("b", 9, false)};
   const EvaluationReport report = report_of(samples, {"a", "b", "none"}, "a");
   ASSERT_EQ(report.arms.size(), 2u);
   const ArmReport& b = report.arms[1];

@@ -125,7 +125,8 @@ void GlobalWorkspace::compete() {
   std::vector<Scored> scored;
   for (auto& [source, candidate] : std::exchange(waiting_, {})) {
     const GateFeatures features = features_of(candidate);
-    const double probability = promotion_probability(head_, features, candidate.hidden);
+    const double probability =
+        promotion_probability(context_.heads->gate, features, candidate.hidden);
     scored.push_back({std::move(candidate), features, probability});
   }
   if (!anyone_listens) return;

@@ -20,8 +20,7 @@ namespace polyphon {
 class GlobalWorkspace {
  public:
   // `context` must outlive this.
-  GlobalWorkspace(const ThinkContext& context, GateHead head)
-      : context_(context), head_(std::move(head)) {}
+  explicit GlobalWorkspace(const ThinkContext& context) : context_(context) {}
 
   // `phase` must live until end_phase(). `base` is the view its streams started from.
   void begin_phase(StreamPhase& phase, SequenceNumber base);
@@ -52,7 +51,6 @@ class GlobalWorkspace {
   int ticks() const;
 
   const ThinkContext& context_;
-  const GateHead head_;
   StreamPhase* phase_ = nullptr;
   std::optional<RegisterBank> registers_;
   std::map<std::string, Candidate> waiting_;  // the latest of each source

@@ -220,6 +220,18 @@ TEST_F(WorkspaceTest, ANoteThatChangesNothingHasNoEffect) {
     EXPECT_EQ(stream.at("kl"), 0);
 }
 
+TEST_F(WorkspaceTest, SwappedHeadsDecideInSessionsThatComeAfter) {
+  start();
+  EXPECT_FALSE(think(input("3x40", 1, 0.01)).polyphon.at("promotions").empty());
+  Heads never;
+  never.version = "night-1";
+  never.gate.bias = -100;
+  reasoner_->swap_heads(never);
+  const Finished result = think(input("3x40", 1, 0.01));
+  EXPECT_TRUE(result.polyphon.at("promotions").empty());
+  EXPECT_EQ(result.trace->version, "v1+night-1");
+}
+
 TEST_F(WorkspaceTest, CandidatesCompeteAndTheRefractoryPeriodHolds) {
   start();
   ThinkInput wish = input("3x64", 3, 0);

@@ -15,6 +15,10 @@ std::string fresh_trace_id() {
   return fmt::format("trace-{:08x}{:08x}", device(), device());
 }
 
+std::string version_with(const std::string& model_version, const Heads& heads) {
+  return heads.version == Heads{}.version ? model_version : model_version + "+" + heads.version;
+}
+
 // Sends the session off; the ticket can cancel it.
 SessionTicket submit(Engine& engine, std::unique_ptr<Session> session,
                      std::shared_ptr<EventChannel> events, SessionTerms terms) {
@@ -33,6 +37,21 @@ Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine>
       identity_(identity) {}
 
 Reasoner::~Reasoner() { engine_.reset(); }
+
+std::shared_ptr<const Heads> Reasoner::heads() const {
+  const std::lock_guard lock(heads_mutex_);
+  return heads_;
+}
+
+void Reasoner::swap_heads(Heads heads) {
+  auto fresh = std::make_shared<const Heads>(std::move(heads));
+  const std::lock_guard lock(heads_mutex_);
+  heads_ = std::move(fresh);
+}
+
+Reasoner::Identity Reasoner::identity() const {
+  return {version_with(identity_.version, *heads()), identity_.model_digest, identity_.config_hash};
+}
 
 ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   if (!model_->info().supports_views)
@@ -77,10 +96,16 @@ std::string Reasoner::misfit(const ThinkInput& input) const {
 SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
   ThinkRequest request = request_of(input);
   fit_plan(request, options_, model_->vocabulary(), limits(), input.narrow);
+  return submit_thought(std::move(request), std::move(terms));
+}
+
+SessionTicket Reasoner::submit_thought(ThinkRequest request, SessionTerms terms) {
   auto events = std::make_shared<EventChannel>();
-  const TraceHeader header{fresh_trace_id(), identity_.version, identity_.model_digest,
-                           identity_.config_hash};
-  return submit(*engine_, make_think_session(*model_, std::move(request), options_, header, events),
+  const auto heads = this->heads();
+  const TraceHeader header{fresh_trace_id(), version_with(identity_.version, *heads),
+                           identity_.model_digest, identity_.config_hash};
+  return submit(*engine_,
+                make_think_session(*model_, std::move(request), options_, heads, header, events),
                 events, std::move(terms));
 }
 
@@ -113,14 +138,10 @@ SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
 }
 
 SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int without_promotion) {
-  auto events = std::make_shared<EventChannel>();
-  const TraceHeader header{fresh_trace_id(), identity_.version, identity_.model_digest,
-                           identity_.config_hash};
   ThinkRequest request = think_request_from_json(trace.request);
   validate(request.workspace, options_.workspace);
   if (without_promotion >= 0) request.workspace.without_promotion = without_promotion;
-  return submit(*engine_, make_think_session(*model_, std::move(request), options_, header, events),
-                events, std::move(terms));
+  return submit_thought(std::move(request), std::move(terms));
 }
 
 Finished wait_finished(SessionTicket& ticket,

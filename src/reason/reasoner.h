@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "core/trace.h"
@@ -11,6 +12,7 @@
 #include "model/language_model.h"
 #include "reason/completion_session.h"
 #include "reason/events.h"
+#include "reason/heads.h"
 #include "reason/options.h"
 #include "reason/plan.h"
 #include "reason/think_session.h"
@@ -66,7 +68,12 @@ class Reasoner {
   const LanguageModel& model() const { return *model_; }
   Engine& engine() { return *engine_; }
   const ReasonOptions& options() const { return options_; }
-  const Identity& identity() const { return identity_; }
+  // With the version of the heads that new sessions get.
+  Identity identity() const;
+
+  std::shared_ptr<const Heads> heads() const;
+  // Sessions that are submitted from now on use these; running ones finish with theirs.
+  void swap_heads(Heads heads);
 
   // All throw Error as their parts do; none blocks on decoding.
   SessionTicket think(const ThinkInput& input, SessionTerms terms);
@@ -81,12 +88,15 @@ class Reasoner {
 
  private:
   ThinkRequest request_of(const ThinkInput& input) const;
+  SessionTicket submit_thought(ThinkRequest request, SessionTerms terms);
   PlanLimits limits() const;
 
   std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<Engine> engine_;
   ReasonOptions options_;
-  Identity identity_;
+  const Identity identity_;
+  mutable std::mutex heads_mutex_;
+  std::shared_ptr<const Heads> heads_ = std::make_shared<Heads>();  // heads_mutex_
 };
 
 // Drains the ticket's events until the end. Throws the error of Failed. `on_event` may be empty.

@@ -7,6 +7,7 @@
 #include "engine/session.h"
 #include "model/language_model.h"
 #include "reason/events.h"
+#include "reason/heads.h"
 #include "reason/options.h"
 #include "reason/think_session.h"
 
@@ -17,7 +18,8 @@ struct ThinkContext {
   const ThinkRequest request;
   const ReasonOptions options;
   const std::shared_ptr<EventChannel> events;
-  SessionViews* views = nullptr;  // from start() on
+  const std::shared_ptr<const Heads> heads;  // never null
+  SessionViews* views = nullptr;             // from start() on
 
   const Vocabulary& vocabulary() const { return model.vocabulary(); }
   Tokens tokenize(const std::string& text) const {

@@ -33,9 +33,10 @@ bool may_collapse(const ThinkRequest& request, const ReasonOptions& options) {
 class ThinkSession final : public Session {
  public:
   ThinkSession(const LanguageModel& model, const ThinkRequest& request,
-               const ReasonOptions& options, const TraceHeader& header,
-               std::shared_ptr<EventChannel> events)
-      : context_{model, request, with_diversity(options, request.diversity), std::move(events)},
+               const ReasonOptions& options, std::shared_ptr<const Heads> heads,
+               const TraceHeader& header, std::shared_ptr<EventChannel> events)
+      : context_{model, request, with_diversity(options, request.diversity), std::move(events),
+                 std::move(heads)},
         request_(context_.request),
         header_(header),
         needs_(plan_needs(request_, context_.options, model.vocabulary())),
@@ -45,7 +46,7 @@ class ThinkSession final : public Session {
     POLYPHON_CHECK(!request_.prompt.empty() && !options.strategies.empty());
     if (!request_.answer_grammar.empty())
       answer_grammar_ = model.make_grammar(request_.answer_grammar);
-    if (request_.workspace.registers > 0) workspace_.emplace(context_, GateHead{});
+    if (request_.workspace.registers > 0) workspace_.emplace(context_);
     if (request_.topology.is_auto())
       plan_choices_ = auto_topologies(request_.auto_budget_tokens, options.caps);
   }
@@ -315,9 +316,12 @@ void ThinkSession::fail(const Error& error) {
 }  // namespace
 
 std::unique_ptr<Session> make_think_session(const LanguageModel& model, ThinkRequest request,
-                                            const ReasonOptions& options, const TraceHeader& header,
+                                            const ReasonOptions& options,
+                                            std::shared_ptr<const Heads> heads,
+                                            const TraceHeader& header,
                                             std::shared_ptr<EventChannel> events) {
-  return std::make_unique<ThinkSession>(model, request, options, header, std::move(events));
+  return std::make_unique<ThinkSession>(model, request, options, std::move(heads), header,
+                                        std::move(events));
 }
 
 }  // namespace polyphon

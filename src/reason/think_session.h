@@ -12,6 +12,7 @@
 #include "engine/session.h"
 #include "model/language_model.h"
 #include "reason/events.h"
+#include "reason/heads.h"
 #include "reason/options.h"
 
 namespace polyphon {
@@ -47,10 +48,12 @@ struct TraceHeader {
   std::string config_hash;
 };
 
-// `model` must outlive the session; `options` is copied. Throws Error{kInvalidArgument} for a
-// grammar that does not parse.
+// `model` must outlive the session; `options` is copied; `heads` must not be null. Throws
+// Error{kInvalidArgument} for a grammar that does not parse.
 std::unique_ptr<Session> make_think_session(const LanguageModel& model, ThinkRequest request,
-                                            const ReasonOptions& options, const TraceHeader& header,
+                                            const ReasonOptions& options,
+                                            std::shared_ptr<const Heads> heads,
+                                            const TraceHeader& header,
                                             std::shared_ptr<EventChannel> events);
 
 }  // namespace polyphon

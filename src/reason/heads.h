@@ -1,0 +1,26 @@
+// The small learned functions that policy asks, as one versioned GGUF file beside the model whose
+// hidden states they read. Plain state; loading and saving block on the file.
+#pragma once
+
+#include <string>
+
+#include "reason/gate.h"
+
+namespace polyphon {
+
+struct Heads {
+  std::string version = "untrained";
+  GateHead gate;
+};
+
+// Reads the heads that the file holds; the others keep their starting values. Tensors (F32):
+//   gate.weights [6], gate.bias [1], gate.hidden_weights [hidden_size]
+// Throws Error{kNotFound} or {kInvalidArgument}: not such a file, of another model (naming both
+// digests), a tensor of another size, a value that is not finite.
+Heads read_heads(const std::string& path, const std::string& model_digest, int hidden_size);
+
+// Throws Error{kInternal} when the file cannot be written whole.
+void write_heads(const std::string& path, const Heads& heads, const std::string& model_digest,
+                 int hidden_size);
+
+}  // namespace polyphon
