@@ -255,7 +255,8 @@ def test_registers_promote_and_the_counterfactual_tells_both_outcomes(tmp_path):
     without = run("replay", "--json", "--without-promotion", 0, trace)
     assert without.returncode == 0, without.stderr
     report = json.loads(without.stdout)
-    assert not report["match"]
+    assert report["match"] and report["tokens"] > 50  # up to the edit
+    assert report["counterfactual"]["answer"] != report["recorded"]["answer"]
     assert report["counterfactual"]["workspace"][0]["carried_out"] is False
     assert report["recorded"]["workspace"][0]["carried_out"] is True
     assert_refused(run("replay", "--without-promotion", 99, trace), 1, "99")

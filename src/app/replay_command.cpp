@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <limits>
+#include <optional>
 
 #include "app/command.h"
 #include "app/load.h"
@@ -19,13 +21,18 @@ struct ReplayFlags {
   bool json = false;
 };
 
-// One line: does it match; and for a counterfactual, both outcomes.
+// When the broadcast was decided; none when the trace has no such broadcast.
+std::optional<Step> step_of_broadcast(const Trace& trace, int index) {
+  const Json& workspace = trace.result.value("workspace", Json::array());
+  if (index < 0 || index >= static_cast<int>(workspace.size())) return std::nullopt;
+  return workspace[static_cast<size_t>(index)].value("step", Step{0});
+}
+
+// One line: does it match, for a counterfactual up to the edit; then both outcomes.
 std::string report(const Trace& recorded, const Trace& replayed, const TraceComparison& compared,
                    const ReplayFlags& flags) {
   const bool match = compared.matching == compared.tokens;
   const bool counterfactual = flags.without_promotion >= 0;
-  const std::string then = recorded.result.value("answer", ""),
-                    now = replayed.result.value("answer", "");
   if (flags.json) {
     Json json = {{"id", recorded.id},
                  {"match", match},
@@ -39,11 +46,12 @@ std::string report(const Trace& recorded, const Trace& replayed, const TraceComp
     }
     return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
-  std::string text =
-      fmt::format("{}: {} of {} tokens match{}\n", recorded.id, compared.matching, compared.tokens,
-                  match ? "" : ", first difference at " + compared.first_difference);
+  std::string text = fmt::format("{}: {} of {} tokens{} match{}\n", recorded.id, compared.matching,
+                                 compared.tokens, counterfactual ? " before the edit" : "",
+                                 match ? "" : ", first difference at " + compared.first_difference);
   if (counterfactual)
-    text += fmt::format("with promotion {}: {}\nwithout: {}\n", flags.without_promotion, then, now);
+    text += fmt::format("with promotion {}: {}\nwithout: {}\n", flags.without_promotion,
+                        recorded.result.value("answer", ""), replayed.result.value("answer", ""));
   return text;
 }
 
@@ -69,18 +77,22 @@ int replay(const ReplayFlags& flags) {
                               all[i].model_digest, reasoner->identity().model_digest));
     if (all[i].config_hash != reasoner->identity().config_hash)
       std::cerr << fmt::format("trace {}: made under another configuration\n", all[i].id);
-    const size_t broadcasts = all[i].result.value("workspace", Json::array()).size();
-    if (flags.without_promotion >= static_cast<int>(broadcasts))
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("--without-promotion {}: trace {} has {} broadcasts",
-                              flags.without_promotion, all[i].id, broadcasts));
+    const auto edit = step_of_broadcast(all[i], flags.without_promotion);
+    if (flags.without_promotion >= 0 && !edit) {
+      const std::string why =
+          fmt::format("trace {} has no broadcast {}", all[i].id, flags.without_promotion);
+      if (last - first == 1) throw Error(ErrorCode::kInvalidArgument, why);
+      std::cerr << why << '\n';
+      continue;
+    }
     SessionTicket ticket = reasoner->replay(all[i], {}, flags.without_promotion);
     const Finished result = wait_finished(ticket);
-    const TraceComparison compared = compare_traces(all[i], *result.trace);
+    const TraceComparison compared =
+        compare_traces(all[i], *result.trace, edit.value_or(std::numeric_limits<Step>::max()));
     all_match = all_match && compared.matching == compared.tokens;
     print_out(report(all[i], *result.trace, compared, flags));
   }
-  return all_match || flags.without_promotion >= 0 ? 0 : 1;
+  return all_match ? 0 : 1;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 
 #include "reason/plan.h"
@@ -159,17 +160,21 @@ Finished wait_finished(SessionTicket& ticket,
   }
 }
 
-TraceComparison compare_traces(const Trace& recorded, const Trace& replayed) {
+TraceComparison compare_traces(const Trace& recorded, const Trace& replayed, Step until) {
   TraceComparison result;
+  const auto compared = [&](const TraceSpan& span) {
+    return static_cast<size_t>(std::lower_bound(span.steps.begin(), span.steps.end(), until) -
+                               span.steps.begin());
+  };
   const size_t spans = std::max(recorded.spans.size(), replayed.spans.size());
   static const TraceSpan kNone;
   for (size_t i = 0; i < spans; ++i) {
     const TraceSpan& a = i < recorded.spans.size() ? recorded.spans[i] : kNone;
     const TraceSpan& b = i < replayed.spans.size() ? replayed.spans[i] : kNone;
-    const size_t tokens = std::max(a.tokens.size(), b.tokens.size());
-    for (size_t j = 0; j < tokens; ++j) {
+    const size_t in_a = compared(a), in_b = compared(b);
+    for (size_t j = 0; j < std::max(in_a, in_b); ++j) {
       ++result.tokens;
-      const bool same = j < a.tokens.size() && j < b.tokens.size() && a.tokens[j] == b.tokens[j];
+      const bool same = j < in_a && j < in_b && a.tokens[j] == b.tokens[j];
       if (same) {
         ++result.matching;
       } else if (result.first_difference.empty()) {

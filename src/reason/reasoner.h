@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -103,12 +104,13 @@ class Reasoner {
 Finished wait_finished(SessionTicket& ticket,
                        const std::function<void(const SessionEvent&)>& on_event = {});
 
-// Compares two traces span by span.
+// Compares two traces span by span: the tokens that were decoded in steps before `until`.
 struct TraceComparison {
   int tokens = 0;  // compared
   int matching = 0;
   std::string first_difference;  // empty when all match
 };
-TraceComparison compare_traces(const Trace& recorded, const Trace& replayed);
+TraceComparison compare_traces(const Trace& recorded, const Trace& replayed,
+                               Step until = std::numeric_limits<Step>::max());
 
 }  // namespace polyphon
