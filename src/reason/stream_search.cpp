@@ -77,6 +77,7 @@ void StreamSearch::on_token(SequenceNumber sequence, const SampledToken& token) 
   SessionViews& views = *context_.views;
   const Vocabulary& vocabulary = context_.vocabulary();
   if (!context_.request.ignore_eos && vocabulary.is_end_of_generation(token.token)) {
+    branch.step.end(token.logprob, views.sampler(sequence)->entropy());
     views.stop(sequence, false);
     return finish_branch(branch, true);
   }

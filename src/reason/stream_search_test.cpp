@@ -374,7 +374,7 @@ TEST_F(SearchTest, AStreamThatMustSpendItsBudgetGoesOnAfterABranchThatEnded) {
                              node.at("text") == search.at("text");
   EXPECT_GT(ended_and_committed, 0);
   for (const Json& stream : result.polyphon.at("streams"))
-    EXPECT_GT(stream.at("tokens").get<int>(), 100);
+    EXPECT_NE(stream.at("text").get<std::string>().find("check that again"), std::string::npos);
   SessionTicket same = reasoner_->replay(*result.trace, {});
   const TraceComparison equal = compare_traces(*result.trace, *wait_finished(same).trace);
   EXPECT_EQ(equal.matching, equal.tokens) << equal.first_difference;

@@ -2,6 +2,7 @@
 // the value head sees of it. Plain; pure functions.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ struct ThoughtStep {
   std::string text;  // bytes
   double logprob_sum = 0;
   double entropy_sum = 0;  // nats
+  int ends = 0;            // 1 when the turn ended with it
 
   void add(Token token, std::string_view piece, double logprob, double entropy) {
     tokens.push_back(token);
@@ -23,12 +25,15 @@ struct ThoughtStep {
     logprob_sum += logprob;
     entropy_sum += entropy;
   }
-  double mean_logprob() const {
-    return tokens.empty() ? 0 : logprob_sum / static_cast<double>(tokens.size());
+  // The end of the turn was sampled: it has no text, but it was a choice like the others.
+  void end(double logprob, double entropy) {
+    ++ends;
+    logprob_sum += logprob;
+    entropy_sum += entropy;
   }
-  double mean_entropy() const {
-    return tokens.empty() ? 0 : entropy_sum / static_cast<double>(tokens.size());
-  }
+  double mean_logprob() const { return logprob_sum / choices(); }
+  double mean_entropy() const { return entropy_sum / choices(); }
+  double choices() const { return std::max(1.0, static_cast<double>(tokens.size()) + ends); }
   // A line break after some words, or a closing mark after a few tokens. A point after a digit ends
   // nothing: the number may go on.
   bool complete() const;

@@ -71,6 +71,17 @@ TEST(ThoughtStep, FeaturesAreSharesBetweenZeroAndOne) {
   EXPECT_EQ(features_of(step, "", around).agreement, 0);
 }
 
+// Else to stop at once would look like the surest of all steps.
+TEST(ThoughtStep, TheEndOfTheTurnIsAChoiceLikeTheOthers) {
+  ThoughtStep step;
+  step.end(-3, 2);
+  EXPECT_EQ(step.mean_logprob(), -3);
+  EXPECT_EQ(step.mean_entropy(), 2);
+  step.add(1, "a", -1, 1);
+  EXPECT_EQ(step.mean_logprob(), -2);
+  EXPECT_EQ(step.mean_entropy(), 1.5);
+}
+
 // Feeds a sentence of six tokens; the last one's verdict.
 std::optional<std::string> sentence(SearchTrigger& trigger, double entropy, double value,
                                     const std::string& word = " so") {
