@@ -9,7 +9,6 @@
 #include "core/topology.h"
 #include "reason/search_request.h"
 #include "reason/strategy.h"
-#include "reason/value_head.h"
 
 namespace polyphon {
 
@@ -82,7 +81,6 @@ struct ReasonOptions {
   AgreementOptions agreement;
   WorkspaceOptions workspace;
   SearchRequest search;  // of requests that do not say
-  ValueHead value_head;
   // A checker's value, in [0, 1], of an answer that a branch states; null: the value head's. Called
   // on the decode thread: it must be quick and must not throw.
   std::function<double(const std::string& answer)> answer_value;

@@ -38,7 +38,7 @@ StepValue value_of_step(const ThinkContext& context, const StreamPhase& phase, c
   result.features = features_of(step, normalise_answer(answer), around);
   result.value = !answer.empty() && context.options.answer_value
                      ? std::clamp(context.options.answer_value(answer), 0.0, 1.0)
-                     : value_of(context.options.value_head, result.features, hidden);
+                     : value_of(context.heads->value, result.features, hidden);
   return result;
 }
 

@@ -41,6 +41,10 @@ class SearchTest : public ::testing::Test {
     auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
     reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), std::move(options),
                                            Reasoner::Identity{"v1", "digest", "hash"});
+    Heads heads;
+    heads.value.weights = {4, 0, 0, 0, 0, 0};  // confidence alone
+    heads.value.bias = -3;
+    reasoner_->swap_heads(heads);
   }
 
   static ReasonOptions quiet() {
@@ -48,8 +52,6 @@ class SearchTest : public ::testing::Test {
     options.collapse.enabled = false;
     options.agreement.enabled = false;
     options.temperature_ladder = 0;
-    options.value_head.weights = {4, 0, 0, 0, 0, 0};  // confidence alone
-    options.value_head.bias = -3;
     return options;
   }
 
