@@ -205,6 +205,18 @@ void read_reason(Section section, Config& config) {
   workspace.read("evidence_decay", reason.workspace.evidence_decay, 0, 1);
   workspace.read("measure_effect", reason.workspace.measure_effect);
   workspace.finish();
+  Section search = section.inner("search");
+  search.parse("mode",
+               [&](const std::string& mode) { reason.search.mode = parse_search_mode(mode); });
+  for (const SearchField& field : search_fields()) {
+    if (const auto* whole = std::get_if<int SearchRequest::*>(&field.member))
+      search.read(field.name, reason.search.**whole, static_cast<int64_t>(field.least),
+                  static_cast<int64_t>(field.most));
+    else
+      search.read(field.name, reason.search.*std::get<double SearchRequest::*>(field.member),
+                  field.least, field.most);
+  }
+  search.finish();
   Section agreement = section.inner("agreement");
   agreement.read("enabled", reason.agreement.enabled);
   agreement.read("min_streams", reason.agreement.min_streams, 1, Topology::kMaxStreams);

@@ -46,6 +46,7 @@ Json fits(const Reasoner& reasoner) {
     input.chat.messages = {{{"role", "user"}, {"content", "How many streams fit?"}}};
     input.merge = reasoner.options().merge;
     input.workspace = reasoner.options().workspace.defaults;
+    input.search = reasoner.options().search;
     input.max_answer_tokens = reasoner.options().max_answer_tokens;
     int streams = 0;
     std::string limit;

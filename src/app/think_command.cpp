@@ -27,7 +27,8 @@ struct ThinkFlags {
   bool json = false, ignore_eos = false, narrow = false;
   std::optional<int> registers, register_cadence, gate_refractory;
   std::optional<double> gate_threshold;
-  std::string search = "off";
+  std::string search;
+  std::optional<int> search_simulations;
 };
 
 // What is shown while it happens, on standard error; the answer goes to standard output.
@@ -58,6 +59,16 @@ class ThinkReporter {
       if (!quiet_)
         std::cerr << fmt::format("promotion {} ({}, p {:.2f}): {}\n", promoted->promotion,
                                  promoted->source, promoted->probability, promoted->text);
+    } else if (const auto* began = std::get_if<SearchBegan>(&event)) {
+      if (!quiet_)
+        std::cerr << fmt::format("search {}.{} began ({})\n", began->stream, began->search,
+                                 began->trigger);
+    } else if (const auto* found = std::get_if<SearchEnded>(&event)) {
+      if (!quiet_)
+        std::cerr << fmt::format(
+            "search {}.{} committed {} of {} tokens: {} simulations, {:.1f} leaves a step\n",
+            found->stream, found->search, found->committed_tokens, found->tokens,
+            found->simulations, found->leaves_per_step);
     } else if (const auto* answer = std::get_if<AnswerDelta>(&event)) {
       if (screen_ && answer_.empty()) {
         view_.leave();
@@ -108,6 +119,9 @@ ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
   workspace.gate_threshold = flags.gate_threshold.value_or(workspace.gate_threshold);
   workspace.cadence_tokens = flags.register_cadence.value_or(workspace.cadence_tokens);
   workspace.refractory_tokens = flags.gate_refractory.value_or(workspace.refractory_tokens);
+  input.search = config.reason.search;
+  if (!flags.search.empty()) input.search.mode = parse_search_mode(flags.search);
+  input.search.simulations = flags.search_simulations.value_or(input.search.simulations);
   input.narrow = flags.narrow;
   input.ignore_eos = flags.ignore_eos;
   return input;
@@ -127,18 +141,16 @@ int cells_for(const ThinkInput& input, const Config& config) {
   if (workspace.registers > 0 && workspace.cadence_tokens > 0 && workspace.refractory_tokens > 0)
     cells += 48LL * workspace.registers * (budget / workspace.cadence_tokens + 1) +
              32LL * streams * (budget / workspace.refractory_tokens + 1);
+  if (input.search.on()) cells += input.search.max_tokens;
   return static_cast<int>(std::clamp<long long>((cells + 255) / 256 * 256, 4096, 1 << 20));
 }
 
 int think(ThinkFlags& flags) {
-  if (flags.search != "off") {
-    std::cerr << "polyphon: --search is not available in this version\n";
-    return 2;
-  }
   Config config = flags.model.config();
   const ThinkInput input = input_of(flags, config);
   validate(input.sampling, 1 << 30);
   validate(input.workspace, config.reason.workspace);
+  validate(input.search);
   if (flags.model.context_cells == 0 && flags.model.config_path.empty())
     config.decoder.context_cells = cells_for(input, config);
   if (!flags.trace_path.empty()) prepare_trace_file(flags.trace_path);
@@ -197,7 +209,9 @@ void add_think_command(CLI::App& app, Run& run) {
                      "a note interrupts the streams when its probability is above this");
   command.add_option("--register-cadence", flags->register_cadence, "tokens between two notes");
   command.add_option("--gate-refractory", flags->gate_refractory, "tokens between two promotions");
-  command.add_option("--search", flags->search, "not available yet: off");
+  command.add_option("--search", flags->search,
+                     "tree search within a stream: off, auto (when it is unsure), always");
+  command.add_option("--search-simulations", flags->search_simulations, "of one search");
   command.callback([flags, seed, &run] {
     flags->seeded = seed->count() > 0;
     run = [flags] { return think(*flags); };

@@ -70,6 +70,30 @@ double exp_sums(const float* logits, size_t size, float maximum, float scale, fl
   return all;
 }
 
+// Sum of x exp(x), x = logit - maximum. Far below the maximum it is 0, also for -infinity.
+double weighted_exp_sum(const float* logits, size_t size, float maximum) {
+  constexpr float kFarBelow = -80;
+  const F32 d;
+  const auto shift = hn::Set(d, maximum);
+  const auto floor = hn::Set(d, kFarBelow);
+  double all = 0;
+  for (size_t begin = 0; begin < size; begin += kLogitBlock) {
+    const size_t end = std::min(size, begin + kLogitBlock);
+    auto sum = hn::Zero(d);
+    size_t i = begin;
+    for (; i + hn::Lanes(d) <= end; i += hn::Lanes(d)) {
+      const auto below = hn::Max(hn::Sub(hn::LoadU(d, logits + i), shift), floor);
+      sum = hn::MulAdd(below, hn::Exp(d, below), sum);
+    }
+    all += hn::GetLane(hn::SumOfLanes(d, sum));
+    for (; i < end; ++i) {
+      const float below = std::max(logits[i] - maximum, kFarBelow);
+      all += static_cast<double>(below) * std::exp(below);
+    }
+  }
+  return all;
+}
+
 }  // namespace polyphon::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -78,6 +102,7 @@ namespace polyphon {
 
 HWY_EXPORT(clean_block_maxima);
 HWY_EXPORT(exp_sums);
+HWY_EXPORT(weighted_exp_sum);
 
 namespace {
 
@@ -128,6 +153,13 @@ double exp_block_sums(std::span<const float> logits, float maximum, float scale,
                       std::vector<float>& sums) {
   sums.resize(block_count(logits));
   return HWY_DYNAMIC_DISPATCH(exp_sums)(logits.data(), logits.size(), maximum, scale, sums.data());
+}
+
+// With p = exp(x) / sum: -sum of p log p = log(sum) - (sum of x exp(x)) / sum.
+double entropy_nats(std::span<const float> logits, float maximum, double sum) {
+  const double weighted =
+      HWY_DYNAMIC_DISPATCH(weighted_exp_sum)(logits.data(), logits.size(), maximum);
+  return std::max(0.0, std::log(sum) - weighted / sum);
 }
 
 }  // namespace polyphon

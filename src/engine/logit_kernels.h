@@ -34,4 +34,8 @@ void collect_best(std::span<const float> logits, std::span<const float> maxima, 
 double exp_block_sums(std::span<const float> logits, float maximum, float scale,
                       std::vector<float>& sums);
 
+// Entropy of softmax(logits) in nats. `maximum` as above; `sum` is the sum of exp(logit - maximum)
+// over all, as exp_block_sums gives it at scale 1.
+double entropy_nats(std::span<const float> logits, float maximum, double sum);
+
 }  // namespace polyphon

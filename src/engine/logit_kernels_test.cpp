@@ -113,6 +113,23 @@ TEST_P(LogitKernels, SumsAgreeWithDoubles) {
   }
 }
 
+TEST_P(LogitKernels, EntropyAgreesWithDoubles) {
+  Random random(5);
+  std::vector<float> sums;
+  for (int trial = 0; trial < 300; ++trial) {
+    std::vector<float> row = random_row(random, trial % 2 == 0), maxima;
+    const float maximum = clean_and_block_maxima(row, maxima);
+    if (!std::isfinite(maximum)) continue;
+    double sum = 0, expected = 0;
+    for (const float logit : row) sum += std::exp(static_cast<double>(logit) - maximum);
+    for (const float logit : row) {
+      const double p = std::exp(static_cast<double>(logit) - maximum) / sum;
+      if (p > 0) expected -= p * std::log(p);
+    }
+    ASSERT_NEAR(entropy_nats(row, maximum, exp_block_sums(row, maximum, 1, sums)), expected, 1e-4);
+  }
+}
+
 TEST_P(LogitKernels, WhatIsMinusInfinityHasNoWeight) {
   std::vector<float> row(2 * kLogitBlock, -kInfinity), maxima, sums;
   row[3] = 5;

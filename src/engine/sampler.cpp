@@ -76,12 +76,15 @@ float Sampler::raw_logit(std::span<const float> logits, Token token) const {
 
 SampledToken Sampler::sample(std::span<float> logits) {
   SampledToken result;
-  const bool wants_logprob = with_logprob_ || params_.logprobs >= 0 || keeps_distribution_;
+  const bool wants_logprob =
+      with_logprob_ || params_.logprobs >= 0 || keeps_distribution_ || measures_entropy_;
   float normaliser = 0;
   if (wants_logprob) {
     const float maximum = clean_and_block_maxima(logits, maxima_);
     if (!std::isfinite(maximum)) return result;
-    normaliser = maximum + static_cast<float>(std::log(exp_block_sums(logits, maximum, 1, sums_)));
+    const double sum = exp_block_sums(logits, maximum, 1, sums_);
+    normaliser = maximum + static_cast<float>(std::log(sum));
+    if (measures_entropy_) entropy_ = entropy_nats(logits, maximum, sum);
     result.top = top_logprobs(logits, normaliser);
     if (std::exchange(keeps_distribution_, false)) {
       distribution_.assign(logits.begin(), logits.end());

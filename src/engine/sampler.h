@@ -41,6 +41,10 @@ class Sampler {
   void keep_distribution() { keeps_distribution_ = true; }
   // Natural log-probabilities; empty when none was kept. [vocabulary_size]
   std::vector<float> take_distribution() { return std::move(distribution_); }
+  // From now on sample() also measures the entropy of the model's distribution before any filter.
+  void measure_entropy() { measures_entropy_ = true; }
+  // Of the last sample(), in nats; 0 when not measured.
+  double entropy() const { return entropy_; }
   // Later draws use the new seed and temperature (a stream that is re-seeded).
   void reseed(uint64_t seed, float temperature);
 
@@ -73,6 +77,8 @@ class Sampler {
   bool with_logprob_;
   bool keeps_distribution_ = false;
   std::vector<float> distribution_;
+  bool measures_entropy_ = false;
+  double entropy_ = 0;
   Random random_;
   std::deque<Token> history_;                     // the last penalty_last_n tokens
   std::unordered_map<Token, int> occurrences_;    // of tokens in history_

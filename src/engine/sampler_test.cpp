@@ -240,6 +240,23 @@ TEST(Sampler, NothingFiniteGivesNoToken) {
   }
 }
 
+TEST(Sampler, EntropyIsThatOfTheModelBeforeAnyFilter) {
+  SamplingParams params;
+  params.temperature = 0;
+  params.top_k = 1;
+  Sampler sampler(params, nullptr, false);
+  std::vector<float> logits = {1, 1, 1, 1};
+  sampler.sample(logits);
+  EXPECT_EQ(sampler.entropy(), 0);  // not asked for
+  sampler.measure_entropy();
+  logits = {1, 1, 1, 1};
+  sampler.sample(logits);
+  EXPECT_NEAR(sampler.entropy(), std::log(4.0), 1e-6);
+  logits = {100, 0, 0, 0};
+  sampler.sample(logits);
+  EXPECT_NEAR(sampler.entropy(), 0, 1e-6);
+}
+
 TEST(Sampler, TinyTemperatureIsNearlyGreedy) {
   for (const float temperature : {1e-6f, 1e-20f, 1e-44f}) {
     SamplingParams params = no_filters();

@@ -259,10 +259,15 @@ std::optional<std::string> mentioned(std::string_view sentence) {
 
 }  // namespace
 
-std::string extract_answer(std::string_view text) {
+std::string explicit_answer(std::string_view text) {
   const std::string plain = without_bold(text);
   if (auto answer = boxed(plain)) return *answer;
-  if (auto answer = introduced(plain)) return *answer;
+  return introduced(plain).value_or("");
+}
+
+std::string extract_answer(std::string_view text) {
+  if (std::string answer = explicit_answer(text); !answer.empty()) return answer;
+  const std::string plain = without_bold(text);
   const auto all = sentences(plain);
   for (auto sentence = all.rbegin(); sentence != all.rend(); ++sentence)
     if (auto answer = mentioned(*sentence)) return *answer;

@@ -12,6 +12,9 @@ namespace polyphon {
 // the last '=', the last number.
 std::string extract_answer(std::string_view text);
 
+// Only an answer that is stated as one: the first two of these forms. Empty otherwise.
+std::string explicit_answer(std::string_view text);
+
 // The form in which answers are compared: lower case; "1,000" is 1000, "3.0" is 3, "12 apples" is
 // 12, "x = 5" is 5, "(B)" is b, "\frac{1}{2}" is 1/2; no currency, per cent, quotes, article or
 // closing punctuation.

@@ -52,6 +52,22 @@ struct Promoted {
   std::string text;
   double probability = 0;  // the gate's
 };
+// A stream stopped to search how it should go on.
+struct SearchBegan {
+  int stream = 0;
+  int search = 0;       // of the stream, from 0
+  std::string trigger;  // "entropy", "value", "marker", "always"
+};
+// It goes on with what the search found; the text came as ThoughtDelta. Not sent for a search whose
+// stream was ended.
+struct SearchEnded {
+  int stream = 0;
+  int search = 0;
+  int simulations = 0;
+  int tokens = 0;            // decoded by it
+  int committed_tokens = 0;  // of them
+  double leaves_per_step = 0;
+};
 // More text of answer `choice` (0 unless the request asked for n > 1).
 struct AnswerDelta {
   int choice = 0;
@@ -97,8 +113,8 @@ struct Failed {
   Error error;
 };
 
-using SessionEvent = std::variant<StreamStarted, ThoughtDelta, StreamEnded, Promoted, AnswerDelta,
-                                  ChoiceEnded, Finished, Failed>;
+using SessionEvent = std::variant<StreamStarted, ThoughtDelta, StreamEnded, Promoted, SearchBegan,
+                                  SearchEnded, AnswerDelta, ChoiceEnded, Finished, Failed>;
 using EventChannel = Channel<SessionEvent>;
 
 }  // namespace polyphon

@@ -5,12 +5,14 @@
 #include <string>
 
 #include "reason/gate.h"
+#include "reason/value_head.h"
 
 namespace polyphon {
 
 struct Heads {
   std::string version = "untrained";
   GateHead gate;
+  ValueHead value;
 };
 
 // Reads the heads that the file holds; the others keep their starting values. Tensors (F32):

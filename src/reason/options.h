@@ -1,11 +1,13 @@
 // Settings of the reasoning layer: caps and policies, from the config file.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/topology.h"
+#include "reason/search_request.h"
 #include "reason/strategy.h"
 
 namespace polyphon {
@@ -78,6 +80,10 @@ struct ReasonOptions {
   CollapseOptions collapse;
   AgreementOptions agreement;
   WorkspaceOptions workspace;
+  SearchRequest search;  // of requests that do not say
+  // A checker's value, in [0, 1], of an answer that a branch states; null: the value head's. Called
+  // on the decode thread: it must be quick and must not throw.
+  std::function<double(const std::string& answer)> answer_value;
   PlanCaps caps;
   int max_answer_tokens = 512;
   MergeMode merge = MergeMode::kKv;

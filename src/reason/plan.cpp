@@ -72,6 +72,11 @@ PlanNeeds needs_of(const Topology& topology, const ThinkRequest& request,
     needs.last_position += stream + merge + workspace.last_position;
     most_sequences = std::max(most_sequences, phase.streams + workspace.sequences);
   }
+  // A branch's positions are those that its stream's budget covers.
+  if (request.search.on()) {
+    needs.cells += request.search.max_tokens;
+    most_sequences += request.search.max_sequences;
+  }
   needs.cells += request.max_answer_tokens + 1;
   needs.last_position += request.max_answer_tokens + 1;
   needs.sequences = most_sequences + 2;  // and the prompt's, and the merged one
@@ -121,6 +126,24 @@ std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
 
 namespace {
 
+// A search gets along with fewer branches at a time and, with `narrow`, with fewer of them.
+bool shrink_search(SearchRequest& search, const PlanNeeds& needs, const PlanLimits& limits,
+                   bool narrow) {
+  constexpr int kFewestSequences = 8;
+  constexpr int kFewestTokens = 512;
+  if (!search.on()) return false;
+  if (needs.sequences > limits.sequences && search.max_sequences > kFewestSequences) {
+    search.max_sequences =
+        std::max(kFewestSequences, search.max_sequences - (needs.sequences - limits.sequences));
+    return true;
+  }
+  if (narrow && needs.cells > limits.cells && search.max_tokens > kFewestTokens) {
+    search.max_tokens = std::max(kFewestTokens, search.max_tokens / 2);
+    return true;
+  }
+  return false;
+}
+
 // One notch smaller: half the streams of the widest phase, then half the tokens of the longest.
 bool shrink(ThinkRequest& request) {
   constexpr int kFewestTokens = 32;
@@ -163,15 +186,20 @@ std::string fit_plan(ThinkRequest& request, const ReasonOptions& options,
     const std::string reason = misfit(request, options, vocabulary, limits);
     if (reason.empty()) break;
     if (first_reason.empty()) first_reason = reason;
+    const PlanNeeds needs = plan_needs(request, options, vocabulary);
+    if (shrink_search(request.search, needs, limits, narrow)) continue;
     if ((!narrow && !request.topology.is_auto()) || !shrink(request))
       throw Error(ErrorCode::kInvalidArgument, fmt::format("topology {}: {}", wanted, first_reason),
                   "polyphon.topology");
   }
   if (first_reason.empty()) return "";
-  return fmt::format("{} {}; narrowed to {}", wanted, first_reason,
-                     request.topology.is_auto()
-                         ? fmt::format("auto over {} tokens", request.auto_budget_tokens)
-                         : request.topology.to_string());
+  std::string got = request.topology.is_auto()
+                        ? fmt::format("auto over {} tokens", request.auto_budget_tokens)
+                        : request.topology.to_string();
+  if (request.search.on())
+    got += fmt::format(", searches with {} tokens and {} sequences", request.search.max_tokens,
+                       request.search.max_sequences);
+  return fmt::format("{} {}; narrowed to {}", wanted, first_reason, got);
 }
 
 std::vector<Topology> auto_topologies(int budget_tokens, const PlanCaps& caps) {

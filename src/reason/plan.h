@@ -33,9 +33,10 @@ std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
                    const Vocabulary& vocabulary, const PlanLimits& limits);
 
 // Makes the request fit the limits and the caps. "auto" spends less until it fits. An explicit
-// topology that does not fit throws Error{kInvalidArgument, field "polyphon.topology"} with the
-// figures; with `narrow` it gets fewer streams instead, then shorter ones. A prompt that leaves no
-// room at all throws with field "messages". Returns what was done, for the trace; empty if nothing.
+// topology that does not fit, but for its searches' sequences, throws Error{kInvalidArgument, field
+// "polyphon.topology"} with the figures; with `narrow` it gets fewer streams instead, then shorter
+// ones. A prompt that leaves no room at all throws with field "messages". Returns what was done,
+// for the trace; empty if nothing.
 std::string fit_plan(ThinkRequest& request, const ReasonOptions& options,
                      const Vocabulary& vocabulary, const PlanLimits& limits, bool narrow);
 

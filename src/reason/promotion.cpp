@@ -14,30 +14,41 @@ std::string reconsider_cue() { return "\nWith that note in mind, let me check. "
 
 Promotion::Promotion(const ThinkContext& context, const Candidate& candidate,
                      std::vector<Stream>& streams)
-    : context_(context) {
-  SessionViews& views = *context.views;
-  const Tokens cue = context.tokenize(reconsider_cue());
+    : context_(context), candidate_(candidate) {
   for (Stream& stream : streams) {
     if (stream.ended() || stream.sequence == candidate.sequence) continue;
     Effect& effect = effects_.emplace_back();
     effect.stream = stream.id;
     effect.sequence = stream.sequence;
-    if (context.options.workspace.measure_effect) {
-      effect.probe = views.open();
-      views.join(stream.sequence, effect.probe, 0, views.end_position(stream.sequence));
-      // The stream's last token is sampled but not decoded yet.
-      Tokens unread = cue;
-      if (!stream.tokens.empty()) unread.insert(unread.begin(), stream.tokens.back());
-      views.feed(effect.probe, unread, fmt::format("probe {}", stream.id));
-      auto sampler = std::make_unique<Sampler>(SamplingParams{}, nullptr, false);
-      sampler->keep_distribution();
-      views.generate(effect.probe, std::move(sampler), fmt::format("probe {}", stream.id));
-      views.sampler(stream.sequence)->keep_distribution();
-    }
-    views.join(candidate.sequence, stream.sequence, candidate.begin, candidate.end);
-    interject(context, stream, reconsider_cue());
-    effect.text_begin = stream.text.text().size();
+    if (!stream.searching()) reach(stream, effect);
   }
+}
+
+void Promotion::reach(Stream& stream, Effect& effect) {
+  SessionViews& views = *context_.views;
+  effect.reached = true;
+  if (context_.options.workspace.measure_effect) {
+    effect.probe = views.open();
+    views.join(stream.sequence, effect.probe, 0, views.end_position(stream.sequence));
+    // The stream's last token is sampled but not decoded yet.
+    Tokens unread = context_.tokenize(reconsider_cue());
+    if (!stream.tokens.empty()) unread.insert(unread.begin(), stream.tokens.back());
+    views.feed(effect.probe, unread, fmt::format("probe {}", stream.id));
+    auto sampler = std::make_unique<Sampler>(SamplingParams{}, nullptr, false);
+    sampler->keep_distribution();
+    views.generate(effect.probe, std::move(sampler), fmt::format("probe {}", stream.id));
+    views.sampler(stream.sequence)->keep_distribution();
+  }
+  views.join(candidate_.sequence, stream.sequence, candidate_.begin, candidate_.end);
+  interject(context_, stream, reconsider_cue());
+  effect.text_begin = stream.text.text().size();
+}
+
+// It thinks, and has read every earlier cue.
+bool Promotion::may_interrupt(const Stream& stream) const {
+  const SessionViews& views = *context_.views;
+  return !stream.ended() && !stream.searching() &&
+         views.next_position(stream.sequence) == views.end_position(stream.sequence) + 1;
 }
 
 bool Promotion::owns(SequenceNumber sequence) const {
@@ -53,20 +64,22 @@ void Promotion::on_token(SequenceNumber sequence) {
   effect.probe = -1;
 }
 
-bool Promotion::after_step(const std::vector<Stream>& streams) {
+bool Promotion::after_step(std::vector<Stream>& streams) {
   bool measured = true;
   for (Effect& effect : effects_) {
-    const Stream& stream = *std::find_if(streams.begin(), streams.end(),
-                                         [&](const Stream& s) { return s.id == effect.stream; });
-    if (effect.with.empty() && !stream.ended())
-      effect.with = context_.views->sampler(stream.sequence)->take_distribution();
+    Stream& stream = *std::find_if(streams.begin(), streams.end(),
+                                   [&](const Stream& s) { return s.id == effect.stream; });
+    if (!effect.reached && may_interrupt(stream)) reach(stream, effect);
+    Sampler* const sampler =
+        stream.ended() ? nullptr : context_.views->sampler(stream.sequence);  // none in a search
+    if (effect.with.empty() && sampler) effect.with = sampler->take_distribution();
     if (!effect.with.empty() && !effect.without.empty()) {
       effect.kl = kl_divergence(effect.with, effect.without);
       effect.with = {};
       effect.without = {};
     }
-    measured = measured &&
-               (effect.kl >= 0 || stream.ended() || !context_.options.workspace.measure_effect);
+    const bool known = effect.kl >= 0 || !context_.options.workspace.measure_effect;
+    measured = measured && (stream.ended() || (effect.reached && known));
   }
   return measured;
 }
@@ -79,6 +92,7 @@ void Promotion::abandon() {
 Json Promotion::reactions(const std::vector<Stream>& streams) const {
   Json reactions = Json::array();
   for (const Effect& effect : effects_) {
+    if (!effect.reached) continue;
     const Stream& stream = *std::find_if(streams.begin(), streams.end(),
                                          [&](const Stream& s) { return s.id == effect.stream; });
     const std::string_view after = std::string_view(stream.text.text()).substr(effect.text_begin);

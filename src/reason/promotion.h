@@ -17,24 +17,27 @@ std::string reconsider_cue();
 
 class Promotion {
  public:
-  // Edits the views of all streams that still think, but its own source. `context` must outlive
-  // this; `streams` until after_step() has returned true or abandon() is called.
+  // Edits the views of all streams that still think, but its own source: at once, or when their
+  // search is over (the first after_step() then). `context` must outlive this; `streams` until
+  // after_step() has returned true or abandon() is called.
   Promotion(const ThinkContext& context, const Candidate& candidate, std::vector<Stream>& streams);
 
   bool owns(SequenceNumber sequence) const;  // of a probe
   void on_token(SequenceNumber sequence);
   // True when nothing is left to measure.
-  bool after_step(const std::vector<Stream>& streams);
+  bool after_step(std::vector<Stream>& streams);
   // Drops the probes' views.
   void abandon();
 
-  // [{"id", "kl", "next"}]: the KL of the stream's next-token distribution with the note against
-  // the one without, in nats (null when not measured), and the first sentence it wrote after.
+  // [{"id", "kl", "next"}] of the streams that it reached: the KL of the stream's next-token
+  // distribution with the note against the one without, in nats (null when not measured), and the
+  // first sentence it wrote after.
   Json reactions(const std::vector<Stream>& streams) const;
 
  private:
   struct Effect {
     int stream = 0;  // id
+    bool reached = false;
     size_t text_begin = 0;
     SequenceNumber sequence = -1;
     SequenceNumber probe = -1;
@@ -42,7 +45,11 @@ class Promotion {
     double kl = -1;                    // not measured
   };
 
+  bool may_interrupt(const Stream& stream) const;
+  void reach(Stream& stream, Effect& effect);
+
   const ThinkContext& context_;
+  const Candidate candidate_;
   std::vector<Effect> effects_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "reason/plan.h"
 #include "reason/synthesis.h"
@@ -26,6 +27,16 @@ SessionTicket submit(Engine& engine, std::unique_ptr<Session> session,
   if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
   engine.submit(std::move(session), terms);
   return SessionTicket(std::move(events), terms.cancelled);
+}
+
+// Searches end where the recorded session's clock ended them, whatever the clock says now.
+void replay_clock(SearchRequest& search, const Trace& trace) {
+  if (std::exchange(search.replays_clock, true)) return;
+  for (const TraceDecision& decision : trace.decisions)
+    if (decision.kind == "search_ended" && decision.detail.at("why") == "milliseconds")
+      search.clock_ends.push_back({decision.detail.at("stream").get<int>(),
+                                   decision.detail.at("search").get<int>(),
+                                   decision.detail.at("steps").get<int>()});
 }
 
 }  // namespace
@@ -72,6 +83,8 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   validate(input.workspace, options_.workspace);
   request.workspace = input.workspace;
   request.diversity = input.diversity;
+  validate(input.search);
+  request.search = input.search;
   request.max_answer_tokens = input.max_answer_tokens;
   request.auto_budget_tokens = options_.caps.auto_budget_tokens;
   request.ignore_eos = input.ignore_eos;
@@ -141,6 +154,8 @@ SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
 SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int without_promotion) {
   ThinkRequest request = think_request_from_json(trace.request);
   validate(request.workspace, options_.workspace);
+  validate(request.search);
+  replay_clock(request.search, trace);
   if (without_promotion >= 0) request.workspace.without_promotion = without_promotion;
   return submit_thought(std::move(request), std::move(terms));
 }

@@ -30,6 +30,7 @@ struct ThinkInput {
   std::vector<std::string> stop;
   WorkspaceRequest workspace;
   DiversityRequest diversity;
+  SearchRequest search;
   int max_answer_tokens = 512;
   bool narrow = false;  // narrow a plan that does not fit instead of refusing it
   bool ignore_eos = false;

@@ -1,6 +1,7 @@
 // One stream of thought: its state, and how it reports itself. Plain; the session decides.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/trace.h"
@@ -20,6 +21,8 @@ struct Stream {
   TextStream text{{}};
   Tokens tokens;  // sampled, without the end of generation
   double logprob_sum = 0;
+  // While a search decides how it goes on: its last token, which its view does not hold yet.
+  std::optional<Token> unread;
   std::vector<float> hidden;  // that the last token was sampled from; may be empty
   int reseeds = 0;
   int urged = 0;              // times it was told to go on
@@ -27,7 +30,9 @@ struct Stream {
   std::string finish_reason;  // empty while it thinks
   std::string answer;         // extracted when it ended
 
+  bool searching() const { return unread.has_value(); }
   bool ended() const { return !finish_reason.empty(); }
+  int tokens_left() const { return budget_tokens - static_cast<int>(tokens.size()) - urge_tokens; }
   double mean_logprob() const {
     return tokens.empty() ? 0 : logprob_sum / static_cast<double>(tokens.size());
   }

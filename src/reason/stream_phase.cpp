@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "reason/answer_extraction.h"
 
@@ -47,8 +48,10 @@ void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber ba
   views.join(base, stream.sequence, 0, base_end_);
   views.feed(stream.sequence, context_.tokenize(stream.strategy.preamble),
              fmt::format("preamble {}", id), stream.strategy.name);
-  views.generate(stream.sequence, std::make_unique<Sampler>(sampling, nullptr, true),
-                 fmt::format("stream {}", id), stream.strategy.name);
+  auto sampler = std::make_unique<Sampler>(sampling, nullptr, true);
+  if (context_.request.search.on()) sampler->measure_entropy();
+  views.generate(stream.sequence, std::move(sampler), fmt::format("stream {}", id),
+                 stream.strategy.name);
   context_.events->push(StreamStarted{id, phase_, stream.strategy.name});
 }
 
@@ -58,44 +61,49 @@ Stream* StreamPhase::find(SequenceNumber sequence) {
   return found == streams_.end() ? nullptr : &*found;
 }
 
-void StreamPhase::on_token(Stream& stream, const SampledToken& token) {
-  const Vocabulary& vocabulary = context_.vocabulary();
-  if (!context_.request.ignore_eos && vocabulary.is_end_of_generation(token.token)) {
-    if (!urge_on(stream)) end(stream, "stop", false);
-    return;
-  }
+void StreamPhase::append(Stream& stream, const SampledToken& token, std::span<const float> hidden) {
   stream.tokens.push_back(token.token);
   stream.logprob_sum += token.logprob;
   ++tokens_;
-  std::string text = stream.text.push(vocabulary.piece(token.token, false));
+  std::string text = stream.text.push(context_.vocabulary().piece(token.token, false));
   if (!text.empty()) context_.events->push(ThoughtDelta{stream.id, std::move(text)});
-  const auto hidden = context_.views->hidden(stream.sequence);
   stream.hidden.assign(hidden.begin(), hidden.end());
   if (watch_) watch_->observe(static_cast<int>(&stream - streams_.data()), token.token, hidden);
-  if (static_cast<int>(stream.tokens.size()) + stream.urge_tokens >= stream.budget_tokens)
-    end(stream, "length", true);
+}
+
+void StreamPhase::on_token(Stream& stream, const SampledToken& token) {
+  const Sampler& sampler = *context_.views->sampler(stream.sequence);
+  if (!context_.request.ignore_eos && context_.vocabulary().is_end_of_generation(token.token)) {
+    if (!urge_on(stream, sampler.params())) end(stream, "stop", false);
+    return;
+  }
+  append(stream, token, context_.views->hidden(stream.sequence));
+  if (stream.tokens_left() <= 0) end(stream, "length", true);
 }
 
 // Instead of the end it sampled, the stream reads a cue to check its work. False when nobody asked
 // for that or no budget is left to do it.
-bool StreamPhase::urge_on(Stream& stream) {
+bool StreamPhase::urge_on(Stream& stream, SamplingParams sampling) {
   if (!context_.request.diversity.spend_budget) return false;
   constexpr int kFewestTokensAfter = 16;
   const Tokens cue = context_.tokenize(urge_cue());
-  const int spent = static_cast<int>(stream.tokens.size() + cue.size()) + stream.urge_tokens;
-  if (spent + kFewestTokensAfter > stream.budget_tokens) return false;
-  SamplingParams sampling = context_.views->sampler(stream.sequence)->params();
+  if (static_cast<int>(cue.size()) + kFewestTokensAfter > stream.tokens_left()) return false;
   sampling.seed = derive_seed(sampling.seed, 2000 + static_cast<uint64_t>(++stream.urged));
   stream.urge_tokens += static_cast<int>(cue.size());
   context_.views->stop(stream.sequence, false);
   interject(context_, stream, urge_cue());
-  context_.views->generate(stream.sequence, std::make_unique<Sampler>(sampling, nullptr, true),
-                           fmt::format("stream {}", stream.id), stream.strategy.name);
+  auto sampler = std::make_unique<Sampler>(sampling, nullptr, true);
+  if (context_.request.search.on()) sampler->measure_entropy();
+  context_.views->generate(stream.sequence, std::move(sampler), fmt::format("stream {}", stream.id),
+                           stream.strategy.name);
   return true;
 }
 
 void StreamPhase::end(Stream& stream, const std::string& reason, bool keep_last) {
   context_.views->stop(stream.sequence, keep_last);
+  if (const auto unread = std::exchange(stream.unread, std::nullopt))
+    context_.views->feed(stream.sequence, {*unread}, fmt::format("stream {}", stream.id),
+                         stream.strategy.name);
   stream.finish_reason = reason;
   std::string rest = stream.text.flush();
   if (!rest.empty()) context_.events->push(ThoughtDelta{stream.id, std::move(rest)});
@@ -113,6 +121,17 @@ void StreamPhase::end(Stream& stream, const std::string& reason, bool keep_last)
     if (!other.ended()) end(other, "agreement", true);
 }
 
+void StreamPhase::go_on(Stream& stream, std::span<const SampledToken> said,
+                        std::span<const float> hidden, const SamplingParams* stopped) {
+  for (const SampledToken& token : said)
+    append(stream, token, &token == &said.back() ? hidden : std::span<const float>());
+  if (stopped) {
+    if (!urge_on(stream, *stopped)) end(stream, "stop", false);
+  } else if (stream.tokens_left() <= 0) {
+    end(stream, "length", true);
+  }
+}
+
 void StreamPhase::after_step() {
   if (!watch_) return;
   for (const CollapseWatch::Verdict& verdict : watch_->look()) {
@@ -122,8 +141,13 @@ void StreamPhase::after_step() {
                                  {"follows", streams_[static_cast<size_t>(verdict.leader)].id},
                                  {"ngram_overlap", verdict.overlap},
                                  {"hidden_cosine", verdict.cosine},
-                                 {"action", verdict.end ? "end" : "reseed"}});
-    verdict.end ? end(follower, "collapsed", true) : reseed(follower);
+                                 {"action", verdict.end            ? "end"
+                                            : follower.searching() ? "none: it searches"
+                                                                   : "reseed"}});
+    if (verdict.end)
+      end(follower, "collapsed", true);
+    else if (!follower.searching())
+      reseed(follower);
   }
 }
 

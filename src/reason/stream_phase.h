@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "reason/agreement.h"
@@ -26,6 +27,11 @@ class StreamPhase {
   // Null when the sequence is none of these streams.
   Stream* find(SequenceNumber sequence);
   void on_token(Stream& stream, const SampledToken& token);
+  // A search has found how the stream goes on: what it says next, already in its view up to
+  // stream.unread, the last token sampled from `hidden`. Ends the stream when its budget is spent
+  // or it has `stopped`; then these are its sampler's, should it be urged on.
+  void go_on(Stream& stream, std::span<const SampledToken> said, std::span<const float> hidden,
+             const SamplingParams* stopped);
   // Looks for streams that follow others.
   void after_step();
   // All have ended and are decoded.
@@ -40,9 +46,10 @@ class StreamPhase {
 
  private:
   void start(int index, int id, const Phase& shape, SequenceNumber base);
+  void append(Stream& stream, const SampledToken& token, std::span<const float> hidden);
   void end(Stream& stream, const std::string& reason, bool keep_last);
   void reseed(Stream& stream);
-  bool urge_on(Stream& stream);
+  bool urge_on(Stream& stream, SamplingParams sampling);
 
   const ThinkContext& context_;
   const int phase_;

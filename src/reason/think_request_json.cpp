@@ -110,6 +110,7 @@ Json to_json(const ThinkRequest& request) {
           {"auto_budget_tokens", request.auto_budget_tokens},
           {"workspace", to_json(request.workspace)},
           {"diversity", to_json(request.diversity)},
+          {"search", to_json(request.search)},
           {"ignore_eos", request.ignore_eos}};
 }
 
@@ -130,6 +131,7 @@ ThinkRequest think_request_from_json(const Json& json) {
     // Absent in traces of before they were.
     if (json.contains("workspace")) request.workspace = workspace_from_json(json.at("workspace"));
     if (json.contains("diversity")) request.diversity = diversity_from_json(json.at("diversity"));
+    if (json.contains("search")) request.search = search_request_from_json(json.at("search"));
     json.at("ignore_eos").get_to(request.ignore_eos);
     return request;
   } catch (const Json::exception& error) {

@@ -13,6 +13,7 @@
 #include "reason/choice.h"
 #include "reason/global_workspace.h"
 #include "reason/plan.h"
+#include "reason/search_bank.h"
 #include "reason/stream_phase.h"
 #include "reason/synthesis.h"
 #include "reason/think_context.h"
@@ -47,12 +48,14 @@ class ThinkSession final : public Session {
     if (!request_.answer_grammar.empty())
       answer_grammar_ = model.make_grammar(request_.answer_grammar);
     if (request_.workspace.registers > 0) workspace_.emplace(context_);
+    if (request_.search.on()) search_.emplace(context_);
     if (request_.topology.is_auto())
       plan_choices_ = auto_topologies(request_.auto_budget_tokens, options.caps);
   }
 
   SessionNeeds needs() const override { return {needs_.cells, needs_.sequences}; }
-  bool wants_hidden() const override { return watches_collapse_ || workspace_.has_value(); }
+  // A search wants them for values, and so that a branch's first token is a decode row.
+  bool wants_hidden() const override { return watches_collapse_ || workspace_ || search_; }
   const Tokens& prompt() const override { return request_.prompt; }
   bool finished() const override { return stage_ == Stage::kDone; }
 
@@ -93,6 +96,7 @@ class ThinkSession final : public Session {
   size_t phase_index_ = 0;
   std::optional<StreamPhase> phase_;
   std::optional<GlobalWorkspace> workspace_;  // none without registers
+  std::optional<SearchBank> search_;          // none when it is off
   std::vector<Json> finished_streams_;        // of all phases, for the answer
 
   SequenceNumber answer_sequence_ = -1;
@@ -125,7 +129,12 @@ void ThinkSession::on_token(SequenceNumber sequence, const SampledToken& token) 
     views_->stop(sequence, false);
     return finish(answer_->text(), answer_->tokens());
   }
-  if (Stream* const stream = phase_->find(sequence)) return phase_->on_token(*stream, token);
+  if (Stream* const stream = phase_->find(sequence)) {
+    phase_->on_token(*stream, token);
+    if (search_) search_->on_stream_token(*stream, token);
+    return;
+  }
+  if (search_ && search_->owns(sequence)) return search_->on_token(sequence, token);
   POLYPHON_CHECK(workspace_ && workspace_->owns(sequence));
   workspace_->on_token(sequence, token);
 }
@@ -140,6 +149,7 @@ void ThinkSession::after_step() {
       break;
     case Stage::kStreams:
       phase_->after_step();
+      if (search_) search_->after_step();
       if (workspace_) workspace_->after_step();
       if (phase_->done()) end_phase();
       break;
@@ -187,6 +197,7 @@ void ThinkSession::start_phase() {
   phase_.emplace(context_, static_cast<int>(phase_index_), topology_.phases[phase_index_],
                  static_cast<int>(finished_streams_.size()), base_sequence_, watches_collapse_);
   if (workspace_) workspace_->begin_phase(*phase_, base_sequence_);
+  if (search_) search_->begin_phase(*phase_);
 }
 
 // One view of what the phase started from and, for kv, of all that its streams decoded. The
@@ -204,6 +215,7 @@ SequenceNumber ThinkSession::merged_view(MergeMode mode) {
 }
 
 void ThinkSession::end_phase() {
+  if (search_) search_->end_phase();
   if (workspace_) workspace_->end_phase();
   for (const Stream& stream : phase_->streams()) finished_streams_.push_back(stream.to_json());
   thought_tokens_ += phase_->tokens();
@@ -298,7 +310,7 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
                      {"promotions", promotions},
                      {"workspace", workspace_ ? workspace_->broadcasts() : Json::array()},
                      {"registers", workspace_ ? workspace_->register_costs() : Json::array()},
-                     {"search", nullptr},
+                     {"search", search_ ? search_->report() : Json()},
                      {"decisions", std::move(decisions)},
                      {"timings", to_json(timings)}};
   trace.result = result.polyphon;

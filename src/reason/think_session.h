@@ -33,6 +33,7 @@ struct ThinkRequest {
   int auto_budget_tokens = 2048;  // what a planned topology spends (auto only)
   WorkspaceRequest workspace;
   DiversityRequest diversity;
+  SearchRequest search;
   bool ignore_eos =
       false;  // streams run to their budget (benchmarks); also switches off early stops
 };

@@ -85,6 +85,8 @@ class ChatReply final : public Reply {
   std::string on(const ThoughtDelta& thought);
   std::string on(const StreamEnded& ended);
   std::string on(const Promoted& promoted);
+  std::string on(const SearchBegan& began);
+  std::string on(const SearchEnded& ended);
   std::string on(const AnswerDelta& delta);
   std::string on(const ChoiceEnded& end);
   std::string on(const Finished& finished) {
@@ -156,6 +158,29 @@ std::string ChatReply::on(const Promoted& promoted) {
                       {"source", promoted.source},
                       {"text", promoted.text},
                       {"p", promoted.probability}};
+  return sse(data);
+}
+
+std::string ChatReply::on(const SearchBegan& began) {
+  if (!streaming_ || !stream_thoughts_) return "";
+  Json data = chunk(0, Json::object());
+  data["polyphon"] = {{"event", "search_began"},
+                      {"stream", thoughts_.tag(began.stream)},
+                      {"search", began.search},
+                      {"trigger", began.trigger}};
+  return sse(data);
+}
+
+std::string ChatReply::on(const SearchEnded& ended) {
+  if (!streaming_ || !stream_thoughts_) return "";
+  Json data = chunk(0, Json::object());
+  data["polyphon"] = {{"event", "search_ended"},
+                      {"stream", thoughts_.tag(ended.stream)},
+                      {"search", ended.search},
+                      {"simulations", ended.simulations},
+                      {"tokens", ended.tokens},
+                      {"committed_tokens", ended.committed_tokens},
+                      {"leaves_per_step", ended.leaves_per_step}};
   return sse(data);
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 // What design.md promises for later versions: refused unless it asks for nothing.
 void refuse_unavailable(const FieldReader& fields) {
-  for (const char* key : {"search", "memory"}) {
+  for (const char* key : {"memory"}) {
     const Json* value = fields.find(key);
     const bool off = !value || *value == false || *value == "off" || *value == 0;
     if (!off) fields.refuse(key, "is not available in this version: leave it out or send \"off\"");
@@ -40,6 +40,37 @@ DiversityRequest read_diversity(const FieldReader& fields) {
   return wish;
 }
 
+// "off", "auto", "always", false, or an object with a mode ("auto" if it names none) and numbers.
+SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaults) {
+  SearchRequest wish = defaults;
+  const Json* search = fields.find("search");
+  if (!search) return wish;
+  if (*search == false) {
+    wish.mode = SearchMode::kOff;
+  } else if (search->is_string()) {
+    wish.mode = parse_search_mode(*fields.string("search"));
+  } else if (!search->is_object()) {
+    fields.refuse("search", "must be off, auto, always or an object");
+  } else {
+    const FieldReader inner(*search, fields.path("search"));
+    if (!wish.on()) wish.mode = SearchMode::kAuto;
+    if (const auto mode = inner.string("mode")) wish.mode = parse_search_mode(*mode);
+    std::vector<const char*> keys = {"mode"};
+    for (const SearchField& field : search_fields()) {
+      keys.push_back(field.name);
+      if (const auto* whole = std::get_if<int SearchRequest::*>(&field.member)) {
+        if (const auto value = inner.integer(field.name, static_cast<int64_t>(field.least),
+                                             static_cast<int64_t>(field.most)))
+          wish.** whole = static_cast<int>(*value);
+      } else if (const auto value = inner.number(field.name, field.least, field.most)) {
+        wish.*std::get<double SearchRequest::*>(field.member) = *value;
+      }
+    }
+    inner.allow_only(keys);
+  }
+  return wish;
+}
+
 // `wishes`: the request's polyphon object, null when the config makes it think.
 ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
                       const ReasonOptions& defaults) {
@@ -50,6 +81,7 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   input.sampling = input.answer_sampling = sampling;
   input.sampling.logprobs = -1;
   input.workspace = defaults.workspace.defaults;
+  input.search = defaults.search;
   if (!wishes) return input;
   const FieldReader fields(*wishes, "polyphon");
   fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold",
@@ -58,6 +90,7 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   refuse_unavailable(fields);
   input.workspace = read_workspace(fields, input.workspace);
   input.diversity = read_diversity(fields);
+  input.search = read_search(fields, input.search);
   if (const auto topology = fields.string("topology")) {
     input.topology = parse_topology(*topology);
     input.narrow = false;

@@ -53,7 +53,7 @@ std::string FieldReader::path(const std::string& key) const {
   return path_.empty() ? key : path_ + "." + key;
 }
 
-void FieldReader::allow_only(std::initializer_list<const char*> keys) const {
+void FieldReader::allow_only(std::span<const char* const> keys) const {
   for (const auto& [key, value] : object_.items())
     if (std::find(keys.begin(), keys.end(), key) == keys.end())
       refuse(key, fmt::format("is not a known field: there are {}", fmt::join(keys, ", ")));

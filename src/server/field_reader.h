@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,10 @@ class FieldReader {
   const Json* object(const char* key) const;
 
   // Refuses every field that is not named.
-  void allow_only(std::initializer_list<const char*> keys) const;
+  void allow_only(std::span<const char* const> keys) const;
+  void allow_only(std::initializer_list<const char*> keys) const {
+    allow_only(std::span(keys.begin(), keys.size()));
+  }
   std::string path(const std::string& key) const;
   [[noreturn]] void refuse(const std::string& key, const std::string& why) const;
 

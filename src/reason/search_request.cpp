@@ -1,0 +1,89 @@
+#include "reason/search_request.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/error.h"
+
+namespace polyphon {
+
+std::string to_string(SearchMode mode) {
+  switch (mode) {
+    case SearchMode::kOff:
+      return "off";
+    case SearchMode::kAuto:
+      return "auto";
+    case SearchMode::kAlways:
+      return "always";
+  }
+  return "";
+}
+
+SearchMode parse_search_mode(const std::string& text) {
+  for (const SearchMode mode : {SearchMode::kOff, SearchMode::kAuto, SearchMode::kAlways})
+    if (to_string(mode) == text) return mode;
+  throw Error(ErrorCode::kInvalidArgument, "search is '" + text + "': must be off, auto or always",
+              "polyphon.search");
+}
+
+std::span<const SearchField> search_fields() {
+  using S = SearchRequest;
+  static const std::array<SearchField, 18> fields = {{
+      {"simulations", &S::simulations, 1, 4096},
+      {"depth", &S::depth, 1, 64},
+      {"step_tokens", &S::step_tokens, 4, 1024},
+      {"parallel_leaves", &S::parallel_leaves, 1, 128},
+      {"max_children", &S::max_children, 1, 128},
+      {"widening", &S::widening, 0.1, 128},
+      {"widening_power", &S::widening_power, 0, 1},
+      {"cpuct", &S::cpuct, 0, 100},
+      {"temperature", &S::temperature, 0, 2},
+      {"max_tokens", &S::max_tokens, 64, 1 << 20},
+      {"max_sequences", &S::max_sequences, 2, 256},
+      {"max_searches", &S::max_searches, 1, 1 << 16},
+      {"max_stream_searches", &S::max_stream_searches, 1, 1 << 16},
+      {"min_gap_tokens", &S::min_gap_tokens, 1, 1 << 20},
+      {"entropy_threshold", &S::entropy_threshold, 0, 20},
+      {"value_drop", &S::value_drop, 0, 1},
+      {"value_steps", &S::value_steps, 1, 64},
+      {"milliseconds", &S::milliseconds, 0, 3600000},
+  }};
+  return fields;
+}
+
+void validate(const SearchRequest& request) {
+  for (const SearchField& field : search_fields()) {
+    const double value =
+        std::visit([&](auto member) { return static_cast<double>(request.*member); }, field.member);
+    if (value >= field.least && value <= field.most) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("search.{} is {}: must be {} to {}", field.name, value, field.least,
+                            field.most),
+                std::string("polyphon.search.") + field.name);
+  }
+}
+
+Json to_json(const SearchRequest& request) {
+  Json json = {{"mode", to_string(request.mode)}, {"replays_clock", request.replays_clock}};
+  for (const SearchField& field : search_fields())
+    std::visit([&](auto member) { json[field.name] = request.*member; }, field.member);
+  json["clock_ends"] = Json::array();
+  for (const ClockEnd& end : request.clock_ends)
+    json["clock_ends"].push_back({end.stream, end.search, end.steps});
+  return json;
+}
+
+SearchRequest search_request_from_json(const Json& json) {
+  SearchRequest request;
+  request.mode = parse_search_mode(json.at("mode").get<std::string>());
+  for (const SearchField& field : search_fields())
+    std::visit([&](auto member) { json.at(field.name).get_to(request.*member); }, field.member);
+  json.at("replays_clock").get_to(request.replays_clock);
+  for (const Json& end : json.at("clock_ends"))
+    request.clock_ends.push_back(
+        {end.at(0).get<int>(), end.at(1).get<int>(), end.at(2).get<int>()});
+  return request;
+}
+
+}  // namespace polyphon

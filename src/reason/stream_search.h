@@ -1,0 +1,106 @@
+// One search of one stream: how it should go on. The stream is paused; branches of its view are
+// decoded beside all other streams, many in a batch, valued where a thought step ends, and the line
+// that is visited most is committed by joining its cells into the stream's view. Nothing of it is
+// decoded again. Decode thread only.
+//
+// A node's last token is sampled but not decoded; each of its branches reads it first.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reason/search_tree.h"
+#include "reason/stream_phase.h"
+#include "reason/thought_step.h"
+
+namespace polyphon {
+
+// What all searches of a session may still use. Both were set aside when it was admitted.
+struct SearchBudget {
+  int tokens_left = 0;     // that branches may still decode
+  int sequences_left = 0;  // that may still be opened
+};
+
+// The value of the step that `stream` has just written, or one of its branches, after `before` with
+// `tokens_left` of its budget. `answer` is what it states, "" if nothing; `others` are answers of
+// sibling branches.
+struct StepValue {
+  double value = 0;
+  ValueFeatures features;
+};
+StepValue value_of_step(const ThinkContext& context, const StreamPhase& phase, const Stream& stream,
+                        const ThoughtStep& step, const Tokens& before, int tokens_left,
+                        const std::string& answer, std::vector<std::string> others,
+                        std::span<const float> hidden);
+
+class StreamSearch {
+ public:
+  // Inside on_token() of the stream's last token. All must outlive this.
+  StreamSearch(const ThinkContext& context, StreamPhase& phase, Stream& stream,
+               SearchBudget& budget, int number, std::string trigger);
+
+  bool owns(SequenceNumber sequence) const;
+  void on_token(SequenceNumber sequence, const SampledToken& token);
+  // After each step, also the one that the search began in: values what has ended, begins the next
+  // branches, and at the end lets the stream go on. Abandons the search of a stream that has ended.
+  void after_step();
+  // Drops all branches of a stream that has ended, or whose phase ends.
+  void abandon();
+  bool over() const { return over_; }
+
+  const Stream& stream() const { return stream_; }
+  // {"stream", "search", "trigger", "step", "steps", "why_ended", "simulations", "tokens",
+  // "committed_tokens", "leaves_per_step", "waste", "ms", "text", "tree"}. Once over.
+  const Json& report() const { return report_; }
+
+ private:
+  // By the node's number in the tree; the root's cells are the stream's.
+  struct Branch {
+    SequenceNumber sequence = -1;  // -1: dropped
+    ThoughtStep step;
+    std::vector<SampledToken> said;
+    std::optional<Token> unread;  // its last token, once it is done
+    std::vector<float> hidden;    // that the last token was sampled from
+    int path_tokens = 0;          // from the root, its own included
+    int most_tokens = 0;          // that it may decode, set aside
+    bool done = false;
+    bool ended = false;  // the model ended its turn
+    LeafOutcome outcome;
+  };
+
+  void finish_branch(Branch& branch, bool ended);
+  void settle();
+  bool out_of_time() const;
+  // Why nothing more can begin; nullptr while something is being decoded.
+  const char* begin_branches();
+  const char* begin_branch(const std::vector<int>& path);
+  bool prune();
+  void drop(Branch& branch);
+  void finish(const std::string& why);
+  void resume();
+  void drop_all();
+  void report_on(const std::string& why, const std::string& text, int committed);
+
+  const ThinkContext& context_;
+  StreamPhase& phase_;
+  Stream& stream_;
+  SearchBudget& budget_;
+  const SearchRequest& request_;
+  const int number_;
+  const std::string trigger_;
+  const Step began_step_;
+  const TimePoint began_;
+  SamplingParams sampling_;  // the stream's own
+  SearchTree tree_;
+  std::vector<Branch> branches_;
+  std::vector<int> decoding_;  // leaves, in order
+  int steps_ = 0;              // in which a branch was decoded
+  int rows_ = 0;               // of them
+  int tokens_ = 0;             // decoded by branches that are done
+  double ms_ = 0;              // by share of rows
+  bool over_ = false;
+  Json report_;
+};
+
+}  // namespace polyphon
