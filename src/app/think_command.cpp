@@ -27,6 +27,8 @@ struct ThinkFlags {
   bool json = false, ignore_eos = false, narrow = false;
   std::optional<int> registers, register_cadence, gate_refractory;
   std::optional<double> gate_threshold;
+  bool memory = false;
+  std::optional<int> memory_window;
   std::string search = "off";
 };
 
@@ -108,6 +110,9 @@ ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
   workspace.gate_threshold = flags.gate_threshold.value_or(workspace.gate_threshold);
   workspace.cadence_tokens = flags.register_cadence.value_or(workspace.cadence_tokens);
   workspace.refractory_tokens = flags.gate_refractory.value_or(workspace.refractory_tokens);
+  input.memory = config.reason.memory.defaults;
+  input.memory.enabled = input.memory.enabled || flags.memory || flags.memory_window;
+  input.memory.window_tokens = flags.memory_window.value_or(input.memory.window_tokens);
   input.narrow = flags.narrow;
   input.ignore_eos = flags.ignore_eos;
   return input;
@@ -127,6 +132,7 @@ int cells_for(const ThinkInput& input, const Config& config) {
   if (workspace.registers > 0 && workspace.cadence_tokens > 0 && workspace.refractory_tokens > 0)
     cells += 48LL * workspace.registers * (budget / workspace.cadence_tokens + 1) +
              32LL * streams * (budget / workspace.refractory_tokens + 1);
+  if (input.memory.enabled) cells += streams * (32LL + 16LL * input.memory.max_recalls) + 4096;
   return static_cast<int>(std::clamp<long long>((cells + 255) / 256 * 256, 4096, 1 << 20));
 }
 
@@ -139,6 +145,7 @@ int think(ThinkFlags& flags) {
   const ThinkInput input = input_of(flags, config);
   validate(input.sampling, 1 << 30);
   validate(input.workspace, config.reason.workspace);
+  validate(input.memory);
   if (flags.model.context_cells == 0 && flags.model.config_path.empty())
     config.decoder.context_cells = cells_for(input, config);
   if (!flags.trace_path.empty()) prepare_trace_file(flags.trace_path);
@@ -197,6 +204,9 @@ void add_think_command(CLI::App& app, Run& run) {
                      "a note interrupts the streams when its probability is above this");
   command.add_option("--register-cadence", flags->register_cadence, "tokens between two notes");
   command.add_option("--gate-refractory", flags->gate_refractory, "tokens between two promotions");
+  command.add_flag("--memory", flags->memory, "streams remember and recall (docs/memory.md)");
+  command.add_option("--memory-window", flags->memory_window,
+                     "own tokens that a stream keeps in view; implies --memory");
   command.add_option("--search", flags->search, "not available yet: off");
   command.callback([flags, seed, &run] {
     flags->seeded = seed->count() > 0;

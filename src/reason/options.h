@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/topology.h"
+#include "reason/memory_options.h"
 #include "reason/strategy.h"
 
 namespace polyphon {
@@ -78,6 +79,7 @@ struct ReasonOptions {
   CollapseOptions collapse;
   AgreementOptions agreement;
   WorkspaceOptions workspace;
+  MemoryOptions memory;
   PlanCaps caps;
   int max_answer_tokens = 512;
   MergeMode merge = MergeMode::kKv;

@@ -71,6 +71,9 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   validate(input.workspace, options_.workspace);
   request.workspace = input.workspace;
   request.diversity = input.diversity;
+  validate(input.memory);
+  request.memory = input.memory;
+  request.script = input.script;
   request.max_answer_tokens = input.max_answer_tokens;
   request.auto_budget_tokens = options_.caps.auto_budget_tokens;
   request.ignore_eos = input.ignore_eos;
@@ -140,6 +143,7 @@ SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
 SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int without_promotion) {
   ThinkRequest request = think_request_from_json(trace.request);
   validate(request.workspace, options_.workspace);
+  validate(request.memory);
   if (without_promotion >= 0) request.workspace.without_promotion = without_promotion;
   return submit_thought(std::move(request), std::move(terms));
 }

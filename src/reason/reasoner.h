@@ -29,6 +29,8 @@ struct ThinkInput {
   std::vector<std::string> stop;
   WorkspaceRequest workspace;
   DiversityRequest diversity;
+  MemoryRequest memory;
+  Tokens script;  // of every stream, for tests and benchmarks
   int max_answer_tokens = 512;
   bool narrow = false;  // narrow a plan that does not fit instead of refusing it
   bool ignore_eos = false;

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "reason/answer_extraction.h"
+#include "reason/memory_markers.h"
+#include "reason/script.h"
 
 namespace polyphon {
 
@@ -45,10 +47,15 @@ void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber ba
                            static_cast<float>(rung * context_.options.temperature_ladder));
   }
   views.join(base, stream.sequence, 0, base_end_);
-  views.feed(stream.sequence, context_.tokenize(stream.strategy.preamble),
-             fmt::format("preamble {}", id), stream.strategy.name);
-  views.generate(stream.sequence, std::make_unique<Sampler>(sampling, nullptr, true),
-                 fmt::format("stream {}", id), stream.strategy.name);
+  std::string preamble = stream.strategy.preamble;
+  if (context_.request.memory.enabled) preamble += marker_explanation();
+  views.feed(stream.sequence, context_.tokenize(preamble), fmt::format("preamble {}", id),
+             stream.strategy.name);
+  const Tokens& script = context_.request.script;
+  views.generate(
+      stream.sequence,
+      std::make_unique<Sampler>(sampling, script.empty() ? nullptr : make_script(script), true),
+      fmt::format("stream {}", id), stream.strategy.name);
   context_.events->push(StreamStarted{id, phase_, stream.strategy.name});
 }
 

@@ -110,6 +110,8 @@ Json to_json(const ThinkRequest& request) {
           {"auto_budget_tokens", request.auto_budget_tokens},
           {"workspace", to_json(request.workspace)},
           {"diversity", to_json(request.diversity)},
+          {"memory", to_json(request.memory)},
+          {"script", request.script},
           {"ignore_eos", request.ignore_eos}};
 }
 
@@ -130,6 +132,8 @@ ThinkRequest think_request_from_json(const Json& json) {
     // Absent in traces of before they were.
     if (json.contains("workspace")) request.workspace = workspace_from_json(json.at("workspace"));
     if (json.contains("diversity")) request.diversity = diversity_from_json(json.at("diversity"));
+    if (json.contains("memory")) request.memory = memory_request_from_json(json.at("memory"));
+    if (json.contains("script")) json.at("script").get_to(request.script);
     json.at("ignore_eos").get_to(request.ignore_eos);
     return request;
   } catch (const Json::exception& error) {

@@ -33,6 +33,8 @@ struct ThinkRequest {
   int auto_budget_tokens = 2048;  // what a planned topology spends (auto only)
   WorkspaceRequest workspace;
   DiversityRequest diversity;
+  MemoryRequest memory;
+  Tokens script;  // what streams say first, see reason/script.h; empty but in tests and benchmarks
   bool ignore_eos =
       false;  // streams run to their budget (benchmarks); also switches off early stops
 };

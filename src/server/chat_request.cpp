@@ -1,5 +1,6 @@
 #include "server/chat_request.h"
 
+#include "server/memory_reader.h"
 #include "server/sampling_reader.h"
 
 namespace polyphon {
@@ -7,7 +8,7 @@ namespace {
 
 // What design.md promises for later versions: refused unless it asks for nothing.
 void refuse_unavailable(const FieldReader& fields) {
-  for (const char* key : {"search", "memory"}) {
+  for (const char* key : {"search"}) {
     const Json* value = fields.find(key);
     const bool off = !value || *value == false || *value == "off" || *value == 0;
     if (!off) fields.refuse(key, "is not available in this version: leave it out or send \"off\"");
@@ -50,6 +51,7 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   input.sampling = input.answer_sampling = sampling;
   input.sampling.logprobs = -1;
   input.workspace = defaults.workspace.defaults;
+  input.memory = defaults.memory.defaults;
   if (!wishes) return input;
   const FieldReader fields(*wishes, "polyphon");
   fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold",
@@ -58,6 +60,7 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   refuse_unavailable(fields);
   input.workspace = read_workspace(fields, input.workspace);
   input.diversity = read_diversity(fields);
+  input.memory = read_memory(fields, input.memory);
   if (const auto topology = fields.string("topology")) {
     input.topology = parse_topology(*topology);
     input.narrow = false;
