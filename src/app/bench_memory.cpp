@@ -14,9 +14,15 @@ namespace {
 
 struct MemoryFlags {
   ModelFlags model;
-  int facts = 100, window = 512, times = 4, top_k = 1;
+  int facts = 100, window = 512, times = 4, top_k = 2;
   uint64_t seed = 1;
   bool json = false, full = false;
+};
+
+struct Counts {
+  int exact = 0, found = 0;
+  double seconds = 0;
+  Json missed = Json::array();
 };
 
 enum class Condition { kMemory, kWindowOnly, kFullView };
@@ -41,8 +47,8 @@ class MemoryBench {
         {"model_digest", reasoner_->identity().model_digest},
         {"facts", flags_.facts},
         {"window", flags_.window},
-        {"tokens_between", script_.first_question - script_.last_fact_end},
-        {"tokens", script_.tokens.size()},
+        {"tokens_between", script_.story.size() - script_.last_fact_end},
+        {"tokens", script_.story.size()},
         {"top_k", flags_.top_k},
         {"seed", flags_.seed},
         {"rows", std::move(rows)}};
@@ -51,20 +57,20 @@ class MemoryBench {
   }
 
  private:
-  ThinkInput input(Condition condition) const {
+  ThinkInput input(const RecallScript& script, Condition condition) const {
     ThinkInput input;
     input.chat.messages = {
         {{"role", "user"}, {"content", "Take notes, then answer my questions from them."}}};
-    input.topology = {{{1, static_cast<int>(script_.tokens.size())}}};
+    input.topology = recall_topology(script);
     input.sampling.temperature = input.answer_sampling.temperature = 0;
     input.max_answer_tokens = 1;
     input.ignore_eos = true;
-    input.script = script_.tokens;
+    input.scripts = recall_scripts(script);
     MemoryRequest& memory = input.memory;
     memory.enabled = true;
     memory.window_tokens = condition == Condition::kFullView ? 0 : flags_.window;
     memory.max_nodes = flags_.facts;
-    memory.max_recalls = condition == Condition::kMemory ? flags_.facts : 0;
+    memory.max_recalls = condition == Condition::kMemory ? 1 : 0;
     memory.top_k = flags_.top_k;
     memory.cadence_tokens = 0;   // the markers alone
     memory.write_threshold = 1;  // no sentence passes
@@ -72,31 +78,41 @@ class MemoryBench {
   }
 
   Json measure(const std::string& name, Condition condition) {
-    SessionTicket ticket = reasoner_->think(input(condition), {});
+    Counts counts;
+    constexpr size_t kBatch = 50;  // questions of one session
+    for (size_t begin = 0; begin < script_.questions.size(); begin += kBatch) {
+      RecallScript part = script_;
+      const size_t end = std::min(begin + kBatch, script_.questions.size());
+      part.questions.assign(script_.questions.begin() + static_cast<std::ptrdiff_t>(begin),
+                            script_.questions.begin() + static_cast<std::ptrdiff_t>(end));
+      ask(part, condition, counts);
+    }
+    if (!flags_.json)
+      print_out(fmt::format("{:<12}: {} of {} exact; {} recalls found their node; {:.1f} s\n", name,
+                            counts.exact, flags_.facts, counts.found, counts.seconds));
+    return {{"what", name},
+            {"exact", counts.exact},
+            {"of", flags_.facts},
+            {"nodes_found", counts.found},
+            {"seconds", counts.seconds},
+            {"missed", std::move(counts.missed)}};
+  }
+
+  void ask(const RecallScript& script, Condition condition, Counts& counts) {
+    SessionTicket ticket = reasoner_->think(input(script, condition), {});
     const Finished finished = wait_finished(ticket);
-    const auto answers =
-        recall_answers(*finished.trace, "stream 0", script_, reasoner_->model().vocabulary());
-    int exact = 0, found = 0;
-    Json missed = Json::array();
+    const auto answers = recall_answers(*finished.trace, script, reasoner_->model().vocabulary());
     for (size_t i = 0; i < answers.size(); ++i) {
-      const RecallQuestion& question = script_.questions[i];
-      const bool right = is_exact_recall(answers[i], question.expected);
-      exact += right;
-      if (!right)
-        missed.push_back(
+      const RecallQuestion& question = script.questions[i];
+      if (is_exact_recall(answers[i], question.expected))
+        ++counts.exact;
+      else
+        counts.missed.push_back(
             {{"name", question.name}, {"expected", question.expected}, {"said", answers[i]}});
     }
     for (const Json& recall : finished.polyphon.at("memory").at("recalls"))
-      found += recall_found_its_node(recall);
-    if (!flags_.json)
-      print_out(fmt::format("{:<12}: {} of {} exact; {} recalls found their node; {:.1f} s\n", name,
-                            exact, answers.size(), found, finished.timings.streams_ms / 1000));
-    return {{"what", name},
-            {"exact", exact},
-            {"of", answers.size()},
-            {"nodes_found", found},
-            {"seconds", finished.timings.streams_ms / 1000},
-            {"missed", std::move(missed)}};
+      counts.found += recall_found_its_node(recall);
+    counts.seconds += finished.timings.streams_ms / 1000;
   }
 
   // The node whose name was asked for is among those that came back.
@@ -116,7 +132,13 @@ class MemoryBench {
 int bench_memory(const MemoryFlags& flags) {
   Config config = flags.model.config();
   if (flags.model.context_cells == 0)
-    config.decoder.context_cells = flags.times * flags.window + flags.facts * 64 + 1024;
+    config.decoder.context_cells = flags.times * flags.window + flags.facts * 200 + 1024;
+  // Every node and every question holds a sequence id; the questions differ in nothing else.
+  config.engine.max_cached_prefixes = 0;
+  config.reason.caps.max_streams = Topology::kMaxStreams;
+  config.reason.caps.max_budget_tokens = 1 << 20;
+  config.reason.strategies.resize(1);
+  config.reason.temperature_ladder = 0;
   return MemoryBench(flags, config).run();
 }
 

@@ -226,6 +226,8 @@ void read_memory(Section section, Config& config) {
   section.read("read_threshold", defaults.read_threshold, 0, 1);
   section.read("write_threshold", defaults.write_threshold, 0, 1);
   section.read("keep", defaults.keep);
+  section.read("path", config.reason.memory.path);
+  section.read("max_stored_nodes", config.reason.memory.max_stored_nodes, 1, 1 << 24);
   section.finish();
   validate(defaults);
 }

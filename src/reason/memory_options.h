@@ -41,6 +41,7 @@ MemoryRequest memory_request_from_json(const Json& json);
 
 struct MemoryOptions {
   MemoryRequest defaults;  // enabled: requests that think do it with memory unless they say no
+  std::string path;        // of the store; empty: nothing is kept between sessions
   int max_stored_nodes = 10000;  // of one tenant; one more makes the least recently used one go
 };
 

@@ -266,6 +266,7 @@ void SessionMemory::recall(Stream& stream, Reader& reader, const std::string& by
   context_.decide("memory_recall", detail);
   if (spent || (found.empty() && !asked)) return;
   ++reader.recalls;
+  give_way(stream, reader, found);
   for (const Recall& each : found) {
     const Cells& cells = cells_.at(each.node);
     context_.views->join(cells.sequence, stream.sequence, cells.begin, cells.end);
@@ -275,6 +276,27 @@ void SessionMemory::recall(Stream& stream, Reader& reader, const std::string& by
   for (const Recall& each : found) reader.attached[each.node] = here;
   interject(context_, stream, found.empty() ? nothing_recalled_cue() : recall_cue());
   if (!found.empty()) recalls_.push_back(std::move(detail));
+}
+
+// What was recalled before gives way: of two answers in view a small model takes either. Only where
+// it shares no positions with the stream's own cells, because a view loses cells by position.
+void SessionMemory::give_way(const Stream& stream, Reader& reader,
+                             const std::vector<Recall>& found) {
+  if (found.empty()) return;
+  const auto stays = [&](NodeId id) {
+    const Cells& cells = cells_.at(id);
+    return cells.begin < reader.first_end || cells.end > reader.window_begin ||
+           std::any_of(found.begin(), found.end(), [&](const Recall& r) { return r.node == id; });
+  };
+  std::erase_if(reader.attached, [&](const auto& attached) {
+    if (stays(attached.first)) return false;
+    const Cells& cells = cells_.at(attached.first);
+    context_.views->drop(stream.sequence, cells.begin, cells.end);
+    return true;
+  });
+  for (const auto& [id, since] : reader.attached)
+    if (const Cells& cells = cells_.at(id); cells.begin < reader.window_begin)
+      context_.views->join(cells.sequence, stream.sequence, cells.begin, cells.end);
 }
 
 // In blocks of an eighth of the window, so that few edits are needed. Nodes whose place is still in
@@ -310,6 +332,21 @@ void SessionMemory::end_phase() {
       for (const auto& [id, since] : reader.attached) merged_.insert(id);
   readers_.clear();
   streams_ = nullptr;
+}
+
+KeptMemory SessionMemory::kept() const {
+  KeptMemory kept;
+  if (!wish_.keep) return kept;
+  std::set<NodeId> ids;
+  for (const MemoryNode& node : graph_.nodes()) {
+    const bool recalled = node.stored_id > 0 && node.step > 0;
+    if (!recalled && node.how != "marker" && node.how != "conclusion") continue;
+    kept.nodes.push_back(node);
+    ids.insert(node.id);
+  }
+  for (const MemoryEdge& edge : graph_.edges())
+    if (ids.contains(edge.from) && ids.contains(edge.to)) kept.edges.push_back(edge);
+  return kept;
 }
 
 Json SessionMemory::to_json() const {

@@ -5,7 +5,7 @@
 // reader's view. Decode thread only.
 //
 // A node stays in a stream's view as long as the place where it was written or recalled is in the
-// window; without a window, for good.
+// window, and until something else is recalled; without a window, for good.
 #pragma once
 
 #include <map>
@@ -49,6 +49,8 @@ class SessionMemory {
   // Before the streams' views are closed.
   void end_phase();
 
+  // Nothing unless the request wants it kept.
+  KeptMemory kept() const;
   // The answer's polyphon.memory: {"nodes", "edges", "recalls"}.
   Json to_json() const;
   const MemoryGraph& graph() const { return graph_; }
@@ -90,6 +92,7 @@ class SessionMemory {
                const std::vector<NodeId>& from);
   void forget(NodeId node);
   void recall(Stream& stream, Reader& reader, const std::string& by, const std::string& query);
+  void give_way(const Stream& stream, Reader& reader, const std::vector<Recall>& found);
   void evict(const Stream& stream, Reader& reader);
 
   const ThinkContext& context_;

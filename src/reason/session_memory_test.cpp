@@ -49,7 +49,7 @@ class MemoryTest : public ::testing::Test {
     input.topology = parse_topology(topology);
     input.sampling.seed = 5;
     input.max_answer_tokens = 8;
-    input.script = tokens(script);
+    if (!script.empty()) input.scripts = {tokens(script)};
     input.memory.enabled = true;
     input.memory.cadence_tokens = 0;
     input.memory.keep_first_tokens = 0;

@@ -51,11 +51,11 @@ void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber ba
   if (context_.request.memory.enabled) preamble += marker_explanation();
   views.feed(stream.sequence, context_.tokenize(preamble), fmt::format("preamble {}", id),
              stream.strategy.name);
-  const Tokens& script = context_.request.script;
-  views.generate(
-      stream.sequence,
-      std::make_unique<Sampler>(sampling, script.empty() ? nullptr : make_script(script), true),
-      fmt::format("stream {}", id), stream.strategy.name);
+  const auto& scripts = context_.request.scripts;
+  std::unique_ptr<Grammar> script;
+  if (!scripts.empty()) script = make_script(scripts[static_cast<size_t>(id) % scripts.size()]);
+  views.generate(stream.sequence, std::make_unique<Sampler>(sampling, std::move(script), true),
+                 fmt::format("stream {}", id), stream.strategy.name);
   context_.events->push(StreamStarted{id, phase_, stream.strategy.name});
 }
 

@@ -315,6 +315,7 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
                      {"search", nullptr},
                      {"decisions", std::move(decisions)},
                      {"timings", to_json(timings)}};
+  if (memory_) result.memory = memory_->kept();
   trace.result = result.polyphon;
   trace.result["answer"] = text;
   result.trace = std::make_shared<Trace>(std::move(trace));

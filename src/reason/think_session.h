@@ -34,7 +34,8 @@ struct ThinkRequest {
   WorkspaceRequest workspace;
   DiversityRequest diversity;
   MemoryRequest memory;
-  Tokens script;  // what streams say first, see reason/script.h; empty but in tests and benchmarks
+  // What streams say first, in turn, see reason/script.h; none but in tests and benchmarks.
+  std::vector<Tokens> scripts;
   bool ignore_eos =
       false;  // streams run to their budget (benchmarks); also switches off early stops
 };

@@ -59,47 +59,62 @@ void shuffle(std::vector<T>& items, Random& random) {
 }  // namespace
 
 RecallScript make_recall_script(const Vocabulary& vocabulary, int facts, int before_tokens,
-                                int between_tokens, uint64_t seed) {
+                                int after_tokens, uint64_t seed) {
   POLYPHON_CHECK(facts >= 1 && facts <= kMostFacts);
   Random random(seed);
   std::vector<RecallQuestion> questions;
   for (const char* colour : kColours)
     for (const char* animal : kAnimals)
-      questions.push_back({fmt::format("{} {}", colour, animal), "", 0});
+      questions.push_back({fmt::format("{} {}", colour, animal), "", {}});
   shuffle(questions, random);
   questions.resize(static_cast<size_t>(facts));
 
   RecallScript script;
-  append_filler(script.tokens, vocabulary, before_tokens, random);
+  append_filler(script.story, vocabulary, before_tokens, random);
   for (RecallQuestion& question : questions) {
     question.expected = fmt::format("{}", 1000 + static_cast<int>(random.uniform() * 9000));
-    append(script.tokens, vocabulary,
+    append(script.story, vocabulary,
            fmt::format("[remember: the code of the {} is {}]\n", question.name, question.expected));
+    append(question.tokens, vocabulary, fmt::format("[recall: code of the {}]", question.name));
+    append(question.tokens, vocabulary, fmt::format("the code of the {} is", question.name));
   }
-  script.last_fact_end = script.tokens.size();
-  append_filler(script.tokens, vocabulary, between_tokens, random);
-  script.first_question = script.tokens.size();
+  script.last_fact_end = script.story.size();
+  append_filler(script.story, vocabulary, after_tokens, random);
   shuffle(questions, random);
-  for (RecallQuestion& question : questions) {
-    append(script.tokens, vocabulary, fmt::format("\n[recall: code of the {}]", question.name));
-    append(script.tokens, vocabulary, fmt::format("The code of the {} is", question.name));
-    question.answer = script.tokens.size();
-    script.tokens.insert(script.tokens.end(), kAnswerTokens, kNoToken);
-  }
   script.questions = std::move(questions);
   return script;
 }
 
-std::vector<std::string> recall_answers(const Trace& trace, const std::string& owner,
-                                        const RecallScript& script, const Vocabulary& vocabulary) {
-  Tokens said;
-  for (const TraceSpan& span : trace.spans)
-    if (span.owner == owner) said.insert(said.end(), span.tokens.begin(), span.tokens.end());
+size_t RecallScript::longest_question() const {
+  size_t longest = 0;
+  for (const RecallQuestion& question : questions)
+    longest = std::max(longest, question.tokens.size());
+  return longest;
+}
+
+Topology recall_topology(const RecallScript& script) {
+  return {{{1, static_cast<int>(script.story.size())},
+           {static_cast<int>(script.questions.size()),
+            static_cast<int>(script.longest_question()) + kAnswerTokens}}};
+}
+
+std::vector<Tokens> recall_scripts(const RecallScript& script) {
+  std::vector<Tokens> scripts = {script.story};
+  for (const RecallQuestion& question : script.questions) scripts.push_back(question.tokens);
+  return scripts;
+}
+
+std::vector<std::string> recall_answers(const Trace& trace, const RecallScript& script,
+                                        const Vocabulary& vocabulary) {
   std::vector<std::string> answers;
-  for (const RecallQuestion& question : script.questions) {
-    POLYPHON_CHECK(question.answer + kAnswerTokens <= said.size());
-    answers.push_back(
-        vocabulary.detokenize(std::span(said).subspan(question.answer, kAnswerTokens), false));
+  for (size_t i = 0; i < script.questions.size(); ++i) {
+    const std::string owner = fmt::format("stream {}", i + 1);
+    Tokens said;
+    for (const TraceSpan& span : trace.spans)
+      if (span.owner == owner) said.insert(said.end(), span.tokens.begin(), span.tokens.end());
+    const size_t asked = script.questions[i].tokens.size();
+    POLYPHON_CHECK(asked + kAnswerTokens <= said.size());
+    answers.push_back(vocabulary.detokenize(std::span(said).subspan(asked, kAnswerTokens), false));
   }
   return answers;
 }

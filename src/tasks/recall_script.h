@@ -1,12 +1,13 @@
-// A text that a stream is made to say, for measuring memory: facts that it marks to be remembered,
-// then other text for long enough that they leave its window, then a question about each, whose
-// answer the model must find by itself. Pure, deterministic by seed.
+// What streams are made to say for measuring memory: a story that marks facts to be remembered and
+// goes on for long enough that they leave the window; and then, each in a stream of its own, the
+// questions, whose answers the model must find by itself. Pure, deterministic by seed.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "core/topology.h"
 #include "core/trace.h"
 #include "model/vocabulary.h"
 
@@ -15,14 +16,15 @@ namespace polyphon {
 struct RecallQuestion {
   std::string name;      // "red falcon"
   std::string expected;  // "4417"
-  size_t answer = 0;     // index in the script of the first token that the model is free to choose
+  Tokens tokens;         // the model answers after them
 };
 
 struct RecallScript {
-  Tokens tokens;  // kNoToken where the model answers
-  size_t last_fact_end = 0;
-  size_t first_question = 0;
+  Tokens story;
+  size_t last_fact_end = 0;  // in the story
   std::vector<RecallQuestion> questions;
+
+  size_t longest_question() const;
 };
 
 inline constexpr int kMostFacts = 160;
@@ -31,11 +33,14 @@ inline constexpr int kAnswerTokens = 7;  // a space, four digits, and what ends 
 // `before_tokens` of other text come before the facts, at least `between_tokens` after them. At
 // most kMostFacts facts.
 RecallScript make_recall_script(const Vocabulary& vocabulary, int facts, int before_tokens,
-                                int between_tokens, uint64_t seed);
+                                int after_tokens, uint64_t seed);
 
-// What the stream `owner` said at each question's place, in order, by the trace.
-std::vector<std::string> recall_answers(const Trace& trace, const std::string& owner,
-                                        const RecallScript& script, const Vocabulary& vocabulary);
+// One stream tells the story, then one a question asks it.
+Topology recall_topology(const RecallScript& script);
+std::vector<Tokens> recall_scripts(const RecallScript& script);
+// What the streams of a session of that topology said to the questions, in order, by its trace.
+std::vector<std::string> recall_answers(const Trace& trace, const RecallScript& script,
+                                        const Vocabulary& vocabulary);
 // The answer begins with the number and goes on with none of its digits.
 bool is_exact_recall(const std::string& answer, const std::string& expected);
 

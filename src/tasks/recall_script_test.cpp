@@ -18,20 +18,21 @@ const SteadyClock kClock;
 TEST(RecallScript, AsksForEveryFactOnceAfterTheOtherText) {
   const FakeLanguageModel model;
   const RecallScript script = make_recall_script(model.vocabulary(), 40, 30, 500, 3);
-  EXPECT_EQ(make_recall_script(model.vocabulary(), 40, 30, 500, 3).tokens, script.tokens);
-  EXPECT_NE(make_recall_script(model.vocabulary(), 40, 30, 500, 4).tokens, script.tokens);
-  EXPECT_GE(script.first_question, script.last_fact_end + 500);
+  EXPECT_EQ(make_recall_script(model.vocabulary(), 40, 30, 500, 3).story, script.story);
+  EXPECT_NE(make_recall_script(model.vocabulary(), 40, 30, 500, 4).story, script.story);
+  EXPECT_GE(script.story.size(), script.last_fact_end + 500);
   MarkerScanner scanner;
   std::set<std::string> facts;
-  for (Token token : script.tokens)
-    if (const auto marker =
-            scanner.push(token == kNoToken ? "?" : std::string(1, static_cast<char>(token))))
-      if (marker->kind == MarkerKind::kRemember) facts.insert(marker->text);
+  for (Token token : script.story)
+    if (const auto marker = scanner.push(std::string(1, static_cast<char>(token))))
+      facts.insert(marker->text);
   ASSERT_EQ(facts.size(), 40u);
+  EXPECT_EQ(recall_topology(script).phases[1].streams, 40);
   for (const RecallQuestion& question : script.questions) {
     EXPECT_TRUE(facts.contains("the code of the " + question.name + " is " + question.expected));
-    EXPECT_EQ(script.tokens[question.answer - 1], 's');
-    EXPECT_EQ(script.tokens[question.answer], kNoToken);
+    const std::string asked = model.vocabulary().detokenize(question.tokens, false);
+    EXPECT_EQ(asked, "[recall: code of the " + question.name + "]the code of the " + question.name +
+                         " is");
   }
 }
 
@@ -54,17 +55,18 @@ Outcome recall_one(bool with_memory) {
   auto model = load_language_model({.path = real_model_path()});
   DecoderOptions sizes;
   sizes.context_cells = 4096;
+  sizes.threads = 1;  // one row a step
   const Vocabulary& vocabulary = model->vocabulary();
   const RecallScript script = make_recall_script(vocabulary, 1, 30, 2000, 11);
   auto engine = std::make_unique<Engine>(model->make_decoder(sizes), EngineOptions{}, kClock);
   Reasoner reasoner(std::move(model), std::move(engine), {}, {});
   ThinkInput input;
   input.chat.messages = {{{"role", "user"}, {"content", "Take notes, then answer from them."}}};
-  input.topology = {{{1, static_cast<int>(script.tokens.size())}}};
+  input.topology = recall_topology(script);
   input.sampling.temperature = input.answer_sampling.temperature = 0;
   input.max_answer_tokens = 1;
   input.ignore_eos = true;
-  input.script = script.tokens;
+  input.scripts = recall_scripts(script);
   input.memory.enabled = true;
   input.memory.window_tokens = 256;
   input.memory.cadence_tokens = 0;
@@ -73,7 +75,7 @@ Outcome recall_one(bool with_memory) {
   SessionTicket ticket = reasoner.think(input, {});
   const Finished result = wait_finished(ticket);
   Outcome outcome;
-  const auto answers = recall_answers(*result.trace, "stream 0", script, vocabulary);
+  const auto answers = recall_answers(*result.trace, script, vocabulary);
   outcome.exact = is_exact_recall(answers[0], script.questions[0].expected);
   for (const TraceDecision& decision : result.trace->decisions) {
     if (decision.kind == "memory_write" && outcome.written == 0) outcome.written = decision.step;
