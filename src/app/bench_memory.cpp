@@ -19,6 +19,9 @@ struct MemoryFlags {
   bool json = false, full = false;
 };
 
+// More than what always stays in view.
+constexpr int kTokensBefore = 32;
+
 struct Counts {
   int exact = 0, found = 0;
   double seconds = 0;
@@ -32,7 +35,7 @@ class MemoryBench {
   MemoryBench(const MemoryFlags& flags, const Config& config)
       : flags_(flags),
         reasoner_(load_reasoner(config)),
-        script_(make_recall_script(reasoner_->model().vocabulary(), flags.facts, 0,
+        script_(make_recall_script(reasoner_->model().vocabulary(), flags.facts, kTokensBefore,
                                    flags.times * flags.window, flags.seed)) {}
 
   int run() {

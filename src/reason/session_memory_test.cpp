@@ -226,6 +226,24 @@ TEST_F(MemoryTest, AStoredNodeIsDecodedOnceAndComesBackToEveryStreamAtTheStart) 
   EXPECT_EQ(result.polyphon.at("memory").at("recalls").size(), 3u);
 }
 
+TEST_F(MemoryTest, ANodeOfOnePhaseComesBackInTheNext) {
+  start();
+  ThinkInput wish = input("1x300>2x60", "");
+  wish.scripts = {tokens(kMarker + std::string(272, 'x')), tokens("[recall: code]yyyy"),
+                  tokens("No need to recall.")};
+  wish.memory.window_tokens = kWindow;
+  const Finished result = think(wish);
+  const Trace& trace = *result.trace;
+  const TraceSpan& story = span_of(trace, "stream 0");
+  for (int k : {1, 2}) {
+    const std::string owner = "stream " + std::to_string(k);
+    const TraceSpan& stream = span_of(trace, owner);
+    const auto view = cells_in_view(trace, stream.sequence, stream.steps[0] + 30);
+    for (size_t i = 0; i < kMarker.size(); ++i) EXPECT_EQ(view.contains({story.id, i}), k == 1);
+  }
+  EXPECT_GT(expect_rows_see_what_the_trace_says(trace, rows_), 300);
+}
+
 TEST_F(MemoryTest, PromotedNotesConclusionsAndSentencesBecomeNodes) {
   start();
   ThinkInput wish = input("2x90", "So the total is 42 apples. And now? ");

@@ -76,7 +76,8 @@ RecallScript make_recall_script(const Vocabulary& vocabulary, int facts, int bef
     append(script.story, vocabulary,
            fmt::format("[remember: the code of the {} is {}]\n", question.name, question.expected));
     append(question.tokens, vocabulary, fmt::format("[recall: code of the {}]", question.name));
-    append(question.tokens, vocabulary, fmt::format("the code of the {} is", question.name));
+    append(question.tokens, vocabulary,
+           fmt::format("My note was: [remember: the code of the {} is", question.name));
   }
   script.last_fact_end = script.story.size();
   append_filler(script.story, vocabulary, after_tokens, random);

@@ -31,8 +31,8 @@ TEST(RecallScript, AsksForEveryFactOnceAfterTheOtherText) {
   for (const RecallQuestion& question : script.questions) {
     EXPECT_TRUE(facts.contains("the code of the " + question.name + " is " + question.expected));
     const std::string asked = model.vocabulary().detokenize(question.tokens, false);
-    EXPECT_EQ(asked, "[recall: code of the " + question.name + "]the code of the " + question.name +
-                         " is");
+    EXPECT_EQ(asked, "[recall: code of the " + question.name +
+                         "]My note was: [remember: the code of the " + question.name + " is");
   }
 }
 
