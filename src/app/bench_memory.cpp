@@ -17,10 +17,13 @@ struct MemoryFlags {
   int facts = 100, window = 512, times = 4, top_k = 2;
   uint64_t seed = 1;
   bool json = false, full = false;
+  std::string trace_path;
 };
 
 // More than what always stays in view.
 constexpr int kTokensBefore = 32;
+
+constexpr int kOtherNodes = 8;  // what is kept beside the facts: the story's end
 
 struct Counts {
   int exact = 0, found = 0;
@@ -72,7 +75,7 @@ class MemoryBench {
     MemoryRequest& memory = input.memory;
     memory.enabled = true;
     memory.window_tokens = condition == Condition::kFullView ? 0 : flags_.window;
-    memory.max_nodes = flags_.facts;
+    memory.max_nodes = flags_.facts + kOtherNodes;
     memory.max_recalls = condition == Condition::kMemory ? 1 : 0;
     memory.top_k = flags_.top_k;
     memory.cadence_tokens = 0;   // the markers alone
@@ -104,6 +107,7 @@ class MemoryBench {
   void ask(const RecallScript& script, Condition condition, Counts& counts) {
     SessionTicket ticket = reasoner_->think(input(script, condition), {});
     const Finished finished = wait_finished(ticket);
+    if (!flags_.trace_path.empty()) append_trace(flags_.trace_path, *finished.trace);
     const auto answers = recall_answers(*finished.trace, script, reasoner_->model().vocabulary());
     for (size_t i = 0; i < answers.size(); ++i) {
       const RecallQuestion& question = script.questions[i];
@@ -159,6 +163,7 @@ void add_memory_bench(CLI::App& bench, Run& run) {
       ->check(CLI::Range(1, 64));
   command.add_option("--top-k", flags->top_k, "nodes of one recall")->check(CLI::Range(1, 16));
   command.add_option("--seed", flags->seed, "of facts and text")->check(CLI::NonNegativeNumber);
+  command.add_option("--trace", flags->trace_path, "append the sessions' traces to this file");
   command.add_flag("--full", flags->full, "also with all of the text in view");
   command.callback([flags, &run] { run = [flags] { return bench_memory(*flags); }; });
 }

@@ -27,7 +27,7 @@ struct RecallScript {
   size_t longest_question() const;
 };
 
-inline constexpr int kMostFacts = 160;
+inline constexpr int kMostFacts = 150;
 inline constexpr int kAnswerTokens = 7;  // a space, four digits, and what ends them
 
 // `before_tokens` of other text come before the facts, at least `between_tokens` after them. At
