@@ -304,6 +304,7 @@ void add_bench_command(CLI::App& app, Run& run) {
   add_decode_bench(command, run);
   add_attention_bench(command, run);
   add_perplexity_bench(command, run);
+  add_memory_bench(command, run);
 }
 
 }  // namespace polyphon

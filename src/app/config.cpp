@@ -225,6 +225,25 @@ void read_reason(Section section, Config& config) {
   section.finish();
 }
 
+void read_memory(Section section, Config& config) {
+  constexpr int64_t kMost = 1 << 20;
+  MemoryRequest& defaults = config.reason.memory.defaults;
+  section.read("enabled", defaults.enabled);
+  section.read("window_tokens", defaults.window_tokens, 0, kMost);
+  section.read("keep_first_tokens", defaults.keep_first_tokens, 0, kMost);
+  section.read("max_nodes", defaults.max_nodes, 1, kMost);
+  section.read("cadence_tokens", defaults.cadence_tokens, 0, kMost);
+  section.read("top_k", defaults.top_k, 1, kMost);
+  section.read("max_recalls", defaults.max_recalls, 0, kMost);
+  section.read("read_threshold", defaults.read_threshold, 0, 1);
+  section.read("write_threshold", defaults.write_threshold, 0, 1);
+  section.read("keep", defaults.keep);
+  section.read("path", config.reason.memory.path);
+  section.read("max_stored_nodes", config.reason.memory.max_stored_nodes, 1, 1 << 24);
+  section.finish();
+  validate(defaults);
+}
+
 void read_server(Section section, Config& config) {
   ServerOptions& server = config.server;
   section.read("host", server.host);
@@ -262,6 +281,7 @@ Config parse_config(const std::string& text, const std::string& name) {
   read_model(top.inner("model"), config);
   read_engine(top.inner("engine"), config);
   read_reason(top.inner("reason"), config);
+  read_memory(top.inner("memory"), config);
   read_server(top.inner("server"), config);
   top.finish();
   return config;

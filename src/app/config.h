@@ -21,9 +21,9 @@ struct Config {
   ServerOptions server;
 };
 
-// Reads [model], [engine], [reason] and [server] of docs/configuration.md over the defaults. Throws
-// Error{kNotFound} or Error{kInvalidArgument}: a key that is not known, a wrong type, a value out
-// of range, each with the key and the line.
+// Reads [model], [engine], [reason], [memory] and [server] of docs/configuration.md over the
+// defaults. Throws Error{kNotFound} or Error{kInvalidArgument}: a key that is not known, a wrong
+// type, a value out of range, each with the key and the line.
 Config read_config(const std::string& path);
 Config parse_config(const std::string& toml, const std::string& name);
 

@@ -68,6 +68,8 @@ TEST(Config, RefusalsNameTheKeyAndTheLine) {
   expect_refused("[reason]\ntopology = \"8y2\"", "reason.topology");
   expect_refused("[reason]\ntemperature_ladder = nan", "temperature_ladder");
   expect_refused("[[reason.strategies]]\nname = \"x\"", "needs a name and a preamble");
+  expect_refused("[memory]\nwindow_tokens = 31", "window_tokens is 31: must be 0 (off) or 32");
+  expect_refused("[memory]\nread_threshold = 2", "line 2: memory.read_threshold is 2");
   expect_refused("reason = 3", "must be a table");
   expect_refused("[reason.search]\nmode = \"deep\"", "must be off, auto or always");
   expect_refused("[reason.search]\ndepth = 0", "depth is 0: must be 1 to 64");
@@ -100,6 +102,7 @@ TEST(Config, TheDocumentedDefaultsAreTheDefaults) {
   EXPECT_EQ(config_hash(documented), config_hash(Config{}));
   EXPECT_EQ(documented.reason.workspace.defaults.cadence_tokens, WorkspaceRequest{}.cadence_tokens);
   EXPECT_EQ(to_json(documented.reason.search), to_json(SearchRequest{}));
+  EXPECT_EQ(to_json(documented.reason.memory.defaults), to_json(MemoryRequest{}));
   EXPECT_EQ(documented.decoder.context_cells, Config{}.decoder.context_cells);
   EXPECT_EQ(documented.server.default_max_tokens, Config{}.server.default_max_tokens);
   EXPECT_EQ(documented.engine.max_waiting, Config{}.engine.max_waiting);

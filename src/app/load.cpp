@@ -68,6 +68,9 @@ std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
   auto reasoner =
       std::make_unique<Reasoner>(std::move(model), std::move(engine), config.reason, identity);
   load_heads(*reasoner, config);
+  const MemoryOptions& memory = config.reason.memory;
+  if (!memory.path.empty())
+    reasoner->use_memory_store(std::make_unique<MemoryStore>(memory.path, memory.max_stored_nodes));
   return reasoner;
 }
 

@@ -51,10 +51,12 @@ Config effective_config(const ServeFlags& flags) {
   if (!flags.tls_certificate.empty()) server.tls_certificate = flags.tls_certificate;
   if (!flags.tls_key.empty()) server.tls_key = flags.tls_key;
   server.allow_unauthenticated = server.allow_unauthenticated || flags.allow_unauthenticated;
-  if (!flags.data_dir.empty() && server.trace_path.empty()) {
-    std::error_code ignored;  // the trace file says why
+  if (!flags.data_dir.empty()) {
+    std::error_code ignored;  // the files in it say why
     std::filesystem::create_directories(flags.data_dir, ignored);
-    server.trace_path = flags.data_dir + "/traces.jsonl";
+    if (server.trace_path.empty()) server.trace_path = flags.data_dir + "/traces.jsonl";
+    std::string& memory = config.reason.memory.path;
+    if (memory.empty()) memory = flags.data_dir + "/memory.db";
   }
   if (!flags.aliases.empty()) {
     server.served_name = flags.aliases.front();
@@ -130,7 +132,7 @@ void add_serve_command(CLI::App& app, Run& run) {
   command.add_option("--port", flags->port, "8080; 0: any free one")->check(CLI::Range(0, 65535));
   command.add_option("--alias", flags->aliases, "names that clients send as the model")
       ->delimiter(',');
-  command.add_option("--data-dir", flags->data_dir, "keeps traces.jsonl there");
+  command.add_option("--data-dir", flags->data_dir, "keeps traces.jsonl and memory.db there");
   command.add_option("--api-key-file", flags->key_file, "SHA-256 hashes of keys, one a line");
   command.add_option("--trace-file", flags->trace_path, "append traces to this JSON-lines file");
   command.add_option("--tls-cert", flags->tls_certificate, "PEM file");

@@ -29,6 +29,8 @@ struct ThinkFlags {
   std::optional<double> gate_threshold;
   std::string search;
   std::optional<int> search_simulations;
+  bool memory = false;
+  std::optional<int> memory_window;
 };
 
 // What is shown while it happens, on standard error; the answer goes to standard output.
@@ -122,6 +124,9 @@ ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
   input.search = config.reason.search;
   if (!flags.search.empty()) input.search.mode = parse_search_mode(flags.search);
   input.search.simulations = flags.search_simulations.value_or(input.search.simulations);
+  input.memory = config.reason.memory.defaults;
+  input.memory.enabled = input.memory.enabled || flags.memory || flags.memory_window;
+  input.memory.window_tokens = flags.memory_window.value_or(input.memory.window_tokens);
   input.narrow = flags.narrow;
   input.ignore_eos = flags.ignore_eos;
   return input;
@@ -142,6 +147,7 @@ int cells_for(const ThinkInput& input, const Config& config) {
     cells += 48LL * workspace.registers * (budget / workspace.cadence_tokens + 1) +
              32LL * streams * (budget / workspace.refractory_tokens + 1);
   if (input.search.on()) cells += input.search.max_tokens;
+  if (input.memory.enabled) cells += streams * (32LL + 16LL * input.memory.max_recalls) + 4096;
   return static_cast<int>(std::clamp<long long>((cells + 255) / 256 * 256, 4096, 1 << 20));
 }
 
@@ -151,6 +157,7 @@ int think(ThinkFlags& flags) {
   validate(input.sampling, 1 << 30);
   validate(input.workspace, config.reason.workspace);
   validate(input.search);
+  validate(input.memory);
   if (flags.model.context_cells == 0 && flags.model.config_path.empty())
     config.decoder.context_cells = cells_for(input, config);
   if (!flags.trace_path.empty()) prepare_trace_file(flags.trace_path);
@@ -212,6 +219,9 @@ void add_think_command(CLI::App& app, Run& run) {
   command.add_option("--search", flags->search,
                      "tree search within a stream: off, auto (when it is unsure), always");
   command.add_option("--search-simulations", flags->search_simulations, "of one search");
+  command.add_flag("--memory", flags->memory, "streams remember and recall (docs/memory.md)");
+  command.add_option("--memory-window", flags->memory_window,
+                     "own tokens that a stream keeps in view; implies --memory");
   command.callback([flags, seed, &run] {
     flags->seeded = seed->count() > 0;
     run = [flags] { return think(*flags); };

@@ -28,7 +28,8 @@ struct TraceSpan {
 };
 
 // One edit of a view. `kind` is "open" (new empty view), "join" (cells [begin, end) of `source`'s
-// view enter `sequence`'s), or "close" (the view is dropped).
+// view enter `sequence`'s), "drop" (cells [begin, end) leave its view), or "close" (the whole view
+// is dropped).
 struct TraceEdit {
   Step step = 0;  // decodes done before the edit
   std::string kind;

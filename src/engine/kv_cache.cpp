@@ -32,6 +32,12 @@ int KvCache::join(SequenceId source, SequenceId target, Position begin, Position
   return joined;
 }
 
+void KvCache::drop(SequenceId sequence, Position begin, Position end) {
+  decoder_.drop(sequence, begin, end);
+  ledger_.drop(sequence, begin, end);
+  POLYPHON_DCHECK(ledger_.last_position(sequence) == decoder_.last_position(sequence));
+}
+
 Position KvCache::last_position(SequenceId sequence) const {
   return ledger_.last_position(sequence);
 }

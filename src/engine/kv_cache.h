@@ -28,6 +28,7 @@ class KvCache {
 
   // Returns how many cells `target` gained.
   int join(SequenceId source, SequenceId target, Position begin, Position end);
+  void drop(SequenceId sequence, Position begin, Position end);
   Position last_position(SequenceId sequence) const;
 
   // As Decoder::decode. Unless kOk, no cell of the batch counts as decoded, and the sequences in it

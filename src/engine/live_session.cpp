@@ -71,23 +71,30 @@ SequenceNumber LiveSession::open_prompt(const Tokens& prompt) {
 }
 
 void LiveSession::join(SequenceNumber source, SequenceNumber target, Position begin, Position end) {
+  end_prompt_line(target);
   Sequence& to = at(target);
   cache_.join(at(source).id, to.id, begin, end);
   const Position next = cache_.last_position(to.id) + 1;
   if (next != to.next) begin_new_spans(target);
   to.next = next;
   record_edit("join", target, source, begin, end);
-  if (target == prompt_sequence_) {
-    keep_prefix();
-    prompt_sequence_ = -1;
-  }
+}
+
+void LiveSession::drop(SequenceNumber sequence, Position begin, Position end) {
+  end_prompt_line(sequence);
+  POLYPHON_CHECK(end < at(sequence).next);
+  cache_.drop(at(sequence).id, begin, end);
+  record_edit("drop", sequence, -1, begin, end);
+}
+
+void LiveSession::end_prompt_line(SequenceNumber sequence) {
+  if (sequence != prompt_sequence_) return;
+  keep_prefix();
+  prompt_sequence_ = -1;
 }
 
 void LiveSession::close(SequenceNumber sequence) {
-  if (sequence == prompt_sequence_) {
-    keep_prefix();
-    prompt_sequence_ = -1;
-  }
+  end_prompt_line(sequence);
   Sequence& closed = at(sequence);
   cache_.release(closed.id);
   closed = Sequence{};

@@ -26,6 +26,7 @@ class LiveSession final : public SessionViews {
   SequenceNumber open_prompt(const Tokens& prompt) override;
   int cached_prompt_tokens() const override { return cached_prompt_tokens_; }
   void join(SequenceNumber source, SequenceNumber target, Position begin, Position end) override;
+  void drop(SequenceNumber sequence, Position begin, Position end) override;
   void close(SequenceNumber sequence) override;
   void feed(SequenceNumber sequence, const Tokens& tokens, const std::string& owner,
             const std::string& strategy) override;
@@ -92,6 +93,7 @@ class LiveSession final : public SessionViews {
   void record_edit(const char* kind, SequenceNumber sequence, SequenceNumber source = -1,
                    Position begin = 0, Position end = 0);
   void keep_prefix();
+  void end_prompt_line(SequenceNumber sequence);
 
   std::unique_ptr<Session> session_;
   SessionTerms terms_;
@@ -110,7 +112,7 @@ class LiveSession final : public SessionViews {
   Trace trace_;
 
   // The sequence of open_prompt() and the tokens at its positions 0, 1, ...: what the prefix cache
-  // may keep. Ends with the first join into it.
+  // may keep. Ends with the first other edit of it.
   SequenceNumber prompt_sequence_ = -1;
   Tokens prompt_line_;
   size_t prompt_size_ = 0;

@@ -55,6 +55,9 @@ class SessionViews {
   // Cells of `source`'s view at positions [begin, end) enter `target`'s view. No compute. What
   // waits to be decoded in `target` comes after them.
   virtual void join(SequenceNumber source, SequenceNumber target, Position begin, Position end) = 0;
+  // Cells at positions [begin, end) leave the view, which must keep its last one. Those that
+  // another view holds live on there.
+  virtual void drop(SequenceNumber sequence, Position begin, Position end) = 0;
   // Drops the view. Cells that no other view holds are free at once.
   virtual void close(SequenceNumber sequence) = 0;
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "core/sampling.h"
 #include "core/trace.h"
+#include "reason/memory_graph.h"
 
 namespace polyphon {
 
@@ -102,10 +103,17 @@ struct Timings {
 // As the answer's polyphon.timings.
 Json to_json(const Timings& timings);
 
+// What a session's memory leaves for the tenant's store.
+struct KeptMemory {
+  std::vector<MemoryNode> nodes;  // new ones, and those of the store that were recalled
+  std::vector<MemoryEdge> edges;  // between them
+};
+
 struct Finished {
   Usage usage;
   Timings timings;
   Json polyphon;  // the answer's "polyphon" object (design.md section 7); null for plain requests
+  KeptMemory memory;
   std::vector<float> embedding;        // of an embedding session
   std::shared_ptr<const Trace> trace;  // null for embeddings
 };

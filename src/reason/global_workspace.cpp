@@ -6,34 +6,13 @@
 #include <cmath>
 
 #include "reason/answer_extraction.h"
+#include "reason/conclusion.h"
 #include "reason/similarity.h"
 
 namespace polyphon {
 namespace {
 
 constexpr int kNoveltyNgram = 2;
-
-// The conclusion of a stream that has ended: the last of its tokens that hold the sentence with its
-// answer. Nothing when it states none.
-std::optional<Candidate> conclusion_candidate(const Stream& stream, const ThinkContext& context) {
-  if (stream.answer.empty() || stream.tokens.empty()) return std::nullopt;
-  const std::string text = conclusion_of(stream.text.text());
-  size_t first = stream.tokens.size(), bytes = 0;
-  while (first > 0 && bytes < text.size())
-    bytes += context.vocabulary().piece(stream.tokens[--first], false).size();
-  Candidate candidate;
-  candidate.source = fmt::format("stream {}", stream.id);
-  candidate.sequence = stream.sequence;
-  candidate.tokens.assign(stream.tokens.begin() + static_cast<std::ptrdiff_t>(first),
-                          stream.tokens.end());
-  candidate.end = context.views->end_position(stream.sequence);
-  candidate.begin = std::max(0, candidate.end - static_cast<Position>(candidate.tokens.size()));
-  candidate.text = text;
-  candidate.confidence = std::exp(stream.mean_logprob());
-  candidate.conclusion = true;
-  candidate.hidden = stream.hidden;
-  return candidate;
-}
 
 }  // namespace
 
@@ -165,6 +144,7 @@ void GlobalWorkspace::broadcast(const Scored& winner, Json lost) {
   context_.events->push(
       Promoted{number, winner.candidate.source, winner.candidate.text, winner.probability});
   registers_->hear(winner.candidate);
+  promoted_.push_back(winner.candidate);
   running_.push_back(
       {broadcasts_.size() - 1, Promotion(context_, winner.candidate, phase_->streams()), false});
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reason/gate.h"
@@ -33,6 +34,8 @@ class GlobalWorkspace {
   // Every broadcast: {"promotion", "step", "source", "text", "p", "features", "carried_out",
   // "lost", "streams"}; design.md section 2.
   const Json& broadcasts() const { return broadcasts_; }
+  // Broadcast and carried out since the last call.
+  std::vector<Candidate> take_promoted() { return std::exchange(promoted_, {}); }
   // What the registers cost, by name: {"name", "notes", "rows", "ms"}.
   Json register_costs() const;
 
@@ -64,6 +67,7 @@ class GlobalWorkspace {
   };
   std::vector<Running> running_;  // of the phase
   std::vector<Tokens> said_;      // what was broadcast
+  std::vector<Candidate> promoted_;
   Json broadcasts_ = Json::array();
   Json costs_ = Json::array();  // of the phases before
 };

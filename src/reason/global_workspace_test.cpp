@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "model/fake_language_model.h"
 #include "reason/reasoner.h"
+#include "reason/trace_views_for_test.h"
 
 namespace polyphon {
 namespace {
@@ -66,37 +67,7 @@ class WorkspaceTest : public ::testing::Test {
   }
 
   static const TraceSpan& span(const Trace& trace, const std::string& owner) {
-    const auto found = std::find_if(trace.spans.begin(), trace.spans.end(),
-                                    [&](const TraceSpan& s) { return s.owner == owner; });
-    if (found == trace.spans.end()) throw std::out_of_range(owner);
-    return *found;
-  }
-
-  // The positions, with how often each, that the view of `sequence` holds at `step` by the trace.
-  static std::map<Position, int> view_at(const Trace& trace, SequenceNumber sequence, Step step) {
-    std::map<int, std::set<std::pair<int, size_t>>> views;  // sequence -> cells as (span, index)
-    const auto decode_step = [&](Step now) {
-      for (const TraceSpan& span : trace.spans)
-        for (size_t i = 0; i < span.tokens.size(); ++i)
-          if (span.steps[i] == now) views[span.sequence].insert({span.id, i});
-    };
-    auto edit = trace.edits.begin();
-    for (Step now = 0; now <= step; ++now) {
-      for (; edit != trace.edits.end() && edit->step <= now; ++edit) {
-        if (edit->kind == "close") views.erase(edit->sequence);
-        if (edit->kind != "join") continue;
-        for (const auto& cell : std::set(views[edit->source])) {
-          const Position at = trace.spans[static_cast<size_t>(cell.first)].begin +
-                              static_cast<Position>(cell.second);
-          if (at >= edit->begin && at < edit->end) views[edit->sequence].insert(cell);
-        }
-      }
-      decode_step(now);
-    }
-    std::map<Position, int> positions;
-    for (const auto& [span, index] : views[sequence])
-      ++positions[trace.spans[static_cast<size_t>(span)].begin + static_cast<Position>(index)];
-    return positions;
+    return span_of(trace, owner);
   }
 
   std::unique_ptr<Reasoner> reasoner_;
@@ -133,32 +104,7 @@ TEST_F(WorkspaceTest, EveryRowSeesWhatTheTraceSays) {
   const Finished result = think(input("3x30>2x20", 2, 0));
   const Trace& trace = *result.trace;
   EXPECT_FALSE(result.polyphon.at("promotions").empty());
-  std::set<std::pair<Token, std::map<Position, int>>> seen;
-  for (const FakeRow& row : rows_) {
-    std::map<Position, int> positions;
-    for (Position position : row.positions) ++positions[position];
-    seen.emplace(row.row.token, positions);
-  }
-  std::map<std::pair<SequenceNumber, Step>, Position> last_in_step;
-  for (const TraceSpan& span : trace.spans)
-    for (size_t i = 0; i < span.tokens.size(); ++i) {
-      Position& last = last_in_step[{span.sequence, span.steps[i]}];
-      last = std::max(last, span.begin + static_cast<Position>(i));
-    }
-  int checked = 0;
-  for (const TraceSpan& span : trace.spans) {
-    for (size_t i = 0; i < span.tokens.size(); ++i) {
-      const auto at = span.begin + static_cast<Position>(i);
-      // A cue may be fed after a sampled token: rows without an output are not recorded.
-      const bool last = last_in_step.at({span.sequence, span.steps[i]}) == at;
-      if (std::isnan(span.logprobs[i]) || !last) continue;
-      std::map<Position, int> view = view_at(trace, span.sequence, span.steps[i]);
-      view.erase(view.upper_bound(at), view.end());
-      ASSERT_TRUE(seen.contains({span.tokens[i], view})) << span.owner << " token " << i;
-      ++checked;
-    }
-  }
-  EXPECT_GT(checked, 130);
+  EXPECT_GT(expect_rows_see_what_the_trace_says(trace, rows_), 130);
 }
 
 TEST_F(WorkspaceTest, StreamsDoNotSeeARegisterThatWasNotPromoted) {

@@ -1,9 +1,9 @@
 #include "reason/heads.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 
@@ -18,12 +18,29 @@ constexpr const char* kOurs = "polyphon-heads";
 constexpr const char* kVersion = "polyphon.heads.version";
 constexpr const char* kModelDigest = "polyphon.heads.model_digest";
 
+constexpr int64_t kAnyUnits = -1;
+
 // Names every tensor of the heads, once for reading and writing.
 template <typename Visitor>
 void visit_tensors(Heads& heads, int64_t hidden_size, Visitor&& visit) {
   visit("gate.weights", std::span<double>(heads.gate.weights));
   visit("gate.bias", std::span<double>(&heads.gate.bias, 1));
   visit("gate.hidden_weights", heads.gate.hidden_weights, {hidden_size});
+  visit("value.weights", std::span<double>(heads.value.weights));
+  visit("value.bias", std::span<double>(&heads.value.bias, 1));
+  visit("value.w1", heads.value.w1, {kAnyUnits, hidden_size});
+  visit("value.b1", heads.value.b1, {kAnyUnits});
+  visit("value.w2", heads.value.w2, {kAnyUnits});
+  WriteHead& write = heads.memory.write;
+  visit("memory.write.weights", std::span<double>(write.weights));
+  visit("memory.write.bias", std::span<double>(&write.bias, 1));
+  visit("memory.write.hidden_weights", write.hidden_weights, {hidden_size});
+  ReadHead& read = heads.memory.read;
+  std::array<double, 2> terms = {read.lexical_weight, read.hidden_weight};
+  visit("memory.read.weights", std::span<double>(terms));
+  read.lexical_weight = terms[0];
+  read.hidden_weight = terms[1];
+  visit("memory.read.bilinear", read.bilinear, {hidden_size, hidden_size});
 }
 
 class Reader {
@@ -34,14 +51,14 @@ class Reader {
     const NamedTensor* const tensor = find(name, into.size());
     if (tensor) std::copy(tensor->values.begin(), tensor->values.end(), into.begin());
   }
-  // A part that may be left out. Its first dimension may be free (-1).
+  // A part that may be left out.
   void operator()(const char* name, std::vector<float>& into, std::vector<int64_t> shape) const {
     size_t size = 1;
     for (const int64_t dimension : shape)
       size *= static_cast<size_t>(std::max<int64_t>(1, dimension));
     const auto found = file_.tensors.find(name);
     if (found == file_.tensors.end()) return;
-    if (shape.front() < 0) size = found->second.values.size() / size * size;
+    if (shape.front() == kAnyUnits) size = found->second.values.size() / size * size;
     into = find(name, size)->values;
   }
 
@@ -100,6 +117,14 @@ Heads read_heads(const std::string& path, const std::string& model_digest, int h
   Heads heads;
   heads.version = text(kVersion);
   visit_tensors(heads, hidden_size, Reader(file, path));
+  const ValueHead& value = heads.value;
+  if (value.b1.size() != value.w2.size() ||
+      value.w1.size() != value.w2.size() * static_cast<size_t>(hidden_size))
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: value.w1, value.b1 and value.w2 are of {}, {} and {} values, which "
+                    "fit no layer over {} hidden ones",
+                    path, value.w1.size(), value.b1.size(), value.w2.size(), hidden_size));
   return heads;
 }
 

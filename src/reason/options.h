@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/topology.h"
+#include "reason/memory_options.h"
 #include "reason/search_request.h"
 #include "reason/strategy.h"
 
@@ -84,6 +85,7 @@ struct ReasonOptions {
   // A checker's value, in [0, 1], of an answer that a branch states; null: the value head's. Called
   // on the decode thread: it must be quick and must not throw.
   std::function<double(const std::string& answer)> answer_value;
+  MemoryOptions memory;
   PlanCaps caps;
   int max_answer_tokens = 512;
   MergeMode merge = MergeMode::kKv;

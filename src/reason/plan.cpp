@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "reason/promotion.h"
+#include "reason/session_memory.h"
 #include "reason/synthesis.h"
 
 namespace polyphon {
@@ -68,9 +69,11 @@ PlanNeeds needs_of(const Topology& topology, const ThinkRequest& request,
     if (request.merge == MergeMode::kPrefill || request.merge == MergeMode::kCompact)
       merge += phase.streams * (phase.tokens + kMaxAttemptHeaderTokens);
     const PlanNeeds workspace = workspace_needs(phase, request, options, vocabulary);
-    needs.cells += phase.streams * stream + merge + workspace.cells;
-    needs.last_position += stream + merge + workspace.last_position;
-    most_sequences = std::max(most_sequences, phase.streams + workspace.sequences);
+    const PlanNeeds memory = memory_needs(request.memory, phase.streams, vocabulary);
+    needs.cells += phase.streams * stream + merge + workspace.cells + memory.cells;
+    needs.last_position += stream + merge + workspace.last_position + memory.last_position;
+    most_sequences =
+        std::max(most_sequences, phase.streams + workspace.sequences + memory.sequences);
   }
   // A branch's positions are those that its stream's budget covers.
   if (request.search.on()) {

@@ -1,11 +1,13 @@
 #include "reason/reasoner.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <random>
 #include <utility>
 
+#include "reason/kept_memory.h"
 #include "reason/plan.h"
 #include "reason/synthesis.h"
 
@@ -23,10 +25,11 @@ std::string version_with(const std::string& model_version, const Heads& heads) {
 
 // Sends the session off; the ticket can cancel it.
 SessionTicket submit(Engine& engine, std::unique_ptr<Session> session,
-                     std::shared_ptr<EventChannel> events, SessionTerms terms) {
+                     std::shared_ptr<EventChannel> events, SessionTerms terms,
+                     SessionTicket::OnFinished on_finished = {}) {
   if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
   engine.submit(std::move(session), terms);
-  return SessionTicket(std::move(events), terms.cancelled);
+  return SessionTicket(std::move(events), terms.cancelled, std::move(on_finished));
 }
 
 // Searches end where the recorded session's clock ended them, whatever the clock says now.
@@ -40,6 +43,15 @@ void replay_clock(SearchRequest& search, const Trace& trace) {
 }
 
 }  // namespace
+
+std::optional<SessionEvent> SessionTicket::next(std::chrono::milliseconds timeout) {
+  auto event = events_->pop(timeout);
+  if (!event && events_->finished())
+    throw Error(ErrorCode::kInternal, "the session ended without a word");
+  if (!event || !on_finished_) return event;
+  if (const auto* finished = std::get_if<Finished>(&*event)) on_finished_(*finished);
+  return event;
+}
 
 Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine> engine,
                    const ReasonOptions& options, const Identity& identity)
@@ -85,6 +97,11 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   request.diversity = input.diversity;
   validate(input.search);
   request.search = input.search;
+  validate(input.memory);
+  request.memory = input.memory;
+  if (request.memory.enabled && request.memory.problem.empty())
+    request.memory.problem = problem_of(input.chat);
+  request.scripts = input.scripts;
   request.max_answer_tokens = input.max_answer_tokens;
   request.auto_budget_tokens = options_.caps.auto_budget_tokens;
   request.ignore_eos = input.ignore_eos;
@@ -109,18 +126,34 @@ std::string Reasoner::misfit(const ThinkInput& input) const {
 
 SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
   ThinkRequest request = request_of(input);
+  if (store_ && request.memory.enabled)
+    load_memory(request.memory, *store_, terms.tenant, identity_.model_digest,
+                model_->vocabulary());
   fit_plan(request, options_, model_->vocabulary(), limits(), input.narrow);
-  return submit_thought(std::move(request), std::move(terms));
+  return submit_thought(std::move(request), std::move(terms), true);
 }
 
-SessionTicket Reasoner::submit_thought(ThinkRequest request, SessionTerms terms) {
+SessionTicket Reasoner::submit_thought(ThinkRequest request, SessionTerms terms, bool keep) {
   auto events = std::make_shared<EventChannel>();
   const auto heads = this->heads();
   const TraceHeader header{fresh_trace_id(), version_with(identity_.version, *heads),
                            identity_.model_digest, identity_.config_hash};
+  auto on_finished = keep ? keeper(terms.tenant, header.id) : SessionTicket::OnFinished();
   return submit(*engine_,
                 make_think_session(*model_, std::move(request), options_, heads, header, events),
-                events, std::move(terms));
+                events, std::move(terms), std::move(on_finished));
+}
+
+// A store that fails is logged and fails no answer.
+SessionTicket::OnFinished Reasoner::keeper(const std::string& tenant, const std::string& session) {
+  if (!store_) return {};
+  return [this, tenant, session](const Finished& finished) {
+    try {
+      keep_memory(finished.memory, *store_, tenant, session, identity_.model_digest);
+    } catch (const Error& error) {
+      spdlog::error("{}", error.what());
+    }
+  };
 }
 
 SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) {
@@ -156,19 +189,16 @@ SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int witho
   validate(request.workspace, options_.workspace);
   validate(request.search);
   replay_clock(request.search, trace);
+  validate(request.memory);
   if (without_promotion >= 0) request.workspace.without_promotion = without_promotion;
-  return submit_thought(std::move(request), std::move(terms));
+  return submit_thought(std::move(request), std::move(terms), false);
 }
 
 Finished wait_finished(SessionTicket& ticket,
                        const std::function<void(const SessionEvent&)>& on_event) {
   while (true) {
-    auto event = ticket.events().pop(std::chrono::milliseconds(1000));
-    if (!event) {
-      if (ticket.events().finished())
-        throw Error(ErrorCode::kInternal, "the session ended without a word");
-      continue;
-    }
+    auto event = ticket.next(std::chrono::milliseconds(1000));
+    if (!event) continue;
     if (on_event) on_event(*event);
     if (auto* failed = std::get_if<Failed>(&*event)) throw failed->error;
     if (auto* finished = std::get_if<Finished>(&*event)) return std::move(*finished);

@@ -17,6 +17,7 @@
 #include "reason/options.h"
 #include "reason/plan.h"
 #include "reason/think_session.h"
+#include "store/memory_store.h"
 
 namespace polyphon {
 
@@ -31,6 +32,8 @@ struct ThinkInput {
   WorkspaceRequest workspace;
   DiversityRequest diversity;
   SearchRequest search;
+  MemoryRequest memory;
+  std::vector<Tokens> scripts;  // of the streams in turn, for tests and benchmarks
   int max_answer_tokens = 512;
   bool narrow = false;  // narrow a plan that does not fit instead of refusing it
   bool ignore_eos = false;
@@ -39,13 +42,19 @@ struct ThinkInput {
 // A running session, as its client holds it. Dropping it cancels the session.
 class SessionTicket {
  public:
-  SessionTicket(std::shared_ptr<EventChannel> events, std::shared_ptr<std::atomic<bool>> cancelled)
-      : events_(std::move(events)), cancelled_(std::move(cancelled)) {}
+  using OnFinished = std::function<void(const Finished&)>;
+  SessionTicket(std::shared_ptr<EventChannel> events, std::shared_ptr<std::atomic<bool>> cancelled,
+                OnFinished on_finished = {})
+      : events_(std::move(events)),
+        cancelled_(std::move(cancelled)),
+        on_finished_(std::move(on_finished)) {}
   ~SessionTicket() { cancel(); }
   SessionTicket(SessionTicket&&) = default;
   SessionTicket& operator=(SessionTicket&&) = default;
 
-  EventChannel& events() { return *events_; }
+  // The next event, or nothing yet; what is to be kept is stored before its Finished comes out, on
+  // the caller's thread. Throws Error{kInternal} when the session ended without a word.
+  std::optional<SessionEvent> next(std::chrono::milliseconds timeout);
   void cancel() {
     if (cancelled_) cancelled_->store(true);
   }
@@ -53,6 +62,7 @@ class SessionTicket {
  private:
   std::shared_ptr<EventChannel> events_;
   std::shared_ptr<std::atomic<bool>> cancelled_;
+  OnFinished on_finished_;
 };
 
 class Reasoner {
@@ -66,6 +76,10 @@ class Reasoner {
   Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine> engine,
            const ReasonOptions& options, const Identity& identity);
   ~Reasoner();
+
+  // Where tenants' memory is kept; without one it ends with each session. Before any request.
+  void use_memory_store(std::unique_ptr<MemoryStore> store) { store_ = std::move(store); }
+  MemoryStore* memory_store() { return store_.get(); }  // may be null
 
   const LanguageModel& model() const { return *model_; }
   Engine& engine() { return *engine_; }
@@ -90,8 +104,10 @@ class Reasoner {
 
  private:
   ThinkRequest request_of(const ThinkInput& input) const;
-  SessionTicket submit_thought(ThinkRequest request, SessionTerms terms);
+  // `keep`: what the session leaves goes to the tenant's store.
+  SessionTicket submit_thought(ThinkRequest request, SessionTerms terms, bool keep);
   PlanLimits limits() const;
+  SessionTicket::OnFinished keeper(const std::string& tenant, const std::string& session);
 
   std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<Engine> engine_;
@@ -99,6 +115,7 @@ class Reasoner {
   const Identity identity_;
   mutable std::mutex heads_mutex_;
   std::shared_ptr<const Heads> heads_ = std::make_shared<Heads>();  // heads_mutex_
+  std::unique_ptr<MemoryStore> store_;
 };
 
 // Drains the ticket's events until the end. Throws the error of Failed. `on_event` may be empty.

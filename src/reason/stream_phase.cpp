@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "reason/answer_extraction.h"
+#include "reason/memory_markers.h"
+#include "reason/script.h"
 
 namespace polyphon {
 
@@ -46,9 +48,14 @@ void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber ba
                            static_cast<float>(rung * context_.options.temperature_ladder));
   }
   views.join(base, stream.sequence, 0, base_end_);
-  views.feed(stream.sequence, context_.tokenize(stream.strategy.preamble),
-             fmt::format("preamble {}", id), stream.strategy.name);
-  auto sampler = std::make_unique<Sampler>(sampling, nullptr, true);
+  std::string preamble = stream.strategy.preamble;
+  if (context_.request.memory.enabled) preamble += marker_explanation();
+  views.feed(stream.sequence, context_.tokenize(preamble), fmt::format("preamble {}", id),
+             stream.strategy.name);
+  const auto& scripts = context_.request.scripts;
+  std::unique_ptr<Grammar> script;
+  if (!scripts.empty()) script = make_script(scripts[static_cast<size_t>(id) % scripts.size()]);
+  auto sampler = std::make_unique<Sampler>(sampling, std::move(script), true);
   if (context_.request.search.on()) sampler->measure_entropy();
   views.generate(stream.sequence, std::move(sampler), fmt::format("stream {}", id),
                  stream.strategy.name);

@@ -111,6 +111,8 @@ Json to_json(const ThinkRequest& request) {
           {"workspace", to_json(request.workspace)},
           {"diversity", to_json(request.diversity)},
           {"search", to_json(request.search)},
+          {"memory", to_json(request.memory)},
+          {"scripts", request.scripts},
           {"ignore_eos", request.ignore_eos}};
 }
 
@@ -132,6 +134,8 @@ ThinkRequest think_request_from_json(const Json& json) {
     if (json.contains("workspace")) request.workspace = workspace_from_json(json.at("workspace"));
     if (json.contains("diversity")) request.diversity = diversity_from_json(json.at("diversity"));
     if (json.contains("search")) request.search = search_request_from_json(json.at("search"));
+    if (json.contains("memory")) request.memory = memory_request_from_json(json.at("memory"));
+    if (json.contains("scripts")) json.at("scripts").get_to(request.scripts);
     json.at("ignore_eos").get_to(request.ignore_eos);
     return request;
   } catch (const Json::exception& error) {

@@ -14,6 +14,7 @@
 #include "reason/global_workspace.h"
 #include "reason/plan.h"
 #include "reason/search_bank.h"
+#include "reason/session_memory.h"
 #include "reason/stream_phase.h"
 #include "reason/synthesis.h"
 #include "reason/think_context.h"
@@ -49,13 +50,16 @@ class ThinkSession final : public Session {
       answer_grammar_ = model.make_grammar(request_.answer_grammar);
     if (request_.workspace.registers > 0) workspace_.emplace(context_);
     if (request_.search.on()) search_.emplace(context_);
+    if (request_.memory.enabled) memory_.emplace(context_);
     if (request_.topology.is_auto())
       plan_choices_ = auto_topologies(request_.auto_budget_tokens, options.caps);
   }
 
   SessionNeeds needs() const override { return {needs_.cells, needs_.sequences}; }
   // A search wants them for values, and so that a branch's first token is a decode row.
-  bool wants_hidden() const override { return watches_collapse_ || workspace_ || search_; }
+  bool wants_hidden() const override {
+    return watches_collapse_ || workspace_ || search_ || memory_;
+  }
   const Tokens& prompt() const override { return request_.prompt; }
   bool finished() const override { return stage_ == Stage::kDone; }
 
@@ -70,6 +74,7 @@ class ThinkSession final : public Session {
   void start_plan();
   void on_plan_token(const SampledToken& token);
   void start_phase();
+  void remember();
   void end_phase();
   SequenceNumber merged_view(MergeMode mode);
   void start_answer();
@@ -97,6 +102,7 @@ class ThinkSession final : public Session {
   std::optional<StreamPhase> phase_;
   std::optional<GlobalWorkspace> workspace_;  // none without registers
   std::optional<SearchBank> search_;          // none when it is off
+  std::optional<SessionMemory> memory_;       // none unless asked for
   std::vector<Json> finished_streams_;        // of all phases, for the answer
 
   SequenceNumber answer_sequence_ = -1;
@@ -151,6 +157,7 @@ void ThinkSession::after_step() {
       phase_->after_step();
       if (search_) search_->after_step();
       if (workspace_) workspace_->after_step();
+      if (memory_) remember();
       if (phase_->done()) end_phase();
       break;
     case Stage::kPlan:
@@ -198,6 +205,13 @@ void ThinkSession::start_phase() {
                  static_cast<int>(finished_streams_.size()), base_sequence_, watches_collapse_);
   if (workspace_) workspace_->begin_phase(*phase_, base_sequence_);
   if (search_) search_->begin_phase(*phase_);
+  if (memory_) memory_->begin_phase(phase_->streams(), base_sequence_, phase_->base_end());
+}
+
+void ThinkSession::remember() {
+  if (workspace_)
+    for (const Candidate& note : workspace_->take_promoted()) memory_->promoted(note);
+  memory_->after_step();
 }
 
 // One view of what the phase started from and, for kv, of all that its streams decoded. The
@@ -217,6 +231,7 @@ SequenceNumber ThinkSession::merged_view(MergeMode mode) {
 void ThinkSession::end_phase() {
   if (search_) search_->end_phase();
   if (workspace_) workspace_->end_phase();
+  if (memory_) memory_->end_phase();
   for (const Stream& stream : phase_->streams()) finished_streams_.push_back(stream.to_json());
   thought_tokens_ += phase_->tokens();
   if (++phase_index_ == topology_.phases.size()) return start_answer();
@@ -311,8 +326,10 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
                      {"workspace", workspace_ ? workspace_->broadcasts() : Json::array()},
                      {"registers", workspace_ ? workspace_->register_costs() : Json::array()},
                      {"search", search_ ? search_->report() : Json()},
+                     {"memory", memory_ ? memory_->to_json() : Json()},
                      {"decisions", std::move(decisions)},
                      {"timings", to_json(timings)}};
+  if (memory_) result.memory = memory_->kept();
   trace.result = result.polyphon;
   trace.result["answer"] = text;
   result.trace = std::make_shared<Trace>(std::move(trace));

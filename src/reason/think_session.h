@@ -34,6 +34,9 @@ struct ThinkRequest {
   WorkspaceRequest workspace;
   DiversityRequest diversity;
   SearchRequest search;
+  MemoryRequest memory;
+  // What streams say first, in turn, see reason/script.h; none but in tests and benchmarks.
+  std::vector<Tokens> scripts;
   bool ignore_eos =
       false;  // streams run to their budget (benchmarks); also switches off early stops
 };

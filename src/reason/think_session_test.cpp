@@ -217,7 +217,7 @@ TEST_F(ThinkTest, CellsAreFreeAfterwardsAndAfterCancelling) {
   think(input("4x50"));
   {
     SessionTicket ticket = reasoner_->think(input("8x400"), {});
-    ticket.events().pop(std::chrono::seconds(10));
+    ticket.next(std::chrono::seconds(10));
   }  // dropped: cancelled
   ASSERT_TRUE(reasoner_->engine().drain(std::chrono::seconds(20)));
   const EngineStatus status = reasoner_->engine().status();

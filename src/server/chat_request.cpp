@@ -1,18 +1,10 @@
 #include "server/chat_request.h"
 
+#include "server/memory_reader.h"
 #include "server/sampling_reader.h"
 
 namespace polyphon {
 namespace {
-
-// What design.md promises for later versions: refused unless it asks for nothing.
-void refuse_unavailable(const FieldReader& fields) {
-  for (const char* key : {"memory"}) {
-    const Json* value = fields.find(key);
-    const bool off = !value || *value == false || *value == "off" || *value == 0;
-    if (!off) fields.refuse(key, "is not available in this version: leave it out or send \"off\"");
-  }
-}
 
 WorkspaceRequest read_workspace(const FieldReader& fields, const WorkspaceRequest& defaults) {
   constexpr int kMost = 1 << 20;  // the layer below knows the real bounds
@@ -82,15 +74,16 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   input.sampling.logprobs = -1;
   input.workspace = defaults.workspace.defaults;
   input.search = defaults.search;
+  input.memory = defaults.memory.defaults;
   if (!wishes) return input;
   const FieldReader fields(*wishes, "polyphon");
   fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold",
                      "register_cadence", "gate_refractory", "seed", "stream_thoughts", "narrow",
                      "strategies", "temperature_ladder", "collapse_watch", "spend_budget"});
-  refuse_unavailable(fields);
   input.workspace = read_workspace(fields, input.workspace);
   input.diversity = read_diversity(fields);
   input.search = read_search(fields, input.search);
+  input.memory = read_memory(fields, input.memory);
   if (const auto topology = fields.string("topology")) {
     input.topology = parse_topology(*topology);
     input.narrow = false;

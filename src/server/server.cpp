@@ -13,6 +13,7 @@
 #include "server/generation.h"
 #include "server/http_json.h"
 #include "server/introspection.h"
+#include "server/memory_api.h"
 #include "server/server_state.h"
 
 namespace polyphon {
@@ -74,7 +75,8 @@ class Server::Impl {
       : http_(make_http(options)),
         state_(reasoner, options),
         generation_(state_),
-        introspection_(state_) {
+        introspection_(state_),
+        memory_(state_) {
     set_limits();
     set_errors();
     set_routes();
@@ -102,7 +104,9 @@ class Server::Impl {
   ServerState state_;
   Generation generation_;
   Introspection introspection_;
-  std::map<std::string, std::string> method_of_;  // by path, of the routes without a pattern
+  MemoryApi memory_;
+  // By path, of the routes without a pattern: the methods it takes, "GET, POST".
+  std::map<std::string, std::string> methods_of_;
   int port_ = 0;
 };
 
@@ -151,9 +155,9 @@ Handled Server::Impl::before_routing(const Request& request, Response& response)
                          "invalid_api_key"));
     return Handled::Handled;
   }
-  const auto route = method_of_.find(request.path);
-  const bool head = request.method == "HEAD" && route != method_of_.end() && route->second == "GET";
-  if (route != method_of_.end() && route->second != request.method && !head) {
+  const auto route = methods_of_.find(request.path);
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  if (route != methods_of_.end() && route->second.find(method) == std::string::npos) {
     response.set_header("Allow", route->second);
     send_json(
         response, 405,
@@ -168,8 +172,12 @@ Handled Server::Impl::before_routing(const Request& request, Response& response)
 }
 
 void Server::Impl::route(const std::string& method, const std::string& path, Handler handler) {
-  method_of_[path] = method;
-  method == "GET" ? http_->Get(path, std::move(handler)) : http_->Post(path, std::move(handler));
+  std::string& methods = methods_of_[path];
+  methods += (methods.empty() ? "" : ", ") + method;
+  if (method == "GET") http_->Get(path, std::move(handler));
+  if (method == "POST") http_->Post(path, std::move(handler));
+  if (method == "PATCH") http_->Patch(path, std::move(handler));
+  if (method == "DELETE") http_->Delete(path, std::move(handler));
 }
 
 void Server::Impl::set_routes() {
@@ -184,6 +192,13 @@ void Server::Impl::set_routes() {
   route("GET", "/props", introspection_, &Introspection::props);
   route("GET", "/slots", introspection_, &Introspection::slots);
   route("GET", "/metrics", introspection_, &Introspection::metrics);
+  route("GET", "/api/v1/memory", memory_, &MemoryApi::list);
+  route("POST", "/api/v1/memory", memory_, &MemoryApi::add);
+  route("DELETE", "/api/v1/memory", memory_, &MemoryApi::forget);
+  route("GET", "/api/v1/memory/export", memory_, &MemoryApi::export_graph);
+  route("GET", R"(/api/v1/memory/(\d+))", memory_, &MemoryApi::show);
+  route("PATCH", R"(/api/v1/memory/(\d+))", memory_, &MemoryApi::edit);
+  route("DELETE", R"(/api/v1/memory/(\d+))", memory_, &MemoryApi::forget_node);
   route("POST", "/tokenize", introspection_, &Introspection::tokenize);
   route("POST", "/detokenize", introspection_, &Introspection::detokenize);
   route("POST", "/apply-template", introspection_, &Introspection::apply_template);

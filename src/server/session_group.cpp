@@ -1,17 +1,11 @@
 #include "server/session_group.h"
 
-#include "base/error.h"
-
 namespace polyphon {
 
 std::optional<SessionEvent> SessionGroup::next(std::chrono::milliseconds timeout) {
   if (over()) return std::nullopt;
-  EventChannel& events = tickets_[current_].events();
-  auto event = events.pop(timeout);
-  if (!event) {
-    if (events.finished()) throw Error(ErrorCode::kInternal, "the session ended without a word");
-    return std::nullopt;
-  }
+  auto event = tickets_[current_].next(timeout);
+  if (!event) return std::nullopt;
   const int first = static_cast<int>(current_) * choices_;
   if (auto* delta = std::get_if<AnswerDelta>(&*event)) delta->choice += first;
   if (auto* end = std::get_if<ChoiceEnded>(&*event)) end->choice += first;

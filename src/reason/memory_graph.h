@@ -1,0 +1,106 @@
+// What streams have put aside, as a graph: nodes hold a text and a key, typed edges say how two
+// hang together. Who holds a node's cells is not known here. Pure; one thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/token.h"
+#include "core/trace.h"
+#include "reason/memory_heads.h"
+#include "reason/term_similarity.h"
+
+namespace polyphon {
+
+using NodeId = int64_t;
+
+struct MemoryNode {
+  NodeId id = 0;  // given by the graph
+  std::string text;
+  Tokens tokens;
+  std::vector<float> key;  // the state its last token was sampled from; may be empty
+  std::string source;      // "stream 3", "hunch", "stored"
+  std::string how;         // "marker", "write_head", "promotion", "conclusion", "stored"
+  Step step = 0;           // when it was written, or last recalled
+  int stream = -1;         // whose own cells it is; -1: no stream's
+  int64_t stored_id = 0;   // in the store; 0: not there
+  Terms terms;             // of the text, filled in by the graph
+};
+
+enum class EdgeKind { kDerivedFrom, kSupports, kContradicts, kSameSubject };
+std::string to_string(EdgeKind kind);
+// Throws Error{kInvalidArgument}.
+EdgeKind parse_edge_kind(const std::string& name);
+
+// From the newer to the older node.
+struct MemoryEdge {
+  NodeId from = 0;
+  NodeId to = 0;
+  EdgeKind kind = EdgeKind::kSameSubject;
+};
+
+// How a statement relates to another one about the same thing, by words alone: most words shared
+// makes the same subject; then the same numbers and the same negation support, others contradict.
+// Nothing when the subjects differ. Crude, and wrong for paraphrases: what works before training.
+std::optional<EdgeKind> relation(const std::string& statement, const std::string& other);
+
+// What a reader looks for.
+struct MemoryQuery {
+  std::string text;
+  std::vector<float> hidden;  // may be empty
+};
+
+struct ReadOptions {
+  int top_k = 2;
+  double threshold = 0.35;
+  double damping = 0.6;  // of a score, over each edge
+};
+
+struct Recall {
+  NodeId node = 0;
+  double score = 0;
+  double direct = 0;       // without what came over edges
+  NodeId contradicts = 0;  // brought along because it contradicts this one; else 0
+};
+
+class MemoryGraph {
+ public:
+  // `most`: nodes; one more makes the least recently used one go.
+  explicit MemoryGraph(int most) : most_(most) {}
+
+  // Adds the node and its edges: relation() to each node, kDerivedFrom those in `from`. Gives the
+  // ids of the new node and of the one that had to go (0: none). A text that is there already gets
+  // no second node: its own id comes back, with used() done.
+  std::pair<NodeId, NodeId> add(MemoryNode node, const std::vector<NodeId>& from);
+  void connect(NodeId from, NodeId to, EdgeKind kind);
+  void remove(NodeId node);
+  void used(NodeId node, Step step);
+
+  const MemoryNode* find(NodeId node) const;
+  const std::vector<MemoryNode>& nodes() const { return nodes_; }
+  const std::vector<MemoryEdge>& edges() const { return edges_; }
+  bool full() const { return static_cast<int>(nodes_.size()) >= most_; }
+
+  // The largest similarity of the text to a node, in [0, 1].
+  double familiarity(const std::string& text) const;
+  // The best nodes whose score is above the threshold, best first, and after them what contradicts
+  // one of them. A score spreads: over an edge that does not contradict, a node has at least
+  // `damping` of its neighbour's (spreading activation, Collins and Loftus 1975). What is in
+  // `passed_over` scores and spreads, but is not chosen.
+  std::vector<Recall> read(const ReadHead& head, const MemoryQuery& query,
+                           const ReadOptions& options,
+                           const std::vector<NodeId>& passed_over = {}) const;
+
+ private:
+  TermStatistics statistics() const;
+  void spread(std::vector<Recall>& scored, double damping) const;
+
+  int most_;
+  NodeId last_id_ = 0;
+  std::vector<MemoryNode> nodes_;  // by id
+  std::vector<MemoryEdge> edges_;
+};
+
+}  // namespace polyphon

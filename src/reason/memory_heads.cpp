@@ -1,0 +1,93 @@
+#include "reason/memory_heads.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <set>
+#include <string>
+
+#include "base/check.h"
+#include "reason/similarity.h"
+
+namespace polyphon {
+namespace {
+
+constexpr double kWordsOfALongSentence = 12;
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    const bool inside = std::isalnum(c) != 0 || c >= 0x80;
+    if (!inside) continue;
+    if (at == 0 || words.empty() || std::isalnum(static_cast<unsigned char>(text[at - 1])) == 0)
+      words.emplace_back();
+    words.back() += static_cast<char>(std::tolower(c));
+  }
+  return words;
+}
+
+double length_of(std::span<const float> vector) {
+  double sum = 0;
+  for (float value : vector) sum += static_cast<double>(value) * value;
+  return std::sqrt(sum);
+}
+
+}  // namespace
+
+Json to_json(const WriteFeatures& features) {
+  return {{"confidence", features.confidence},
+          {"novelty", features.novelty},
+          {"number", features.number},
+          {"result", features.result},
+          {"length", features.length}};
+}
+
+WriteFeatures features_of_sentence(std::string_view sentence) {
+  static const std::set<std::string> kResult = {"so", "therefore", "thus", "hence", "is", "equals"};
+  const std::vector<std::string> words = words_of(sentence);
+  const auto any = [&](auto holds) { return std::any_of(words.begin(), words.end(), holds); };
+  WriteFeatures features;
+  features.number = any([](const std::string& w) { return w[0] >= '0' && w[0] <= '9'; }) ? 1 : 0;
+  const bool equation = sentence.find('=') != std::string_view::npos;
+  features.result =
+      equation || any([](const std::string& w) { return kResult.contains(w); }) ? 1 : 0;
+  features.length = std::min(1.0, static_cast<double>(words.size()) / kWordsOfALongSentence);
+  return features;
+}
+
+double write_probability(const WriteHead& head, const WriteFeatures& features,
+                         std::span<const float> hidden) {
+  double logit = head.bias;
+  const auto values = features.values();
+  for (size_t i = 0; i < values.size(); ++i) logit += head.weights[i] * values[i];
+  if (!head.hidden_weights.empty() && !hidden.empty()) {
+    POLYPHON_CHECK(head.hidden_weights.size() == hidden.size());
+    for (size_t i = 0; i < hidden.size(); ++i)
+      logit += static_cast<double>(head.hidden_weights[i]) * hidden[i];
+  }
+  return 1 / (1 + std::exp(-logit));
+}
+
+double bilinear_score(const ReadHead& head, std::span<const float> key,
+                      std::span<const float> hidden) {
+  if (head.bilinear.empty()) return cosine(key, hidden);
+  const size_t size = hidden.size();
+  POLYPHON_CHECK(key.size() == size && head.bilinear.size() == size * size);
+  const double lengths = length_of(key) * length_of(hidden);
+  double sum = 0;
+  for (size_t row = 0; row < size; ++row)
+    for (size_t column = 0; column < size; ++column)
+      sum += static_cast<double>(key[row]) * head.bilinear[row * size + column] * hidden[column];
+  return lengths > 0 ? sum / lengths : 0;
+}
+
+double read_score(const ReadHead& head, double lexical, std::span<const float> key,
+                  std::span<const float> hidden) {
+  if (key.size() != hidden.size() || key.empty())
+    return (head.lexical_weight + head.hidden_weight) * lexical;
+  return head.lexical_weight * lexical +
+         head.hidden_weight * std::max(0.0, bilinear_score(head, key, hidden));
+}
+
+}  // namespace polyphon

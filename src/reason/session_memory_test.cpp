@@ -1,0 +1,331 @@
+#include "reason/session_memory.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "model/fake_language_model.h"
+#include "reason/reasoner.h"
+#include "reason/trace_views_for_test.h"
+
+namespace polyphon {
+namespace {
+
+const SteadyClock kClock;
+
+// A Reasoner on the fake model, where a byte is a token and the next one is a hash of what a row
+// sees. Streams say a script first. Every row that was decoded is kept.
+class MemoryTest : public ::testing::Test {
+ protected:
+  void start() {
+    FakeDecoder::Options sizes;
+    sizes.capacity_cells = 1 << 15;
+    sizes.max_rows = 2048;
+    sizes.max_sequences = 256;
+    auto model = std::make_unique<FakeLanguageModel>(
+        sizes, [this](const FakeRow& row, std::span<float> logits) {
+          rows_.push_back(row);
+          uint64_t seen = 0;
+          for (Token token : row.visible) seen = mix_bits(seen + static_cast<uint64_t>(token));
+          logits['a' + seen % 26] = 50;
+        });
+    auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, kClock);
+    ReasonOptions options;
+    options.collapse.enabled = false;
+    options.agreement.enabled = false;
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
+                                           Reasoner::Identity{"v1", "digest", "hash"});
+  }
+
+  static Tokens tokens(const std::string& text) {
+    return {reinterpret_cast<const unsigned char*>(text.data()),
+            reinterpret_cast<const unsigned char*>(text.data()) + text.size()};
+  }
+
+  static ThinkInput input(const std::string& topology, const std::string& script) {
+    ThinkInput input;
+    input.chat.messages = {{{"role", "user"}, {"content", "How many?"}}};
+    input.topology = parse_topology(topology);
+    input.sampling.seed = 5;
+    input.max_answer_tokens = 8;
+    if (!script.empty()) input.scripts = {tokens(script)};
+    input.memory.enabled = true;
+    input.memory.cadence_tokens = 0;
+    input.memory.keep_first_tokens = 0;
+    input.memory.write_threshold = 1;  // no sentence passes
+    return input;
+  }
+
+  Finished think(const ThinkInput& input) {
+    SessionTicket ticket = reasoner_->think(input, {});
+    return wait_finished(ticket);
+  }
+
+  // The step in which the stream's token that ends the `n`-th `text` was decoded.
+  static Step step_of(const Trace& trace, const std::string& owner, const std::string& text,
+                      int n = 0) {
+    std::string said;
+    std::vector<Step> steps;
+    for (const TraceSpan& span : trace.spans) {
+      if (span.owner != owner) continue;
+      for (Token token : span.tokens) said += static_cast<char>(token);
+      steps.insert(steps.end(), span.steps.begin(), span.steps.end());
+    }
+    size_t at = said.find(text);
+    for (; n > 0; --n) at = said.find(text, at + 1);
+    return steps.at(at + text.size() - 1);
+  }
+
+  // How many of the first marker's cells are in the stream's view at `step`, and of how many.
+  static std::pair<int, int> marker_cells(const Trace& trace, const std::string& marker,
+                                          Step step) {
+    const TraceSpan& stream = span_of(trace, "stream 0");
+    std::string said;
+    for (Token token : stream.tokens) said += static_cast<char>(token);
+    const size_t begin = said.find(marker);
+    const auto view = cells_in_view(trace, stream.sequence, step);
+    int seen = 0;
+    for (size_t i = begin; i < begin + marker.size(); ++i) seen += view.contains({stream.id, i});
+    return {seen, static_cast<int>(marker.size())};
+  }
+
+  static std::vector<Json> decisions(const Trace& trace, const std::string& kind) {
+    std::vector<Json> found;
+    for (const TraceDecision& decision : trace.decisions)
+      if (decision.kind == kind) found.push_back(decision.detail);
+    return found;
+  }
+
+  std::unique_ptr<Reasoner> reasoner_;
+  std::vector<FakeRow> rows_;
+};
+
+constexpr int kWindow = 64;
+const std::string kMarker = "[remember: the code is 4417]";
+
+TEST_F(MemoryTest, ANodeLeavesWithTheWindowAndComesBackWhole) {
+  start();
+  const std::string recall = "[recall: code]";
+  ThinkInput wish = input("1x600", "Well. " + kMarker + std::string(300, 'x') + recall +
+                                       std::string(20, 'y') + "?" + std::string(200, 'z') + "!");
+  wish.memory.window_tokens = kWindow;
+  const Finished result = think(wish);
+  const Trace& trace = *result.trace;
+  const auto seen = [&](const std::string& at) {
+    return marker_cells(trace, kMarker, step_of(trace, "stream 0", at));
+  };
+  const auto whole = std::pair(static_cast<int>(kMarker.size()), static_cast<int>(kMarker.size()));
+  const auto gone = std::pair(0, static_cast<int>(kMarker.size()));
+  EXPECT_EQ(seen(kMarker), whole);
+  EXPECT_EQ(seen("[recall: code"), gone);
+  EXPECT_EQ(seen(recall), whole);  // at once: the bracket is sampled, then decoded
+  EXPECT_EQ(seen("y?"), whole);
+  EXPECT_EQ(seen("z!"), gone);
+  const Json& recalls = result.polyphon.at("memory").at("recalls");
+  ASSERT_EQ(recalls.size(), 1u);
+  EXPECT_EQ(recalls[0].at("by"), "marker");
+  EXPECT_EQ(recalls[0].at("nodes")[0].at("text"), "the code is 4417");
+  // Nothing of it was decoded again: the span of the marker is the only one with its text.
+  int with_text = 0;
+  for (const TraceSpan& span : trace.spans) {
+    std::string text;
+    for (Token token : span.tokens) text += static_cast<char>(token);
+    with_text += text.find("4417") != std::string::npos;
+  }
+  EXPECT_EQ(with_text, 1);
+}
+
+TEST_F(MemoryTest, AStreamSeesThePromptItsPreambleAndTheLastWindow) {
+  start();
+  ThinkInput wish = input("2x400", "");
+  wish.memory.window_tokens = kWindow;
+  wish.memory.keep_first_tokens = 5;
+  const Finished result = think(wish);
+  const Trace& trace = *result.trace;
+  const TraceSpan& stream = span_of(trace, "stream 0");
+  for (size_t i = 100; i < stream.tokens.size(); i += 37) {
+    const auto view = cells_in_view(trace, stream.sequence, stream.steps[i]);
+    size_t expected_first = 0;
+    for (size_t own = 0; own <= i; ++own) {
+      const bool inside = view.contains({stream.id, own});
+      if (own < 5) EXPECT_TRUE(inside);
+      if (own + kWindow <= i) EXPECT_TRUE(!inside || own < 5) << own << " of " << i;
+      if (own + kWindow - kWindow / 8 > i) EXPECT_TRUE(inside) << own << " of " << i;
+    }
+    expected_first = span_of(trace, "prompt").tokens.size();
+    for (size_t p = 0; p < expected_first; ++p)
+      EXPECT_TRUE(view.contains({span_of(trace, "prompt").id, p}));
+    const TraceSpan& preamble = span_of(trace, "preamble 0");
+    for (size_t p = 0; p < preamble.tokens.size(); ++p)
+      EXPECT_TRUE(view.contains({preamble.id, p}));
+  }
+}
+
+TEST_F(MemoryTest, EveryRowSeesWhatTheTraceSays) {
+  start();
+  ThinkInput wish = input("3x150", "It is 7. " + kMarker + " So the sum is 12. ");
+  wish.memory.window_tokens = kWindow;
+  wish.memory.cadence_tokens = 16;
+  wish.memory.read_threshold = 0;
+  wish.memory.write_threshold = 0;
+  wish.memory.max_nodes = 4;
+  wish.workspace.registers = 1;
+  wish.workspace.gate_threshold = 0;
+  wish.workspace.cadence_tokens = 24;
+  wish.workspace.refractory_tokens = 24;
+  const Finished result = think(wish);
+  EXPECT_FALSE(result.polyphon.at("promotions").empty());
+  EXPECT_FALSE(result.polyphon.at("memory").at("recalls").empty());
+  EXPECT_GT(expect_rows_see_what_the_trace_says(*result.trace, rows_), 300);
+}
+
+TEST_F(MemoryTest, AskingForWhatIsNotThereIsAnsweredAndRecallsAreLimited) {
+  start();
+  ThinkInput wish = input("1x120", "[recall: the weather][recall: a][recall: b]");
+  wish.memory.max_recalls = 2;
+  const Finished result = think(wish);
+  const std::string text = result.polyphon.at("streams")[0].at("text");
+  EXPECT_NE(text.find("[recall: the weather]" + nothing_recalled_cue()), std::string::npos);
+  EXPECT_EQ(text.find("[recall: b]" + nothing_recalled_cue()), std::string::npos);
+  EXPECT_EQ(decisions(*result.trace, "memory_recall").size(), 3u);
+  EXPECT_TRUE(result.polyphon.at("memory").at("recalls").empty());
+}
+
+TEST_F(MemoryTest, OverTheLimitTheLeastRecentlyUsedNodeGoes) {
+  start();
+  ThinkInput wish = input("1x140",
+                          "[remember: alpha is 1][remember: beta is 2][recall: alpha]"
+                          "[remember: gamma is 3]....");
+  wish.memory.max_nodes = 2;
+  const Finished result = think(wish);
+  const auto writes = decisions(*result.trace, "memory_write");
+  ASSERT_GE(writes.size(), 3u);
+  EXPECT_EQ(writes[1].at("text"), "beta is 2");
+  EXPECT_EQ(writes[2].at("text"), "gamma is 3");
+  EXPECT_EQ(writes[2].at("evicted"), writes[1].at("node"));
+  EXPECT_EQ(result.polyphon.at("memory").at("nodes").size(), 2u);
+}
+
+TEST_F(MemoryTest, AStoredNodeIsDecodedOnceAndComesBackToEveryStreamAtTheStart) {
+  start();
+  ThinkInput wish = input("3x60", "");
+  wish.memory.problem = "What is the code of Falcon?";
+  wish.memory.loaded = {{7, "The code of Falcon is 9.", tokens("The code of Falcon is 9."), {}},
+                        {8, "Pens are cheap.", tokens("Pens are cheap."), {}}};
+  const Finished result = think(wish);
+  const Trace& trace = *result.trace;
+  const TraceSpan& node = span_of(trace, "memory 7");
+  EXPECT_EQ(node.begin, static_cast<Position>(span_of(trace, "prompt").tokens.size()));
+  for (int k = 0; k < 3; ++k) {
+    const TraceSpan& stream = span_of(trace, "stream " + std::to_string(k));
+    const auto view = cells_in_view(trace, stream.sequence, stream.steps.back());
+    for (size_t i = 0; i < node.tokens.size(); ++i) EXPECT_TRUE(view.contains({node.id, i}));
+    EXPECT_FALSE(view.contains({span_of(trace, "memory 8").id, 0}));
+  }
+  EXPECT_EQ(result.polyphon.at("memory").at("recalls").size(), 3u);
+}
+
+TEST_F(MemoryTest, ANodeOfOnePhaseComesBackInTheNext) {
+  start();
+  ThinkInput wish = input("1x300>2x60", "");
+  wish.scripts = {tokens(kMarker + std::string(272, 'x')), tokens("[recall: code]yyyy"),
+                  tokens("No need to recall.")};
+  wish.memory.window_tokens = kWindow;
+  const Finished result = think(wish);
+  const Trace& trace = *result.trace;
+  const TraceSpan& story = span_of(trace, "stream 0");
+  for (int k : {1, 2}) {
+    const std::string owner = "stream " + std::to_string(k);
+    const TraceSpan& stream = span_of(trace, owner);
+    const auto view = cells_in_view(trace, stream.sequence, stream.steps[0] + 30);
+    for (size_t i = 0; i < kMarker.size(); ++i) EXPECT_EQ(view.contains({story.id, i}), k == 1);
+  }
+  EXPECT_GT(expect_rows_see_what_the_trace_says(trace, rows_), 300);
+}
+
+TEST_F(MemoryTest, PromotedNotesConclusionsAndSentencesBecomeNodes) {
+  start();
+  ThinkInput wish = input("2x90", "So the total is 42 apples. And now? ");
+  wish.memory.write_threshold = 0.3;
+  wish.workspace.registers = 1;
+  wish.workspace.gate_threshold = 0;
+  wish.workspace.cadence_tokens = 16;
+  const Finished result = think(wish);
+  std::map<std::string, int> how;
+  for (const Json& node : result.polyphon.at("memory").at("nodes"))
+    ++how[node.at("how").get<std::string>()];
+  EXPECT_GE(how["promotion"], 1);
+  EXPECT_GE(how["conclusion"], 1);
+  EXPECT_EQ(how["write_head"], 1);  // both streams said it: one node
+  EXPECT_GE(decisions(*result.trace, "memory_consider").size(), 4u);
+}
+
+TEST_F(MemoryTest, ReplayIsEqual) {
+  start();
+  ThinkInput wish = input("2x120", "It is so. " + kMarker + " ");
+  wish.memory.window_tokens = 40;
+  wish.memory.cadence_tokens = 20;
+  wish.memory.read_threshold = 0.01;
+  wish.memory.loaded = {{7, "It is 9.", tokens("It is 9."), {0.1f, 0.2f, 0.3f, 0.4f}}};
+  wish.memory.problem = "it is 9";
+  const Finished recorded = think(wish);
+  const Trace stored = trace_from_json(Json::parse(to_json(*recorded.trace).dump()));
+  SessionTicket ticket = reasoner_->replay(stored, {});
+  const TraceComparison equal = compare_traces(stored, *wait_finished(ticket).trace);
+  EXPECT_EQ(equal.matching, equal.tokens) << equal.first_difference;
+  EXPECT_FALSE(recorded.polyphon.at("memory").at("recalls").empty());
+}
+
+// The plan's account is an upper bound, and nothing is left behind.
+TEST_F(MemoryTest, WhatIsSetAsideIsEnough) {
+  start();
+  const std::string busy = "[recall: a][remember: a is 1][recall: a][remember: b is 2]";
+  for (const char* topology : {"1x90", "3x90", "2x80>2x80"})
+    for (int window : {0, 32, 100})
+      for (int nodes : {1, 3}) {
+        ThinkInput wish = input(topology, busy);
+        wish.memory.window_tokens = window;
+        wish.memory.cadence_tokens = 4;
+        wish.memory.read_threshold = 0;
+        wish.memory.write_threshold = 0;
+        wish.memory.max_nodes = nodes;
+        wish.memory.loaded = {{1, "a is b.", tokens("a is b."), {}}};
+        wish.memory.problem = "a";
+        wish.workspace.registers = 1;
+        wish.workspace.cadence_tokens = 8;
+        wish.workspace.refractory_tokens = 8;
+        wish.workspace.gate_threshold = 0;
+        EXPECT_NO_THROW(think(wish)) << topology << " " << window << " " << nodes;
+      }
+  ASSERT_TRUE(reasoner_->engine().drain(std::chrono::seconds(20)));
+  EXPECT_EQ(reasoner_->engine().status().cells_used, reasoner_->engine().status().cells_cached);
+}
+
+TEST_F(MemoryTest, WishesOutOfRangeAreRefusedByName) {
+  start();
+  const auto refused = [&](auto change) {
+    ThinkInput wish = input("1x16", "");
+    change(wish.memory);
+    try {
+      think(wish);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      return error.field();
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refused([](MemoryRequest& m) { m.window_tokens = 31; }),
+            "polyphon.memory.window_tokens");
+  EXPECT_EQ(refused([](MemoryRequest& m) { m.max_nodes = 161; }), "polyphon.memory.max_nodes");
+  EXPECT_EQ(refused([](MemoryRequest& m) { m.top_k = 0; }), "polyphon.memory.top_k");
+  EXPECT_EQ(refused([](MemoryRequest& m) { m.cadence_tokens = -1; }),
+            "polyphon.memory.cadence_tokens");
+  EXPECT_EQ(refused([](MemoryRequest& m) { m.read_threshold = NAN; }),
+            "polyphon.memory.read_threshold");
+  EXPECT_EQ(refused([](MemoryRequest& m) { m.write_threshold = 1.1; }),
+            "polyphon.memory.write_threshold");
+}
+
+}  // namespace
+}  // namespace polyphon
