@@ -10,6 +10,7 @@ namespace polyphon {
 namespace {
 
 constexpr int kRegisters = 3;
+constexpr int kFewestSearchTokens = 64;  // that a request may ask for
 
 void breadth(ThinkInput& input, const EvaluationShape& shape, MergeMode merge) {
   input.topology = {{{shape.streams, shape.tokens}}};
@@ -56,6 +57,19 @@ std::vector<Arm> make_arms() {
          breadth(input, shape, MergeMode::kKv);
          input.workspace.registers = kRegisters;
        }},
+      {"kv_workspace_search", "kv_workspace, half of the budget set aside for tree search",
+       [](ThinkInput& input, const EvaluationShape& shape) {
+         const int half = std::max(1, shape.tokens / 2);
+         breadth(input, {shape.streams, half}, MergeMode::kKv);
+         input.workspace.registers = kRegisters;
+         input.search.mode = SearchMode::kAuto;
+         input.search.max_tokens = std::max(kFewestSearchTokens, shape.streams * half);
+       }},
+      {"kv_memory", "kv, with graph memory",
+       [](ThinkInput& input, const EvaluationShape& shape) {
+         breadth(input, shape, MergeMode::kKv);
+         input.memory.enabled = true;
+       }},
       {"vote_workspace", "vote, with registers and the gate",
        [](ThinkInput& input, const EvaluationShape& shape) {
          breadth(input, shape, MergeMode::kVote);
@@ -88,8 +102,10 @@ const Arm& arm(const std::string& name) {
 
 const std::vector<std::string>& control_set() {
   static const std::vector<std::string> names = {
-      "sequential", "sequential_urged", "short",         "vote", "prefill", "compact",
-      "kv",         "kv_workspace",     "vote_workspace"};
+      "sequential", "sequential_urged", "short",
+      "vote",       "prefill",          "compact",
+      "kv",         "kv_workspace",     "kv_workspace_search",
+      "kv_memory",  "vote_workspace"};
   return names;
 }
 
