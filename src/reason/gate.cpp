@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "reason/logistic.h"
 
 namespace polyphon {
 
@@ -14,15 +15,7 @@ Json to_json(const GateFeatures& features) {
 
 double promotion_probability(const GateHead& head, const GateFeatures& features,
                              std::span<const float> hidden) {
-  double logit = head.bias;
-  const auto values = features.values();
-  for (size_t i = 0; i < values.size(); ++i) logit += head.weights[i] * values[i];
-  if (!head.hidden_weights.empty() && !hidden.empty()) {
-    POLYPHON_CHECK(head.hidden_weights.size() == hidden.size());
-    for (size_t i = 0; i < hidden.size(); ++i)
-      logit += static_cast<double>(head.hidden_weights[i]) * hidden[i];
-  }
-  return 1 / (1 + std::exp(-logit));
+  return logistic(head.bias, head.weights, features.values(), head.hidden_weights, hidden);
 }
 
 double kl_divergence(std::span<const float> p, std::span<const float> q) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "reason/logistic.h"
 #include "reason/similarity.h"
 
 namespace polyphon {
@@ -58,15 +59,7 @@ WriteFeatures features_of_sentence(std::string_view sentence) {
 
 double write_probability(const WriteHead& head, const WriteFeatures& features,
                          std::span<const float> hidden) {
-  double logit = head.bias;
-  const auto values = features.values();
-  for (size_t i = 0; i < values.size(); ++i) logit += head.weights[i] * values[i];
-  if (!head.hidden_weights.empty() && !hidden.empty()) {
-    POLYPHON_CHECK(head.hidden_weights.size() == hidden.size());
-    for (size_t i = 0; i < hidden.size(); ++i)
-      logit += static_cast<double>(head.hidden_weights[i]) * hidden[i];
-  }
-  return 1 / (1 + std::exp(-logit));
+  return logistic(head.bias, head.weights, features.values(), head.hidden_weights, hidden);
 }
 
 double bilinear_score(const ReadHead& head, std::span<const float> key,

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "reason/logistic.h"
 
 namespace polyphon {
 namespace {
@@ -33,11 +34,8 @@ Json to_json(const ValueFeatures& features) {
 
 double value_of(const ValueHead& head, const ValueFeatures& features,
                 std::span<const float> hidden) {
-  double logit = head.bias;
-  const auto values = features.values();
-  for (size_t i = 0; i < values.size(); ++i) logit += head.weights[i] * values[i];
-  if (!head.w2.empty() && !hidden.empty()) logit += perceptron(head, hidden);
-  return 1 / (1 + std::exp(-logit));
+  const double added = !head.w2.empty() && !hidden.empty() ? perceptron(head, hidden) : 0;
+  return logistic(head.bias + added, head.weights, features.values(), {}, {});
 }
 
 double share_repeated(std::span<const Token> step, std::span<const Token> before, int n) {
