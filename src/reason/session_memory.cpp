@@ -100,8 +100,7 @@ void SessionMemory::finish_loading() {
     if (cells_.contains(id)) cells_[id].ready = true;
   loading_.clear();
   loaded_ = true;
-  for (size_t i = 0; i < readers_.size(); ++i)
-    if (!(*streams_)[i].ended()) recall((*streams_)[i], readers_[i], "start", wish_.problem);
+  for (Reader& reader : readers_) reader.starting = true;
 }
 
 void SessionMemory::promoted(const Candidate& note) {
@@ -122,38 +121,56 @@ void SessionMemory::after_step() {
   for (size_t i = 0; i < readers_.size(); ++i) {
     Stream& stream = (*streams_)[i];
     Reader& reader = readers_[i];
+    // Nothing may join the view of a paused stream: its search knows where the view ends.
+    if (stream.searching()) continue;
     write_pending(stream, reader);
+    if (std::exchange(reader.starting, false) && !stream.ended())
+      recall(stream, reader, "start", wish_.problem);
     hear(stream, reader);
-    if (stream.ended())
+    if (stream.ended()) {
+      write_pending(stream, reader);
       write_conclusion(stream, reader);
-    else if (wish_.window_tokens > 0)
+    } else if (wish_.window_tokens > 0) {
       evict(stream, reader);
-    // The token that was just sampled waits, and nothing joins the view before it is decoded.
-    if (reader.listener.placed() < reader.listener.heard())
-      reader.listener.place(context_.views->end_position(stream.sequence));
+    }
   }
 }
 
+// One token after a step, or all that a search committed: those are decoded, without a gap, but for
+// the last, which waits as one that was just sampled does.
 void SessionMemory::hear(Stream& stream, Reader& reader) {
-  if (stream.tokens.size() == reader.listener.heard()) return;
-  reader.listener.hear(context_.vocabulary().piece(stream.tokens.back(), false),
-                       stream.logprob_sum - reader.logprob_sum);
+  const size_t fresh = stream.tokens.size() - reader.listener.heard();
+  if (fresh == 0) return;
+  const SessionViews& views = *context_.views;
+  const bool waits = !views.idle(stream.sequence);
+  const Position last = views.end_position(stream.sequence) - (waits ? 0 : 1);
+  const double logprob = (stream.logprob_sum - reader.logprob_sum) / static_cast<double>(fresh);
   reader.logprob_sum = stream.logprob_sum;
-  if (const auto sentence = reader.listener.take_sentence()) consider(stream, reader, *sentence);
-  if (auto marker = reader.listener.take_marker()) {
-    std::string text = sanitize_utf8(marker->text);
-    if (marker->kind == MarkerKind::kRemember)
-      reader.writing.push_back({{marker->first_piece, marker->last_piece + 1},
-                                std::move(text),
-                                "marker",
-                                stream.hidden});
-    else if (!stream.ended())
-      recall(stream, reader, "marker", text);
+  for (size_t left = fresh; left > 0; --left) {
+    const Token token = stream.tokens[reader.listener.heard()];
+    reader.listener.hear(context_.vocabulary().piece(token, false), logprob);
+    if (const auto sentence = reader.listener.take_sentence()) consider(stream, reader, *sentence);
+    if (auto marker = reader.listener.take_marker()) obey(stream, reader, std::move(*marker));
+    if (!waits || left > 1) reader.listener.place(last - static_cast<Position>(left - 1));
   }
-  const bool due = wish_.cadence_tokens > 0 && stream.tokens.size() >= reader.next_read_tokens;
-  if (!due || stream.ended()) return;
-  reader.next_read_tokens += static_cast<size_t>(wish_.cadence_tokens);
-  recall(stream, reader, "read_head", reader.listener.tail(kQueryBytes));
+  if (wish_.cadence_tokens > 0 && stream.tokens.size() >= reader.next_read_tokens &&
+      !stream.ended()) {
+    reader.next_read_tokens += static_cast<size_t>(wish_.cadence_tokens);
+    recall(stream, reader, "read_head", reader.listener.tail(kQueryBytes));
+  }
+  // What has joined the view may have moved it, and nothing more does before it is decoded.
+  if (waits) reader.listener.place(views.end_position(stream.sequence));
+}
+
+void SessionMemory::obey(Stream& stream, Reader& reader, Marker marker) {
+  std::string text = sanitize_utf8(marker.text);
+  if (marker.kind == MarkerKind::kRemember)
+    reader.writing.push_back({{marker.first_piece, marker.last_piece + 1},
+                              std::move(text),
+                              "marker",
+                              stream.hidden});
+  else if (!stream.ended())
+    recall(stream, reader, "marker", text);
 }
 
 void SessionMemory::consider(const Stream& stream, Reader& reader, const HeardSentence& sentence) {

@@ -74,11 +74,13 @@ class SessionMemory {
     Position window_begin = 0;            // own cells between the two are gone
     size_t next_read_tokens = 0;
     int recalls = 0;
+    bool starting = false;  // what was loaded is there, and not offered yet
     bool concluded = false;
   };
   void load(SequenceNumber base, Position base_end);
   void finish_loading();
   void hear(Stream& stream, Reader& reader);
+  void obey(Stream& stream, Reader& reader, Marker marker);
   void consider(const Stream& stream, Reader& reader, const HeardSentence& sentence);
   void write_pending(const Stream& stream, Reader& reader);
   void write_own(const Stream& stream, Reader& reader, const Writing& writing);

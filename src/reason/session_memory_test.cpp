@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "model/fake_language_model.h"
 #include "reason/reasoner.h"
+#include "reason/sentences.h"
 #include "reason/trace_views_for_test.h"
 
 namespace polyphon {
@@ -18,14 +19,16 @@ const SteadyClock kClock;
 // sees. Streams say a script first. Every row that was decoded is kept.
 class MemoryTest : public ::testing::Test {
  protected:
-  void start() {
+  // With `lines` every eighth position ends a line.
+  void start(bool lines = false) {
     FakeDecoder::Options sizes;
     sizes.capacity_cells = 1 << 15;
     sizes.max_rows = 2048;
     sizes.max_sequences = 256;
     auto model = std::make_unique<FakeLanguageModel>(
-        sizes, [this](const FakeRow& row, std::span<float> logits) {
+        sizes, [this, lines](const FakeRow& row, std::span<float> logits) {
           rows_.push_back(row);
+          if (lines && row.row.position % 8 == 0) logits['\n'] = 100;
           uint64_t seen = 0;
           for (Token token : row.visible) seen = mix_bits(seen + static_cast<uint64_t>(token));
           logits['a' + seen % 26] = 50;
@@ -325,6 +328,59 @@ TEST_F(MemoryTest, WishesOutOfRangeAreRefusedByName) {
             "polyphon.memory.read_threshold");
   EXPECT_EQ(refused([](MemoryRequest& m) { m.write_threshold = 1.1; }),
             "polyphon.memory.write_threshold");
+}
+
+// A search appends many tokens at once, whose cells other sequences decoded; every node must hold
+// the cells of its own words, and nothing may join a view whose stream is paused. (With more streams
+// a recalled node may share a position with what is written later, and its cells come along.)
+TEST_F(MemoryTest, NodesHoldTheirOwnCellsWhenASearchCommitsThem) {
+  start(true);
+  ThinkInput wish = input("1x240", "");
+  wish.memory.write_threshold = 0;
+  wish.memory.window_tokens = 2 * kWindow;  // a line, and the cues read within it, fit
+  wish.memory.max_nodes = 100;
+  wish.memory.cadence_tokens = 5;
+  wish.memory.read_threshold = 0;
+  wish.memory.max_recalls = 4;
+  wish.search.mode = SearchMode::kAlways;
+  wish.search.simulations = 6;
+  wish.search.min_gap_tokens = 16;
+  const Finished result = think(wish);
+  const Trace& trace = *result.trace;
+  EXPECT_GT(result.polyphon.at("search").at("committed_tokens"), 30);
+  EXPECT_GE(decisions(trace, "memory_recall").size(), 4u);
+
+  std::set<int> decoding;
+  for (const TraceSpan& span : trace.spans)
+    if (!span.tokens.empty()) decoding.insert(span.sequence);
+  std::vector<std::string> pinned;  // by sequences that hold cells and decode none
+  for (const TraceEdit& edit : trace.edits) {
+    if (edit.kind != "open" || decoding.contains(edit.sequence)) continue;
+    std::map<Position, Token> cells;
+    for (const auto& [span, index] : cells_in_view(trace, edit.sequence, edit.step)) {
+      const TraceSpan& of = trace.spans[static_cast<size_t>(span)];
+      const auto at = of.begin + static_cast<Position>(index);
+      EXPECT_TRUE(cells.emplace(at, of.tokens[index]).second) << "two cells at " << at;
+    }
+    std::string text;
+    for (const auto& [at, token] : cells) text += static_cast<char>(token);
+    pinned.push_back(std::string(trim(text)));
+  }
+  std::vector<std::string> written;
+  for (const Json& write : decisions(trace, "memory_write")) written.push_back(write.at("text"));
+  EXPECT_EQ(pinned, written);
+
+  std::string said = result.polyphon.at("streams").at(0).at("text");
+  for (size_t at = 0; (at = said.find(recall_cue())) != std::string::npos;)
+    said.erase(at, recall_cue().size());
+  std::vector<std::string> lines;
+  for (size_t begin = 0, end; (end = said.find('\n', begin)) != std::string::npos; begin = end + 1)
+    lines.emplace_back(trim(std::string_view(said).substr(begin, end - begin)));
+  EXPECT_GT(lines.size(), 10u);
+  lines.resize(std::min(lines.size(), written.size()));  // the last ones end with the stream
+  EXPECT_EQ(lines, written);
+  EXPECT_GT(written.size(), 10u);
+  EXPECT_GT(expect_rows_see_what_the_trace_says(trace, rows_), 200);
 }
 
 }  // namespace
