@@ -118,12 +118,8 @@ int evaluate_command(const EvalFlags& flags) {
                    [](const Problem& a, const Problem& b) { return a.seed < b.seed; });
   for (const Problem& problem : problems)
     for (const std::string& name : names) {
-      const WantedSample want{problem, &arm(name)};
-      EvaluationSample key;
-      key.family = problem.family;
-      key.difficulty = problem.difficulty;
-      key.seed = problem.seed;
-      if (!done.contains(name + " " + key.problem())) wanted.push_back(want);
+      const std::string key = problem_name(problem.family, problem.difficulty, problem.seed);
+      if (!done.contains(name + " " + key)) wanted.push_back({problem, &arm(name)});
     }
   std::ofstream file;
   rewrite(flags.output, header, samples, file);

@@ -22,6 +22,10 @@ class Vocabulary {
   virtual std::string piece(Token token, bool render_special) const = 0;
   virtual bool is_end_of_generation(Token token) const = 0;
 
+  // Of text without control tokens, as a part of something longer.
+  int count_tokens(std::string_view text) const {
+    return static_cast<int>(tokenize(text, false, false).size());
+  }
   std::string detokenize(std::span<const Token> tokens, bool render_special) const {
     std::string text;
     for (Token token : tokens) text += piece(token, render_special);

@@ -37,6 +37,12 @@ std::vector<Arm> make_arms() {
   const auto merge = [](MergeMode mode) {
     return [mode](ThinkInput& input, const EvaluationShape& shape) { breadth(input, shape, mode); };
   };
+  const auto workspace = [](MergeMode mode) {
+    return [mode](ThinkInput& input, const EvaluationShape& shape) {
+      breadth(input, shape, mode);
+      input.workspace.registers = kRegisters;
+    };
+  };
   return {
       {"sequential", "one stream with the whole budget, until it ends by itself", depth},
       {"sequential_urged", "the same, told to check its work until the budget is spent",
@@ -52,11 +58,7 @@ std::vector<Arm> make_arms() {
       {"compact", "all streams, their conclusions prefilled for the answer",
        merge(MergeMode::kCompact)},
       {"kv", "all streams, merged by views", merge(MergeMode::kKv)},
-      {"kv_workspace", "kv, with registers and the gate",
-       [](ThinkInput& input, const EvaluationShape& shape) {
-         breadth(input, shape, MergeMode::kKv);
-         input.workspace.registers = kRegisters;
-       }},
+      {"kv_workspace", "kv, with registers and the gate", workspace(MergeMode::kKv)},
       {"kv_workspace_search", "kv_workspace, half of the budget set aside for tree search",
        [](ThinkInput& input, const EvaluationShape& shape) {
          const int half = std::max(1, shape.tokens / 2);
@@ -70,11 +72,7 @@ std::vector<Arm> make_arms() {
          breadth(input, shape, MergeMode::kKv);
          input.memory.enabled = true;
        }},
-      {"vote_workspace", "vote, with registers and the gate",
-       [](ThinkInput& input, const EvaluationShape& shape) {
-         breadth(input, shape, MergeMode::kVote);
-         input.workspace.registers = kRegisters;
-       }},
+      {"vote_workspace", "vote, with registers and the gate", workspace(MergeMode::kVote)},
       cure("same", "vote over samples of one strategy", false, 0, false),
       cure("ladder", "same, with the temperature ladder", false, 0.6, false),
       cure("strategies", "same, with a strategy each", true, 0, false),

@@ -8,6 +8,11 @@
 
 namespace polyphon {
 
+// "counting/1/1000003"
+inline std::string problem_name(const std::string& family, int difficulty, uint64_t seed) {
+  return family + "/" + std::to_string(difficulty) + "/" + std::to_string(seed);
+}
+
 struct StreamSample {
   std::string strategy;
   bool right = false;
@@ -33,9 +38,7 @@ struct EvaluationSample {
   std::vector<StreamSample> streams;
 
   // The problem, the same for every arm.
-  std::string problem() const {
-    return family + "/" + std::to_string(difficulty) + "/" + std::to_string(seed);
-  }
+  std::string problem() const { return problem_name(family, difficulty, seed); }
 };
 
 Json to_json(const EvaluationSample& sample);

@@ -12,10 +12,6 @@
 namespace polyphon {
 namespace {
 
-int count(const Vocabulary& vocabulary, const std::string& text) {
-  return static_cast<int>(vocabulary.tokenize(text, false, false).size());
-}
-
 // Tokens of the longest preamble, and of the longest cue of a re-seed.
 struct StrategyCosts {
   int preamble = 0;
@@ -25,8 +21,8 @@ struct StrategyCosts {
 StrategyCosts strategy_costs(const ReasonOptions& options, const Vocabulary& vocabulary) {
   StrategyCosts costs;
   for (const Strategy& strategy : options.strategies) {
-    costs.preamble = std::max(costs.preamble, count(vocabulary, strategy.preamble));
-    costs.cue = std::max(costs.cue, count(vocabulary, reseed_cue(strategy)));
+    costs.preamble = std::max(costs.preamble, vocabulary.count_tokens(strategy.preamble));
+    costs.cue = std::max(costs.cue, vocabulary.count_tokens(reseed_cue(strategy)));
   }
   return costs;
 }
@@ -39,11 +35,11 @@ PlanNeeds workspace_needs(const Phase& phase, const ThinkRequest& request,
   int note = 0;
   for (int i = 0; i < wish.registers; ++i) {
     const RegisterSpec& spec = options.workspace.registers[static_cast<size_t>(i)];
-    note = std::max(note, count(vocabulary, "\n" + spec.cue) + spec.note_tokens + 1);
+    note = std::max(note, vocabulary.count_tokens("\n" + spec.cue) + spec.note_tokens + 1);
   }
   const int notes = phase.tokens / wish.cadence_tokens + 1;
   const int promotions = phase.tokens / wish.refractory_tokens + 1;
-  const int cue = count(vocabulary, reconsider_cue());
+  const int cue = vocabulary.count_tokens(reconsider_cue());
   const int probes = options.workspace.measure_effect ? phase.streams : 0;
   PlanNeeds needs;
   needs.cells =
@@ -57,7 +53,7 @@ PlanNeeds needs_of(const Topology& topology, const ThinkRequest& request,
                    const ReasonOptions& options, const Vocabulary& vocabulary) {
   const StrategyCosts costs = strategy_costs(options, vocabulary);
   const int reseeds = options.collapse.enabled ? options.collapse.reseeds : 0;
-  const int bridge = count(vocabulary, bridge_text());
+  const int bridge = vocabulary.count_tokens(bridge_text());
   PlanNeeds needs;
   needs.cells = needs.last_position = static_cast<int>(request.prompt.size());
   int most_sequences = 1;

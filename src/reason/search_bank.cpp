@@ -53,9 +53,9 @@ void SearchBank::on_stream_token(Stream& stream, const SampledToken& token) {
   if (!trigger.observe(token.token, piece, token.logprob, entropy)) return;
 
   const ThoughtStep& step = trigger.step();
-  const Tokens before(stream.tokens.begin(),
-                      stream.tokens.end() - static_cast<std::ptrdiff_t>(std::min(
-                                                step.tokens.size(), stream.tokens.size())));
+  const auto before =
+      std::span(stream.tokens)
+          .first(stream.tokens.size() - std::min(step.tokens.size(), stream.tokens.size()));
   const StepValue worth =
       value_of_step(context_, *phase_, stream, step, before, stream.tokens_left(),
                     explicit_answer(step.text), {}, views.hidden(stream.sequence));

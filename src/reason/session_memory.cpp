@@ -14,10 +14,6 @@ namespace {
 
 constexpr size_t kQueryBytes = 200;  // of a stream's latest text, for the read head
 
-int count(const Vocabulary& vocabulary, const std::string& text) {
-  return static_cast<int>(vocabulary.tokenize(text, false, false).size());
-}
-
 Json recalled_nodes(const std::vector<Recall>& recalls, const MemoryGraph& graph) {
   Json nodes = Json::array();
   for (const Recall& recall : recalls) {
@@ -38,9 +34,9 @@ std::string nothing_recalled_cue() { return "\n(Nothing comes back.) "; }
 
 PlanNeeds memory_needs(const MemoryRequest& request, int streams, const Vocabulary& vocabulary) {
   if (!request.enabled) return {};
-  const int cues = request.max_recalls * std::max(count(vocabulary, recall_cue()),
-                                                  count(vocabulary, nothing_recalled_cue()));
-  const int explanation = count(vocabulary, marker_explanation());
+  const int cues = request.max_recalls * std::max(vocabulary.count_tokens(recall_cue()),
+                                                  vocabulary.count_tokens(nothing_recalled_cue()));
+  const int explanation = vocabulary.count_tokens(marker_explanation());
   PlanNeeds needs;
   needs.sequences = request.max_nodes;
   needs.cells = streams * (explanation + cues);
@@ -165,10 +161,8 @@ void SessionMemory::hear(Stream& stream, Reader& reader) {
 void SessionMemory::obey(Stream& stream, Reader& reader, Marker marker) {
   std::string text = sanitize_utf8(marker.text);
   if (marker.kind == MarkerKind::kRemember)
-    reader.writing.push_back({{marker.first_piece, marker.last_piece + 1},
-                              std::move(text),
-                              "marker",
-                              stream.hidden});
+    reader.writing.push_back(
+        {{marker.first_piece, marker.last_piece + 1}, std::move(text), "marker", stream.hidden});
   else if (!stream.ended())
     recall(stream, reader, "marker", text);
 }

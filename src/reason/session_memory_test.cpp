@@ -152,9 +152,15 @@ TEST_F(MemoryTest, AStreamSeesThePromptItsPreambleAndTheLastWindow) {
     size_t expected_first = 0;
     for (size_t own = 0; own <= i; ++own) {
       const bool inside = view.contains({stream.id, own});
-      if (own < 5) EXPECT_TRUE(inside);
-      if (own + kWindow <= i) EXPECT_TRUE(!inside || own < 5) << own << " of " << i;
-      if (own + kWindow - kWindow / 8 > i) EXPECT_TRUE(inside) << own << " of " << i;
+      if (own < 5) {
+        EXPECT_TRUE(inside);
+      }
+      if (own + kWindow <= i) {
+        EXPECT_TRUE(!inside || own < 5) << own << " of " << i;
+      }
+      if (own + kWindow - kWindow / 8 > i) {
+        EXPECT_TRUE(inside) << own << " of " << i;
+      }
     }
     expected_first = span_of(trace, "prompt").tokens.size();
     for (size_t p = 0; p < expected_first; ++p)
@@ -331,8 +337,9 @@ TEST_F(MemoryTest, WishesOutOfRangeAreRefusedByName) {
 }
 
 // A search appends many tokens at once, whose cells other sequences decoded; every node must hold
-// the cells of its own words, and nothing may join a view whose stream is paused. (With more streams
-// a recalled node may share a position with what is written later, and its cells come along.)
+// the cells of its own words, and nothing may join a view whose stream is paused. (With more
+// streams a recalled node may share a position with what is written later, and its cells come
+// along.)
 TEST_F(MemoryTest, NodesHoldTheirOwnCellsWhenASearchCommitsThem) {
   start(true);
   ThinkInput wish = input("1x240", "");

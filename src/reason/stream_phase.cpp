@@ -18,6 +18,15 @@ void interject(const ThinkContext& context, Stream& stream, const std::string& c
   if (!text.empty()) context.events->push(ThoughtDelta{stream.id, std::move(text)});
 }
 
+void generate(const ThinkContext& context, Stream& stream, const SamplingParams& sampling,
+              std::unique_ptr<Grammar> script) {
+  auto sampler = std::make_unique<Sampler>(sampling, std::move(script), true);
+  sampler->observe(stream.tokens);
+  if (context.request.search.on()) sampler->measure_entropy();
+  context.views->generate(stream.sequence, std::move(sampler), fmt::format("stream {}", stream.id),
+                          stream.strategy.name);
+}
+
 StreamPhase::StreamPhase(const ThinkContext& context, int phase, const Phase& shape,
                          int first_stream, SequenceNumber base, bool watches_collapse)
     : context_(context),
@@ -55,10 +64,7 @@ void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber ba
   const auto& scripts = context_.request.scripts;
   std::unique_ptr<Grammar> script;
   if (!scripts.empty()) script = make_script(scripts[static_cast<size_t>(id) % scripts.size()]);
-  auto sampler = std::make_unique<Sampler>(sampling, std::move(script), true);
-  if (context_.request.search.on()) sampler->measure_entropy();
-  views.generate(stream.sequence, std::move(sampler), fmt::format("stream {}", id),
-                 stream.strategy.name);
+  generate(context_, stream, sampling, std::move(script));
   context_.events->push(StreamStarted{id, phase_, stream.strategy.name});
 }
 
@@ -99,10 +105,7 @@ bool StreamPhase::urge_on(Stream& stream, SamplingParams sampling) {
   stream.urge_tokens += static_cast<int>(cue.size());
   context_.views->stop(stream.sequence, false);
   interject(context_, stream, urge_cue());
-  auto sampler = std::make_unique<Sampler>(sampling, nullptr, true);
-  if (context_.request.search.on()) sampler->measure_entropy();
-  context_.views->generate(stream.sequence, std::move(sampler), fmt::format("stream {}", stream.id),
-                           stream.strategy.name);
+  generate(context_, stream, sampling);
   return true;
 }
 

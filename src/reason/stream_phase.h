@@ -16,6 +16,10 @@ namespace polyphon {
 // Feeds a cue to a stream that thinks, and shows it in the stream's text. It is not of its budget.
 void interject(const ThinkContext& context, Stream& stream, const std::string& cue);
 
+// The stream samples from what was fed last on. What it has said counts for penalties.
+void generate(const ThinkContext& context, Stream& stream, const SamplingParams& sampling,
+              std::unique_ptr<Grammar> script = nullptr);
+
 class StreamPhase {
  public:
   // Starts the streams at the end of `base`'s view. `phase` is its index, `first_stream` the number

@@ -19,13 +19,12 @@ constexpr uint64_t kSearchSeeds = uint64_t{1} << 24;
 }  // namespace
 
 StepValue value_of_step(const ThinkContext& context, const StreamPhase& phase, const Stream& stream,
-                        const ThoughtStep& step, const Tokens& before, int tokens_left,
+                        const ThoughtStep& step, std::span<const Token> before, int tokens_left,
                         const std::string& answer, std::vector<std::string> others,
                         std::span<const float> hidden) {
   StepSurroundings around;
-  around.before.assign(
-      before.end() - static_cast<std::ptrdiff_t>(std::min(before.size(), kTokensLookedBack)),
-      before.end());
+  const auto looked_back = before.last(std::min(before.size(), kTokensLookedBack));
+  around.before.assign(looked_back.begin(), looked_back.end());
   around.tokens_left = tokens_left;
   around.budget_tokens = stream.budget_tokens;
   around.other_answers = std::move(others);
@@ -97,7 +96,9 @@ void StreamSearch::on_token(SequenceNumber sequence, const SampledToken& token) 
 void StreamSearch::finish_branch(Branch& branch, bool ended) {
   const auto leaf = static_cast<int>(&branch - branches_.data());
   const std::vector<int> line = tree_.line_to(tree_.nodes()[static_cast<size_t>(leaf)].parent);
-  Tokens before = stream_.tokens;
+  Tokens before(stream_.tokens.end() -
+                    static_cast<std::ptrdiff_t>(std::min(stream_.tokens.size(), kTokensLookedBack)),
+                stream_.tokens.end());
   for (const int node : line)
     for (const SampledToken& said : branches_[static_cast<size_t>(node)].said)
       before.push_back(said.token);
@@ -137,6 +138,14 @@ void StreamSearch::drop(Branch& branch) {
   ++budget_.sequences_left;
 }
 
+// It decodes no more: it read its parent's last token and all its own but its last, which is read
+// only if it ended the turn. What it did not use of what was set aside goes back.
+void StreamSearch::account(const Branch& branch) {
+  const int decoded = static_cast<int>(branch.said.size()) + (branch.ended ? 1 : 0);
+  tokens_ += decoded;
+  budget_.tokens_left += branch.most_tokens - decoded;
+}
+
 // Gives the tree what has ended, in the order it was begun.
 void StreamSearch::settle() {
   for (const int leaf : std::exchange(decoding_, {})) {
@@ -145,10 +154,7 @@ void StreamSearch::settle() {
       decoding_.push_back(leaf);
       continue;
     }
-    // It read its parent's last token and all its own but its last, which is read unless it ended.
-    const int decoded = static_cast<int>(branch.said.size()) + (branch.ended ? 1 : 0);
-    tokens_ += decoded;
-    budget_.tokens_left += branch.most_tokens - decoded;
+    account(branch);
     if (tree_.finish_leaf(leaf, branch.outcome) != leaf) drop(branch);
   }
 }
@@ -266,13 +272,9 @@ void StreamSearch::finish(const std::string& why) {
 void StreamSearch::resume() {
   SamplingParams sampling = sampling_;
   sampling.seed = derive_seed(sampling_.seed, 2 * kSearchSeeds + number_);
-  auto sampler = std::make_unique<Sampler>(sampling, nullptr, true);
-  sampler->observe(stream_.tokens);
-  sampler->measure_entropy();
-  const std::string owner = fmt::format("stream {}", stream_.id);
-  context_.views->feed(stream_.sequence, {*std::exchange(stream_.unread, std::nullopt)}, owner,
-                       stream_.strategy.name);
-  context_.views->generate(stream_.sequence, std::move(sampler), owner, stream_.strategy.name);
+  context_.views->feed(stream_.sequence, {*std::exchange(stream_.unread, std::nullopt)},
+                       fmt::format("stream {}", stream_.id), stream_.strategy.name);
+  generate(context_, stream_, sampling);
 }
 
 void StreamSearch::abandon() {
@@ -283,11 +285,7 @@ void StreamSearch::abandon() {
 
 void StreamSearch::drop_all() {
   for (const int leaf : decoding_) {
-    const Branch& branch = branches_[static_cast<size_t>(leaf)];
-    // What waits is never decoded; what was, is.
-    const auto decoded = static_cast<int>(branch.said.size()) + (branch.ended ? 1 : 0);
-    tokens_ += decoded;
-    budget_.tokens_left += branch.most_tokens - decoded;
+    account(branches_[static_cast<size_t>(leaf)]);
     tree_.abandon_leaf(leaf);
   }
   decoding_.clear();

@@ -30,7 +30,7 @@ struct StepValue {
   ValueFeatures features;
 };
 StepValue value_of_step(const ThinkContext& context, const StreamPhase& phase, const Stream& stream,
-                        const ThoughtStep& step, const Tokens& before, int tokens_left,
+                        const ThoughtStep& step, std::span<const Token> before, int tokens_left,
                         const std::string& answer, std::vector<std::string> others,
                         std::span<const float> hidden);
 
@@ -70,6 +70,7 @@ class StreamSearch {
   };
 
   void finish_branch(Branch& branch, bool ended);
+  void account(const Branch& branch);
   void settle();
   bool out_of_time() const;
   // Why nothing more can begin; nullptr while something is being decoded.
