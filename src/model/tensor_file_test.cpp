@@ -13,7 +13,7 @@ namespace {
 
 class TensorFileTest : public ::testing::Test {
  protected:
-  ~TensorFileTest() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove(path_); }
   std::string refusal() const {
     try {
       read_tensor_file(path_);

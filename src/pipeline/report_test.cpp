@@ -80,7 +80,7 @@ class EvaluationFileTest : public ::testing::Test {
     std::ofstream(path_) << text;
     return path_;
   }
-  ~EvaluationFileTest() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove(path_); }
   const std::string path_ =
       (std::filesystem::temp_directory_path() /
        (std::string("evaluation-") +

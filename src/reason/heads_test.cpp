@@ -16,7 +16,7 @@ constexpr int kHiddenSize = 4;
 
 class HeadsTest : public ::testing::Test {
  protected:
-  ~HeadsTest() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove(path_); }
   std::string refusal(const std::string& digest = "digest", int hidden_size = kHiddenSize) const {
     try {
       read_heads(path_, digest, hidden_size);

@@ -130,17 +130,16 @@ SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
     load_memory(request.memory, *store_, terms.tenant, identity_.model_digest,
                 model_->vocabulary());
   fit_plan(request, options_, model_->vocabulary(), limits(), input.narrow);
-  return submit_thought(std::move(request), std::move(terms), true);
+  return submit_thought(request, std::move(terms), true);
 }
 
-SessionTicket Reasoner::submit_thought(ThinkRequest request, SessionTerms terms, bool keep) {
+SessionTicket Reasoner::submit_thought(const ThinkRequest& request, SessionTerms terms, bool keep) {
   auto events = std::make_shared<EventChannel>();
   const auto heads = this->heads();
   const TraceHeader header{fresh_trace_id(), version_with(identity_.version, *heads),
                            identity_.model_digest, identity_.config_hash};
   auto on_finished = keep ? keeper(terms.tenant, header.id) : SessionTicket::OnFinished();
-  return submit(*engine_,
-                make_think_session(*model_, std::move(request), options_, heads, header, events),
+  return submit(*engine_, make_think_session(*model_, request, options_, heads, header, events),
                 events, std::move(terms), std::move(on_finished));
 }
 
@@ -191,7 +190,7 @@ SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int witho
   replay_clock(request.search, trace);
   validate(request.memory);
   if (without_promotion >= 0) request.workspace.without_promotion = without_promotion;
-  return submit_thought(std::move(request), std::move(terms), false);
+  return submit_thought(request, std::move(terms), false);
 }
 
 Finished wait_finished(SessionTicket& ticket,

@@ -105,7 +105,7 @@ class Reasoner {
  private:
   ThinkRequest request_of(const ThinkInput& input) const;
   // `keep`: what the session leaves goes to the tenant's store.
-  SessionTicket submit_thought(ThinkRequest request, SessionTerms terms, bool keep);
+  SessionTicket submit_thought(const ThinkRequest& request, SessionTerms terms, bool keep);
   PlanLimits limits() const;
   SessionTicket::OnFinished keeper(const std::string& tenant, const std::string& session);
 

@@ -27,7 +27,7 @@ class TestClock final : public Clock {
 
 class SearchTest : public ::testing::Test {
  protected:
-  void start(const FakeDecoder::Script& script, ReasonOptions options = quiet(),
+  void start(const FakeDecoder::Script& script, const ReasonOptions& options = quiet(),
              int max_sequences = 256) {
     FakeDecoder::Options sizes;
     sizes.capacity_cells = 1 << 15;
@@ -39,7 +39,7 @@ class SearchTest : public ::testing::Test {
           script(row, logits);
         });
     auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
-    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), std::move(options),
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
                                            Reasoner::Identity{"v1", "digest", "hash"});
     Heads heads;
     heads.value.weights = {4, 0, 0, 0, 0, 0};  // confidence alone

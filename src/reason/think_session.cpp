@@ -344,7 +344,7 @@ void ThinkSession::fail(const Error& error) {
 
 }  // namespace
 
-std::unique_ptr<Session> make_think_session(const LanguageModel& model, ThinkRequest request,
+std::unique_ptr<Session> make_think_session(const LanguageModel& model, const ThinkRequest& request,
                                             const ReasonOptions& options,
                                             std::shared_ptr<const Heads> heads,
                                             const TraceHeader& header,

@@ -54,7 +54,7 @@ struct TraceHeader {
 
 // `model` must outlive the session; `options` is copied; `heads` must not be null. Throws
 // Error{kInvalidArgument} for a grammar that does not parse.
-std::unique_ptr<Session> make_think_session(const LanguageModel& model, ThinkRequest request,
+std::unique_ptr<Session> make_think_session(const LanguageModel& model, const ThinkRequest& request,
                                             const ReasonOptions& options,
                                             std::shared_ptr<const Heads> heads,
                                             const TraceHeader& header,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -58,7 +59,7 @@ void MemoryApi::list(const Request& request, Response& response) {
   if (const std::string session = request.get_param_value("session"); !session.empty())
     std::erase_if(nodes, [&](const StoredNode& node) { return node.session != session; });
   if (const std::string query = request.get_param_value("q"); !query.empty())
-    nodes = most_similar(std::move(nodes), query, nodes.size());
+    nodes = most_similar(std::move(nodes), query, std::numeric_limits<size_t>::max());
   const size_t begin = std::min(nodes.size(), whole_parameter(request, "offset", 0));
   const size_t end = std::min(nodes.size(), begin + whole_parameter(request, "limit", 100));
   Json shown = Json::array();

@@ -31,7 +31,7 @@ class MemoryApiTest : public ::testing::Test {
             ("polyphon-memory-" + std::to_string(::getpid()) + ".db");
     remove_file();
   }
-  ~MemoryApiTest() override {
+  void TearDown() override {
     if (server_) {
       server_->stop();
       thread_.join();

@@ -174,10 +174,14 @@ Handled Server::Impl::before_routing(const Request& request, Response& response)
 void Server::Impl::route(const std::string& method, const std::string& path, Handler handler) {
   std::string& methods = methods_of_[path];
   methods += (methods.empty() ? "" : ", ") + method;
-  if (method == "GET") http_->Get(path, std::move(handler));
-  if (method == "POST") http_->Post(path, std::move(handler));
-  if (method == "PATCH") http_->Patch(path, std::move(handler));
-  if (method == "DELETE") http_->Delete(path, std::move(handler));
+  if (method == "GET")
+    http_->Get(path, std::move(handler));
+  else if (method == "POST")
+    http_->Post(path, std::move(handler));
+  else if (method == "PATCH")
+    http_->Patch(path, std::move(handler));
+  else
+    http_->Delete(path, std::move(handler));
 }
 
 void Server::Impl::set_routes() {

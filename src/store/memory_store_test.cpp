@@ -21,7 +21,7 @@ class MemoryStoreTest : public ::testing::Test {
                 ("polyphon-store-" + std::to_string(::getpid()))) {
     std::filesystem::create_directories(folder_);
   }
-  ~MemoryStoreTest() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::string path() const { return (folder_ / "memory.db").string(); }
   static StoredNode node(const std::string& text, const std::string& session = "s1") {
