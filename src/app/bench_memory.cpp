@@ -76,7 +76,7 @@ class MemoryBench {
     memory.enabled = true;
     memory.window_tokens = condition == Condition::kFullView ? 0 : flags_.window;
     memory.max_nodes = flags_.facts + kOtherNodes;
-    memory.max_recalls = condition == Condition::kMemory ? 1 : 0;
+    memory.max_recall_tokens = condition == Condition::kMemory ? flags_.top_k * 40 : 0;
     memory.top_k = flags_.top_k;
     memory.cadence_tokens = 0;   // the markers alone
     memory.write_threshold = 1;  // no sentence passes

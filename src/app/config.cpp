@@ -45,6 +45,18 @@ class Section {
       refuse(key, fmt::format("is {}: must be {} to {}", *number, least, most), node);
     value = *number;
   }
+  template <typename Request>
+  void read_table(std::span<const RequestField<Request>> table, Request& request) {
+    for (const RequestField<Request>& field : table) {
+      if (const auto* whole = std::get_if<int Request::*>(&field.member))
+        read(field.name, request.**whole, static_cast<int64_t>(field.least),
+             static_cast<int64_t>(field.most));
+      else
+        read(field.name, request.*std::get<double Request::*>(field.member), field.least,
+             field.most);
+    }
+  }
+
   void read(const char* key, std::vector<std::string>& values) {
     const toml::node* node = find(key);
     if (!node) return;
@@ -208,14 +220,7 @@ void read_reason(Section section, Config& config) {
   Section search = section.inner("search");
   search.parse("mode",
                [&](const std::string& mode) { reason.search.mode = parse_search_mode(mode); });
-  for (const SearchField& field : search_fields()) {
-    if (const auto* whole = std::get_if<int SearchRequest::*>(&field.member))
-      search.read(field.name, reason.search.**whole, static_cast<int64_t>(field.least),
-                  static_cast<int64_t>(field.most));
-    else
-      search.read(field.name, reason.search.*std::get<double SearchRequest::*>(field.member),
-                  field.least, field.most);
-  }
+  search.read_table(search_fields(), reason.search);
   search.finish();
   Section agreement = section.inner("agreement");
   agreement.read("enabled", reason.agreement.enabled);
@@ -226,20 +231,13 @@ void read_reason(Section section, Config& config) {
 }
 
 void read_memory(Section section, Config& config) {
-  constexpr int64_t kMost = 1 << 20;
   MemoryRequest& defaults = config.reason.memory.defaults;
   section.read("enabled", defaults.enabled);
-  section.read("window_tokens", defaults.window_tokens, 0, kMost);
-  section.read("keep_first_tokens", defaults.keep_first_tokens, 0, kMost);
-  section.read("max_nodes", defaults.max_nodes, 1, kMost);
-  section.read("cadence_tokens", defaults.cadence_tokens, 0, kMost);
-  section.read("top_k", defaults.top_k, 1, kMost);
-  section.read("max_recalls", defaults.max_recalls, 0, kMost);
-  section.read("read_threshold", defaults.read_threshold, 0, 1);
-  section.read("write_threshold", defaults.write_threshold, 0, 1);
+  section.read_table(memory_fields(), defaults);
   section.read("keep", defaults.keep);
   section.read("path", config.reason.memory.path);
   section.read("max_stored_nodes", config.reason.memory.max_stored_nodes, 1, 1 << 24);
+  section.read("max_stored_cells_mib", config.reason.memory.max_stored_cells_mib, 0, 1 << 20);
   section.finish();
   validate(defaults);
 }

@@ -70,7 +70,9 @@ std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
   load_heads(*reasoner, config);
   const MemoryOptions& memory = config.reason.memory;
   if (!memory.path.empty())
-    reasoner->use_memory_store(std::make_unique<MemoryStore>(memory.path, memory.max_stored_nodes));
+    reasoner->use_memory_store(std::make_unique<MemoryStore>(
+        memory.path,
+        StoreLimits{memory.max_stored_nodes, int64_t{memory.max_stored_cells_mib} << 20}));
   return reasoner;
 }
 

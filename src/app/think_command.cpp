@@ -147,7 +147,7 @@ int cells_for(const ThinkInput& input, const Config& config) {
     cells += 48LL * workspace.registers * (budget / workspace.cadence_tokens + 1) +
              32LL * streams * (budget / workspace.refractory_tokens + 1);
   if (input.search.on()) cells += input.search.max_tokens;
-  if (input.memory.enabled) cells += streams * (32LL + 16LL * input.memory.max_recalls) + 4096;
+  if (input.memory.enabled) cells += streams * (32LL + input.memory.max_recall_tokens) + 512;
   return static_cast<int>(std::clamp<long long>((cells + 255) / 256 * 256, 4096, 1 << 20));
 }
 

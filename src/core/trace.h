@@ -14,8 +14,9 @@ namespace polyphon {
 
 using Json = nlohmann::json;
 
-// A run of cells decoded in one sequence. tokens[i] sits at position begin + i and was decoded in
-// step steps[i]; logprobs[i] is NaN for tokens that were fed, not sampled (null in JSON).
+// A run of cells decoded in one sequence, or placed there. tokens[i] sits at position begin + i and
+// was decoded in step steps[i], or is there from that step on; logprobs[i] is NaN for tokens that
+// were fed, not sampled (null in JSON).
 struct TraceSpan {
   int id = 0;            // index in Trace::spans
   int sequence = 0;      // the session's own number of the sequence, from 0, never reused
@@ -28,8 +29,9 @@ struct TraceSpan {
 };
 
 // One edit of a view. `kind` is "open" (new empty view), "join" (cells [begin, end) of `source`'s
-// view enter `sequence`'s), "drop" (cells [begin, end) leave its view), or "close" (the whole view
-// is dropped).
+// view enter `sequence`'s), "drop" (cells [begin, end) leave its view), "place" (the span at
+// [begin, end) enters its view from a copy: its tokens saw each other and SessionMemory's anchor
+// alone, at whatever positions), or "close" (the whole view is dropped).
 struct TraceEdit {
   Step step = 0;  // decodes done before the edit
   std::string kind;

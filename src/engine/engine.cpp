@@ -349,6 +349,7 @@ void Engine::Loop::publish_status() {
 Engine::Engine(std::unique_ptr<Decoder> decoder, const EngineOptions& options, const Clock& clock)
     : capacity_cells_(decoder->capacity_cells()),
       bytes_per_cell_(decoder->bytes_per_cell()),
+      cells_format_(decoder->cells_format()),
       loop_(std::make_unique<Loop>(std::move(decoder), options, clock)) {
   max_sequences_ = loop_->session_sequences();
 }

@@ -87,6 +87,7 @@ class Engine {
   int capacity_cells() const { return capacity_cells_; }
   int max_sequences() const { return max_sequences_; }
   int64_t bytes_per_cell() const { return bytes_per_cell_; }
+  const std::string& cells_format() const { return cells_format_; }
 
   // Any thread. No new sessions; blocks until all are done or the time is up (false).
   bool drain(std::chrono::milliseconds timeout);
@@ -96,6 +97,7 @@ class Engine {
   int capacity_cells_;
   int max_sequences_;
   int64_t bytes_per_cell_;
+  std::string cells_format_;
   std::unique_ptr<Loop> loop_;
 };
 

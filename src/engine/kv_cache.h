@@ -23,13 +23,20 @@ class KvCache {
 
   // An empty view, or nothing when all ids are taken.
   std::optional<SequenceId> acquire();
-  // Empties the view and gives the id back.
-  void release(SequenceId sequence);
+  // Empties the view and gives the id back. How many cells are free by that.
+  int release(SequenceId sequence);
 
   // Returns how many cells `target` gained.
   int join(SequenceId source, SequenceId target, Position begin, Position end);
-  void drop(SequenceId sequence, Position begin, Position end);
+  // Returns how many cells are free by that.
+  int drop(SequenceId sequence, Position begin, Position end);
   Position last_position(SequenceId sequence) const;
+
+  // A copy of all cells of the view, whose positions must have no gap.
+  SavedCells save(SequenceId sequence);
+  // The copy's cells enter the view, which ends before `begin`, with the first there. False, and
+  // nothing changed: no room or no id, or Decoder::restore() could not.
+  bool restore(SequenceId target, const SavedCells& cells, Position begin);
 
   // As Decoder::decode. Unless kOk, no cell of the batch counts as decoded, and the sequences in it
   // can only be released.

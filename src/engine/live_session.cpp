@@ -83,7 +83,7 @@ void LiveSession::join(SequenceNumber source, SequenceNumber target, Position be
 void LiveSession::drop(SequenceNumber sequence, Position begin, Position end) {
   end_prompt_line(sequence);
   POLYPHON_CHECK(end < at(sequence).next);
-  cache_.drop(at(sequence).id, begin, end);
+  cells_used_ -= cache_.drop(at(sequence).id, begin, end);
   record_edit("drop", sequence, -1, begin, end);
 }
 
@@ -96,10 +96,28 @@ void LiveSession::end_prompt_line(SequenceNumber sequence) {
 void LiveSession::close(SequenceNumber sequence) {
   end_prompt_line(sequence);
   Sequence& closed = at(sequence);
-  cache_.release(closed.id);
+  cells_used_ -= cache_.release(closed.id);
   closed = Sequence{};
   --open_sequences_;
   record_edit("close", sequence);
+}
+
+bool LiveSession::place(SequenceNumber target, const SavedCells& cells, const std::string& owner) {
+  end_prompt_line(target);
+  POLYPHON_CHECK(open_sequences_ < needs_.sequences);
+  Sequence& to = at(target);
+  const Position begin = to.next;
+  if (!cache_.restore(to.id, cells, begin)) return false;
+  begin_new_spans(target);
+  TraceSpan& span = trace_.spans[static_cast<size_t>(new_span(target, owner, ""))];
+  span.begin = begin;
+  span.tokens = cells.tokens;
+  span.steps.assign(cells.tokens.size(), step_);
+  span.logprobs.assign(cells.tokens.size(), NAN);
+  to.next = begin + static_cast<Position>(cells.tokens.size());
+  cells_used_ += static_cast<int>(cells.tokens.size());
+  record_edit("place", target, -1, begin, to.next);
+  return true;
 }
 
 // A span's positions have no gap: what waits in one that has begun goes on in a new one.

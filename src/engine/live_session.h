@@ -28,6 +28,8 @@ class LiveSession final : public SessionViews {
   void join(SequenceNumber source, SequenceNumber target, Position begin, Position end) override;
   void drop(SequenceNumber sequence, Position begin, Position end) override;
   void close(SequenceNumber sequence) override;
+  SavedCells save(SequenceNumber sequence) override { return cache_.save(at(sequence).id); }
+  bool place(SequenceNumber target, const SavedCells& cells, const std::string& owner) override;
   void feed(SequenceNumber sequence, const Tokens& tokens, const std::string& owner,
             const std::string& strategy) override;
   void generate(SequenceNumber sequence, std::unique_ptr<Sampler> sampler, const std::string& owner,
@@ -105,7 +107,7 @@ class LiveSession final : public SessionViews {
   const SessionNeeds needs_;
   std::vector<Sequence> sequences_;
   int open_sequences_ = 0;
-  int cells_used_ = 0;  // decoded by this session or joined from the prefix cache
+  int cells_used_ = 0;  // decoded, placed or joined from the prefix cache, and not free again
   int tokens_sampled_ = 0;
   bool no_finite_logit_ = false;
   Step step_ = 0;

@@ -18,6 +18,7 @@
 #include "core/token.h"
 #include "core/trace.h"
 #include "engine/sampler.h"
+#include "model/decoder.h"
 
 namespace polyphon {
 
@@ -60,6 +61,14 @@ class SessionViews {
   virtual void drop(SequenceNumber sequence, Position begin, Position end) = 0;
   // Drops the view. Cells that no other view holds are free at once.
   virtual void close(SequenceNumber sequence) = 0;
+
+  // A copy of the view's cells, whose positions must have no gap, outside the cache.
+  virtual SavedCells save(SequenceNumber sequence) = 0;
+  // New cells with the copy's keys and values enter the view at its end, the keys turned to the
+  // positions there; what waits to be decoded comes after them. In the trace they are a span of
+  // `owner`. Takes a sequence id for the moment, which SessionNeeds must count. False, and nothing
+  // changed: the copy is damaged or of another KV type, or this model's keys cannot be turned.
+  virtual bool place(SequenceNumber target, const SavedCells& cells, const std::string& owner) = 0;
 
   // Tokens to be decoded at the end of the view, in as many steps as the prefill chunks need.
   // `owner` and `strategy` label the span in the trace.

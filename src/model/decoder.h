@@ -22,6 +22,14 @@ struct Row {
   bool output = false;  // logits wanted
 };
 
+// Keys and values of a run of tokens, outside the cache. They mean something only to a decoder of
+// the same model, adapters and KV type.
+struct SavedCells {
+  Tokens tokens;
+  Position begin = 0;  // where the first was decoded; the others follow without a gap
+  std::string bytes;
+};
+
 enum class DecodeStatus {
   kOk,
   kNoSpace,  // no free cells for the batch; the cache is unchanged
@@ -61,6 +69,15 @@ class Decoder {
   virtual void clear(SequenceId sequence) = 0;
   // The last position in the view, -1 when it is empty.
   virtual Position last_position(SequenceId sequence) const = 0;
+
+  // How copies of cells are written, e.g. "f16, llama.cpp b7000": another format is not read.
+  virtual std::string cells_format() const = 0;
+  // Copies all cells of the view out of the cache.
+  virtual std::string save(SequenceId sequence) = 0;
+  // The copy's cells enter the empty view with the first at `begin`, their keys turned to the
+  // positions there. False, and nothing changed: no room, bytes of another shape, or a model whose
+  // keys cannot be turned.
+  virtual bool restore(SequenceId sequence, const SavedCells& cells, Position begin) = 0;
 };
 
 }  // namespace polyphon

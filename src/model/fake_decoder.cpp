@@ -1,5 +1,7 @@
 #include "model/fake_decoder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -93,6 +95,23 @@ void FakeDecoder::clear(SequenceId sequence) {
 
 Position FakeDecoder::last_position(SequenceId sequence) const {
   return ledger_.last_position(sequence);
+}
+
+std::string FakeDecoder::save(SequenceId sequence) {
+  std::string bytes;
+  for (const CellLedger::Cell& cell : ledger_.cells())
+    if (cell.views.test(static_cast<size_t>(sequence))) bytes += fmt::format("{} ", cell.token);
+  return bytes;
+}
+
+bool FakeDecoder::restore(SequenceId sequence, const SavedCells& cells, Position begin) {
+  std::string expected;
+  for (Token token : cells.tokens) expected += fmt::format("{} ", token);
+  if (cells.bytes != expected || static_cast<int>(cells.tokens.size()) > ledger_.free())
+    return false;
+  POLYPHON_CHECK(ledger_.last_position(sequence) < 0);
+  for (Token token : cells.tokens) POLYPHON_CHECK(ledger_.add(sequence, begin++, token));
+  return true;
 }
 
 void FakeDecoder::fail_decode(int n, DecodeStatus status) {

@@ -47,6 +47,9 @@ class FakeDecoder final : public Decoder {
   void drop(SequenceId sequence, Position begin, Position end) override;
   void clear(SequenceId sequence) override;
   Position last_position(SequenceId sequence) const override;
+  std::string cells_format() const override { return "fake"; }
+  std::string save(SequenceId sequence) override;
+  bool restore(SequenceId sequence, const SavedCells& cells, Position begin) override;
 
   // Faults: the n-th decode from now (0 is the next) gives `status` and computes nothing.
   void fail_decode(int n, DecodeStatus status);

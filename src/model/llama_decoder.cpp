@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -14,13 +15,14 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "model/available_memory.h"
+#include "model/key_turner.h"
 #include "model/llama_backend.h"
 #include "model/openmp_team.h"
 
 namespace polyphon {
 namespace {
 
-ggml_type kv_type(const std::string& name) {
+ggml_type parse_kv_type(const std::string& name) {
   static const std::map<std::string, ggml_type> kTypes = {
       {"f32", GGML_TYPE_F32},   {"f16", GGML_TYPE_F16},   {"bf16", GGML_TYPE_BF16},
       {"q8_0", GGML_TYPE_Q8_0}, {"q5_1", GGML_TYPE_Q5_1}, {"q5_0", GGML_TYPE_Q5_0},
@@ -64,15 +66,36 @@ int64_t kv_bytes_per_cell(const llama_model* model, ggml_type type) {
          static_cast<int64_t>(ggml_type_size(type)) / ggml_blck_size(type);
 }
 
+llama_context_params to_params(const DecoderOptions& options) {
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = static_cast<uint32_t>(options.context_cells);
+  // libllama aborts when a batch cannot hold a row of every sequence, and a batch holds at most the
+  // context; sequences beyond the cells could never be used.
+  params.n_seq_max = static_cast<uint32_t>(std::min(options.max_sequences, options.context_cells));
+  params.n_batch = std::max(static_cast<uint32_t>(options.max_rows), params.n_seq_max);
+  params.n_ubatch = params.n_batch;
+  params.n_threads = options.threads > 0 ? options.threads : physical_cores();
+  params.n_threads_batch = params.n_threads;
+  params.kv_unified = true;
+  params.swa_full = true;  // a window's cells must stay for views that join them later
+  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  params.pooling_type = LLAMA_POOLING_TYPE_NONE;
+  params.type_k = parse_kv_type(options.kv_type);
+  params.type_v = params.type_k;
+  params.no_perf = true;
+  return params;
+}
+
 class LlamaDecoder final : public Decoder {
  public:
-  LlamaDecoder(llama_context* context, const DecoderOptions& options)
+  LlamaDecoder(llama_context* context, llama_model* model, const DecoderOptions& options)
       : context_(context, llama_free),
         memory_(llama_get_memory(context)),
-        model_(llama_get_model(context)),
+        model_(model),
+        options_(options),
         max_rows_(static_cast<int>(llama_n_batch(context))),  // at most the context's size
         batch_(llama_batch_init(max_rows_, 0, 1)),
-        bytes_per_cell_(kv_bytes_per_cell(model_, kv_type(options.kv_type))) {}
+        bytes_per_cell_(kv_bytes_per_cell(model_, parse_kv_type(options.kv_type))) {}
   ~LlamaDecoder() override { llama_batch_free(batch_); }
   LlamaDecoder(const LlamaDecoder&) = delete;
   LlamaDecoder& operator=(const LlamaDecoder&) = delete;
@@ -137,6 +160,19 @@ class LlamaDecoder final : public Decoder {
     return llama_memory_seq_pos_max(memory_, sequence);
   }
 
+  std::string cells_format() const override {
+    return fmt::format("{}, llama.cpp {}", options_.kv_type, llama_version());
+  }
+
+  std::string save(SequenceId sequence) override { return save_sequence(context_.get(), sequence); }
+
+  bool restore(SequenceId sequence, const SavedCells& cells, Position begin) override {
+    if (begin == cells.begin) return load_sequence(context_.get(), sequence, cells.bytes);
+    if (!turner_) turner_.emplace(model_, to_params(options_));
+    const auto turned = turner_->turn(cells.bytes, begin - cells.begin);
+    return turned && load_sequence(context_.get(), sequence, *turned);
+  }
+
  private:
   // llama_decode's result, as a failure where a backend throws.
   int compute() {
@@ -150,7 +186,9 @@ class LlamaDecoder final : public Decoder {
 
   std::unique_ptr<llama_context, decltype(&llama_free)> context_;
   llama_memory_t memory_;
-  const llama_model* model_;
+  llama_model* model_;
+  const DecoderOptions options_;
+  std::optional<KeyTurner> turner_;  // from the first use on
   int max_rows_;
   llama_batch batch_;
   int64_t bytes_per_cell_;
@@ -173,7 +211,7 @@ void validate(const llama_model* model, const DecoderOptions& options) {
           fmt::format("1 to {}", 1 << 16));
   require(options.threads >= 0 && options.threads <= 1024, "threads", options.threads,
           "0 (all physical cores) to 1024");
-  const ggml_type type = kv_type(options.kv_type);
+  const ggml_type type = parse_kv_type(options.kv_type);
   const int head = llama_model_n_embd(model) / std::max(1, llama_model_n_head(model));
   if (head % ggml_blck_size(type) != 0)
     throw Error(ErrorCode::kInvalidArgument,
@@ -188,26 +226,6 @@ void validate(const llama_model* model, const DecoderOptions& options) {
   throw Error(ErrorCode::kInternal,
               fmt::format("cannot set up a context of {} cells, whose KV takes {}: {}",
                           options.context_cells, memory_text(bytes), why));
-}
-
-llama_context_params to_params(const DecoderOptions& options) {
-  llama_context_params params = llama_context_default_params();
-  params.n_ctx = static_cast<uint32_t>(options.context_cells);
-  // libllama aborts when a batch cannot hold a row of every sequence, and a batch holds at most the
-  // context; sequences beyond the cells could never be used.
-  params.n_seq_max = static_cast<uint32_t>(std::min(options.max_sequences, options.context_cells));
-  params.n_batch = std::max(static_cast<uint32_t>(options.max_rows), params.n_seq_max);
-  params.n_ubatch = params.n_batch;
-  params.n_threads = options.threads > 0 ? options.threads : physical_cores();
-  params.n_threads_batch = params.n_threads;
-  params.kv_unified = true;
-  params.swa_full = true;  // a window's cells must stay for views that join them later
-  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
-  params.pooling_type = LLAMA_POOLING_TYPE_NONE;
-  params.type_k = kv_type(options.kv_type);
-  params.type_v = params.type_k;
-  params.no_perf = true;
-  return params;
 }
 
 }  // namespace
@@ -228,7 +246,7 @@ std::unique_ptr<Decoder> make_llama_decoder(llama_model* model, const DecoderOpt
     throw Error(ErrorCode::kInvalidArgument,
                 "this model has no KV cache: it makes embeddings, not text");
   }
-  return std::make_unique<LlamaDecoder>(context, options);
+  return std::make_unique<LlamaDecoder>(context, model, options);
 }
 
 }  // namespace polyphon

@@ -190,5 +190,67 @@ TEST(LlamaDecoderRealModel, AContextBeyondTheMemoryIsRefusedWithTheFigures) {
   }
 }
 
+// A run that was decoded beside nothing but an anchor, then taken out.
+SavedCells saved_run(Decoder& decoder, const Tokens& anchor, const Tokens& run) {
+  extend(decoder, 0, anchor);
+  extend(decoder, 0, run);
+  const auto begin = static_cast<Position>(anchor.size());
+  decoder.drop(0, 0, begin);
+  SavedCells saved{run, begin, decoder.save(0)};
+  decoder.clear(0);
+  return saved;
+}
+
+// RoPE turns with the distance alone: a run placed elsewhere is read as one that was decoded there.
+TEST(LlamaDecoderRealModel, SavedCellsAreReadAtAnotherPositionAsIfDecodedThere) {
+  const Tokens anchor = text("\n"), run = text(" The code of the red falcon is 4417."),
+               question = text(" The code of the red falcon is");
+  for (const char* kv_type : {"f16", "q8_0"}) {
+    const auto decoder = real_model().make_decoder(
+        {.context_cells = 512, .max_sequences = 8, .max_rows = 128, .kv_type = kv_type});
+    const SavedCells saved = saved_run(*decoder, anchor, run);
+    for (const Position begin : {saved.begin, 300}) {
+      ASSERT_TRUE(decoder->restore(1, saved, begin)) << kv_type;
+      EXPECT_EQ(decoder->last_position(1), begin + static_cast<Position>(run.size()) - 1);
+      const Logits placed = extend(*decoder, 1, question);
+
+      Position next = begin - saved.begin;
+      for (const Tokens& part : {anchor, run}) {  // in the batches that the copy came from
+        std::vector<Row> rows;
+        for (Token token : part) rows.push_back({token, next++, 2, false});
+        rows.back().output = true;
+        ASSERT_EQ(decoder->decode(rows, false), DecodeStatus::kOk);
+      }
+      decoder->drop(2, 0, begin);
+      // Other cells stand beside these, which moves sums more than kTolerance; a run that is not
+      // there, or is read at wrong distances, moves them by far more than 1.
+      EXPECT_LT(distance(placed, extend(*decoder, 2, question)), 1) << kv_type << " at " << begin;
+      EXPECT_GT(distance(placed, extend(*decoder, 3, question)), 3);
+      for (SequenceId sequence : {1, 2, 3}) decoder->clear(sequence);
+    }
+  }
+}
+
+TEST(LlamaDecoderRealModel, CopiesThatDoNotFitAreRefusedAndChangeNothing) {
+  const auto decoder = small_decoder();
+  const SavedCells saved = saved_run(*decoder, text("\n"), text(" Two words and more."));
+  const Logits before = extend(*decoder, 3, text("The capital of France is"));
+  decoder->clear(3);
+  SavedCells damaged = saved;
+  damaged.bytes.resize(saved.bytes.size() / 2);
+  SavedCells other = saved;
+  const auto quantised = real_model().make_decoder({.context_cells = 256, .kv_type = "q8_0"});
+  other.bytes = saved_run(*quantised, text("\n"), text(" Two words and more.")).bytes;
+  SavedCells empty = saved;
+  empty.bytes.clear();
+  for (const SavedCells& wrong : {damaged, other, empty})
+    for (const Position at : {saved.begin, 100}) {
+      EXPECT_FALSE(decoder->restore(1, wrong, at));
+      EXPECT_EQ(decoder->last_position(1), -1);
+    }
+  EXPECT_TRUE(decoder->restore(1, saved, 100));
+  EXPECT_EQ(extend(*decoder, 3, text("The capital of France is")), before);
+}
+
 }  // namespace
 }  // namespace polyphon

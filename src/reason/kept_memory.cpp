@@ -11,7 +11,6 @@ namespace {
 
 constexpr size_t kMostLoaded = 16;
 constexpr double kLeastSimilarity = 0.1;
-constexpr size_t kMostLoadedTokens = 128;  // of one node
 
 }  // namespace
 
@@ -43,19 +42,28 @@ std::vector<StoredNode> most_similar(std::vector<StoredNode> nodes, const std::s
 }
 
 void load_memory(MemoryRequest& request, MemoryStore& store, const std::string& tenant,
-                 const std::string& model_digest, const Vocabulary& vocabulary) {
+                 const ComputedBy& by, const Vocabulary& vocabulary) {
   const size_t most = std::min(kMostLoaded, static_cast<size_t>(request.max_nodes) / 2);
   for (StoredNode& node : most_similar(store.list(tenant), request.problem, most)) {
-    Tokens tokens = vocabulary.tokenize("(I remember: " + node.text + ")\n", false, false);
-    if (tokens.size() > kMostLoadedTokens) continue;
-    if (node.model_digest != model_digest) node.key.clear();
+    Tokens tokens = node_tokens(node.text, vocabulary);
+    if (tokens.size() > kMostNodeTokens) continue;
+    if (node.model_digest != by.model_digest) node.key.clear();
+    CellsPtr cells;
+    if (auto stored = store.cells(tenant, node.id, by.cells); stored && stored->tokens == tokens)
+      cells = std::make_shared<const SavedCells>(
+          SavedCells{tokens, stored->begin, std::move(stored->bytes)});
     request.loaded.push_back(
-        {node.id, std::move(node.text), std::move(tokens), std::move(node.key)});
+        {node.id, std::move(node.text), std::move(tokens), std::move(node.key), std::move(cells)});
   }
 }
 
+void keep_cells(const SavedCells& cells, MemoryStore& store, const std::string& tenant,
+                int64_t node, const ComputedBy& by) {
+  store.keep_cells(tenant, node, {by.cells, cells.tokens, cells.begin, cells.bytes});
+}
+
 void keep_memory(const KeptMemory& kept, MemoryStore& store, const std::string& tenant,
-                 const std::string& session, const std::string& model_digest) {
+                 const std::string& session, const ComputedBy& by) {
   std::map<NodeId, int64_t> stored;
   std::vector<int64_t> recalled;
   for (const MemoryNode& node : kept.nodes) {
@@ -69,8 +77,9 @@ void keep_memory(const KeptMemory& kept, MemoryStore& store, const std::string& 
     fresh.text = node.text;
     fresh.how = node.how;
     fresh.key = node.key;
-    fresh.model_digest = model_digest;
-    stored[node.id] = store.add(tenant, fresh);
+    fresh.model_digest = by.model_digest;
+    const int64_t id = stored[node.id] = store.add(tenant, fresh);
+    if (node.cells) keep_cells(*node.cells, store, tenant, id, by);
   }
   if (!recalled.empty()) store.used(tenant, recalled);
   for (const MemoryEdge& edge : kept.edges)

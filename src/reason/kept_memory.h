@@ -20,10 +20,19 @@ std::string problem_of(const ChatInput& chat);
 std::vector<StoredNode> most_similar(std::vector<StoredNode> nodes, const std::string& text,
                                      size_t most);
 
-// Fills request.loaded. A key of another model is left out: its text alone is compared.
+// What computes keys (a model) and cells (a version of it, and a KV type).
+struct ComputedBy {
+  std::string model_digest;
+  std::string cells;
+};
+
+// Fills request.loaded. A key of another model is left out: its text alone is compared. Cells that
+// are not there, damaged or another's stay null.
 void load_memory(MemoryRequest& request, MemoryStore& store, const std::string& tenant,
-                 const std::string& model_digest, const Vocabulary& vocabulary);
+                 const ComputedBy& by, const Vocabulary& vocabulary);
 void keep_memory(const KeptMemory& kept, MemoryStore& store, const std::string& tenant,
-                 const std::string& session, const std::string& model_digest);
+                 const std::string& session, const ComputedBy& by);
+void keep_cells(const SavedCells& cells, MemoryStore& store, const std::string& tenant,
+                int64_t node, const ComputedBy& by);
 
 }  // namespace polyphon

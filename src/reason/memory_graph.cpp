@@ -108,6 +108,11 @@ void MemoryGraph::used(NodeId node, Step step) {
     if (each.id == node) each.step = std::max(each.step, step);
 }
 
+void MemoryGraph::give_cells(NodeId node, CellsPtr cells) {
+  for (MemoryNode& each : nodes_)
+    if (each.id == node) each.cells = std::move(cells);
+}
+
 const MemoryNode* MemoryGraph::find(NodeId node) const {
   const auto found = std::lower_bound(nodes_.begin(), nodes_.end(), node,
                                       [](const MemoryNode& n, NodeId id) { return n.id < id; });
@@ -129,7 +134,7 @@ double MemoryGraph::familiarity(const std::string& text) const {
 }
 
 // To a fixed point: every round carries scores one edge further, and they only shrink on the way.
-void MemoryGraph::spread(std::vector<Recall>& scored, double damping) const {
+void MemoryGraph::spread(std::vector<Recall>& scored, const ReadOptions& options) const {
   const auto at = [&](NodeId node) -> Recall& {
     return *std::lower_bound(scored.begin(), scored.end(), node,
                              [](const Recall& r, NodeId id) { return r.node < id; });
@@ -138,6 +143,8 @@ void MemoryGraph::spread(std::vector<Recall>& scored, double damping) const {
     changed = false;
     for (const MemoryEdge& edge : edges_) {
       if (edge.kind == EdgeKind::kContradicts) continue;
+      const double damping =
+          edge.kind == EdgeKind::kSameSubject ? options.subject_damping : options.damping;
       Recall &a = at(edge.from), &b = at(edge.to);
       for (auto [to, from] : {std::pair{&a, &b}, std::pair{&b, &a}}) {
         if (damping * from->score <= to->score) continue;
@@ -159,7 +166,7 @@ std::vector<Recall> MemoryGraph::read(const ReadHead& head, const MemoryQuery& q
         read_score(head, words.similarity(terms, node.terms), node.key, query.hidden);
     scored.push_back({node.id, direct, direct, 0});
   }
-  spread(scored, options.damping);
+  spread(scored, options);
 
   std::vector<Recall> chosen = scored;
   std::erase_if(chosen, [&](const Recall& r) {
@@ -167,6 +174,10 @@ std::vector<Recall> MemoryGraph::read(const ReadHead& head, const MemoryQuery& q
   });
   std::stable_sort(chosen.begin(), chosen.end(),
                    [](const Recall& a, const Recall& b) { return a.score > b.score; });
+  if (!chosen.empty()) {
+    const double least = options.near_best * chosen.front().score;
+    std::erase_if(chosen, [&](const Recall& r) { return r.score < least; });
+  }
   if (chosen.size() > static_cast<size_t>(options.top_k))
     chosen.resize(static_cast<size_t>(options.top_k));
   const auto is_chosen = [&](NodeId node) {

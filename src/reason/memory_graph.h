@@ -1,5 +1,5 @@
 // What streams have put aside, as a graph: nodes hold a text and a key, typed edges say how two
-// hang together. Who holds a node's cells is not known here. Pure; one thread.
+// hang together. Pure; one thread.
 #pragma once
 
 #include <optional>
@@ -10,6 +10,7 @@
 #include "core/token.h"
 #include "core/trace.h"
 #include "reason/memory_heads.h"
+#include "reason/node_cells.h"
 #include "reason/term_similarity.h"
 
 namespace polyphon {
@@ -19,13 +20,13 @@ using NodeId = int64_t;
 struct MemoryNode {
   NodeId id = 0;  // given by the graph
   std::string text;
-  Tokens tokens;
   std::vector<float> key;  // the state its last token was sampled from; may be empty
   std::string source;      // "stream 3", "hunch", "stored"
   std::string how;         // "marker", "write_head", "promotion", "conclusion", "stored"
   Step step = 0;           // when it was written, or last recalled
   int stream = -1;         // whose own cells it is; -1: no stream's
   int64_t stored_id = 0;   // in the store; 0: not there
+  CellsPtr cells;          // once they are computed
   Terms terms;             // of the text, filled in by the graph
 };
 
@@ -55,7 +56,9 @@ struct MemoryQuery {
 struct ReadOptions {
   int top_k = 2;
   double threshold = 0.35;
-  double damping = 0.6;  // of a score, over each edge
+  double near_best = 0.7;        // least share of the best one's score
+  double damping = 0.8;          // of a score, over each edge
+  double subject_damping = 0.5;  // over one that says no more than the same subject
 };
 
 struct Recall {
@@ -77,6 +80,7 @@ class MemoryGraph {
   void connect(NodeId from, NodeId to, EdgeKind kind);
   void remove(NodeId node);
   void used(NodeId node, Step step);
+  void give_cells(NodeId node, CellsPtr cells);
 
   const MemoryNode* find(NodeId node) const;
   const std::vector<MemoryNode>& nodes() const { return nodes_; }
@@ -86,8 +90,9 @@ class MemoryGraph {
   // The largest similarity of the text to a node, in [0, 1].
   double familiarity(const std::string& text) const;
   // The best nodes whose score is above the threshold, best first, and after them what contradicts
-  // one of them. A score spreads: over an edge that does not contradict, a node has at least
-  // `damping` of its neighbour's (spreading activation, Collins and Loftus 1975). What is in
+  // one of them. None that is far from the best: of two like facts in view a small model takes
+  // either. A score spreads: over an edge that does not contradict, a node has at least `damping`
+  // of its neighbour's (spreading activation, Collins and Loftus 1975). What is in
   // `passed_over` scores and spreads, but is not chosen.
   std::vector<Recall> read(const ReadHead& head, const MemoryQuery& query,
                            const ReadOptions& options,
@@ -95,7 +100,7 @@ class MemoryGraph {
 
  private:
   TermStatistics statistics() const;
-  void spread(std::vector<Recall>& scored, double damping) const;
+  void spread(std::vector<Recall>& scored, const ReadOptions& options) const;
 
   int most_;
   NodeId last_id_ = 0;

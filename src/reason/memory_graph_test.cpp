@@ -79,12 +79,23 @@ TEST(MemoryGraphTest, AScoreSpreadsDampedOverEveryEdge) {
   const NodeId a = graph.add(node("alpha beta"), {}).first;
   const NodeId b = graph.add(node("gamma delta"), {a}).first;
   const NodeId c = graph.add(node("epsilon zeta"), {b}).first;
-  const auto found = graph.read({}, {"alpha beta", {}}, {3, 0.1, 0.5});
+  const auto found = graph.read({}, {"alpha beta", {}}, {3, 0.1, 0, 0.5});
   ASSERT_EQ(ids(found), (std::vector<NodeId>{a, b, c}));
   EXPECT_NEAR(found[0].score, 1, 1e-12);
   EXPECT_NEAR(found[1].score, 0.5, 1e-12);
   EXPECT_NEAR(found[2].score, 0.25, 1e-12);
   EXPECT_EQ(found[2].direct, 0);
+}
+
+TEST(MemoryGraphTest, WhatIsFarFromTheBestStaysAwayButPremisesComeAlong) {
+  MemoryGraph graph(8);
+  const NodeId falcon = graph.add(node("The code of the red falcon is 4417."), {}).first;
+  const NodeId heron = graph.add(node("The code of the red heron is 2203."), {}).first;
+  const NodeId sum = graph.add(node("Both together make 6620."), {falcon}).first;
+  const auto found = graph.read({}, {"code of the red falcon", {}}, {4, 0.1});
+  EXPECT_EQ(ids(found), (std::vector<NodeId>{falcon, sum}));
+  const auto all = graph.read({}, {"code of the red falcon", {}}, {4, 0.1, 0});
+  EXPECT_EQ(ids(all), (std::vector<NodeId>{falcon, sum, heron}));
 }
 
 TEST(MemoryGraphTest, HiddenStatesDecideWhereWordsDoNot) {

@@ -33,7 +33,6 @@ std::optional<Marker> MarkerScanner::push(std::string_view piece) {
   for (char c : piece) {
     if (c == '[') {  // begins anew: no bracket may stand inside
       held_.clear();
-      first_piece_ = pieces_;
     }
     if (c == ']') {
       if (auto marker = close()) closed = std::move(marker);
@@ -51,7 +50,7 @@ std::optional<Marker> MarkerScanner::close() {
   for (const Opening& opening : kOpenings) {
     if (!held_.starts_with(opening.text)) continue;
     const std::string_view text = trim(std::string_view(held_).substr(opening.text.size()));
-    if (!text.empty()) return Marker{opening.kind, std::string(text), first_piece_, pieces_};
+    if (!text.empty()) return Marker{opening.kind, std::string(text)};
   }
   return std::nullopt;
 }

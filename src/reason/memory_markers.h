@@ -16,9 +16,7 @@ enum class MarkerKind { kRemember, kRecall };
 
 struct Marker {
   MarkerKind kind = MarkerKind::kRemember;
-  std::string text;        // between the colon and the bracket, trimmed, not empty
-  size_t first_piece = 0;  // that holds the opening bracket; pieces are counted from 0
-  size_t last_piece = 0;   // that holds the closing one
+  std::string text;  // between the colon and the bracket, trimmed, not empty
 };
 
 // Reads a stream's text piece by piece, however it is cut.
@@ -31,7 +29,6 @@ class MarkerScanner {
   std::optional<Marker> close();
 
   std::string held_;  // from an opening bracket on, as long as it may become a marker
-  size_t first_piece_ = 0;
   size_t pieces_ = 0;
 };
 

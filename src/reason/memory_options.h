@@ -1,11 +1,15 @@
 // Settings of memory: what a session asks for, and what it brings from the store. Plain.
 #pragma once
 
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/token.h"
 #include "core/trace.h"
+#include "model/decoder.h"
+#include "reason/request_field.h"
 
 namespace polyphon {
 
@@ -15,6 +19,8 @@ struct LoadedNode {
   std::string text;
   Tokens tokens;
   std::vector<float> key;  // may be empty
+  std::shared_ptr<const SavedCells>
+      cells;  // of the tokens; not in the trace, a replay computes them
 };
 
 struct MemoryRequest {
@@ -24,7 +30,7 @@ struct MemoryRequest {
   int max_nodes = 32;           // of the session; one more makes the least recently used one go
   int cadence_tokens = 64;      // between two reads of the read head; 0: markers alone recall
   int top_k = 2;                // nodes of one recall, contradictions apart
-  int max_recalls = 8;          // of one stream in a phase
+  int max_recall_tokens = 256;  // that recalls may add to a stream in a phase, cues included
   double read_threshold = 0.5;  // of the read head's score; a marker needs half of it
   double write_threshold = 0.7;
   bool keep = true;  // what markers and conclusions wrote goes to the tenant's store
@@ -32,6 +38,9 @@ struct MemoryRequest {
   std::string problem;             // what loaded nodes are compared with
   std::vector<LoadedNode> loaded;  // at most max_nodes / 2
 };
+
+using MemoryField = RequestField<MemoryRequest>;
+std::span<const MemoryField> memory_fields();
 
 // Throws Error{kInvalidArgument} that names the field of the request's polyphon.memory object.
 void validate(const MemoryRequest& request);
@@ -43,6 +52,8 @@ struct MemoryOptions {
   MemoryRequest defaults;  // enabled: requests that think do it with memory unless they say no
   std::string path;        // of the store; empty: nothing is kept between sessions
   int max_stored_nodes = 10000;  // of one tenant; one more makes the least recently used one go
+  int max_stored_cells_mib =
+      256;  // of one tenant's nodes' keys and values; over it, text alone stays
 };
 
 }  // namespace polyphon

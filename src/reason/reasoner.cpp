@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "reason/kept_memory.h"
+#include "reason/node_cells.h"
 #include "reason/plan.h"
 #include "reason/synthesis.h"
 
@@ -30,6 +31,16 @@ SessionTicket submit(Engine& engine, std::unique_ptr<Session> session,
   if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
   engine.submit(std::move(session), terms);
   return SessionTicket(std::move(events), terms.cancelled, std::move(on_finished));
+}
+
+// For what goes to the store: one that fails is logged and fails no answer.
+template <typename Body>
+void or_log(Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    spdlog::error("{}", error.what());
+  }
 }
 
 // Searches end where the recorded session's clock ended them, whatever the clock says now.
@@ -126,11 +137,39 @@ std::string Reasoner::misfit(const ThinkInput& input) const {
 
 SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
   ThinkRequest request = request_of(input);
-  if (store_ && request.memory.enabled)
-    load_memory(request.memory, *store_, terms.tenant, identity_.model_digest,
-                model_->vocabulary());
   fit_plan(request, options_, model_->vocabulary(), limits(), input.narrow);
+  if (request.memory.enabled) load_memory(request.memory, terms);
   return submit_thought(request, std::move(terms), true);
+}
+
+ComputedBy Reasoner::computed_by() const {
+  return {identity_.model_digest, fmt::format("{} {} {}", identity_.model_digest, identity_.version,
+                                              engine_->cells_format())};
+}
+
+void Reasoner::load_memory(MemoryRequest& memory, const SessionTerms& terms) {
+  if (store_)
+    polyphon::load_memory(memory, *store_, terms.tenant, computed_by(), model_->vocabulary());
+  const auto fresh = complete_cells(memory, terms);
+  if (!store_) return;
+  or_log([&] {
+    for (const LoadedNode* node : fresh)
+      keep_cells(*node->cells, *store_, terms.tenant, node->id, computed_by());
+  });
+}
+
+std::vector<const LoadedNode*> Reasoner::complete_cells(MemoryRequest& memory,
+                                                        const SessionTerms& terms) {
+  std::vector<LoadedNode*> without;
+  std::vector<Tokens> tokens;
+  for (LoadedNode& node : memory.loaded) {
+    if (node.cells) continue;
+    without.push_back(&node);
+    tokens.push_back(node.tokens);
+  }
+  auto cells = compute_cells(*engine_, model_->vocabulary(), tokens, terms);
+  for (size_t i = 0; i < without.size(); ++i) without[i]->cells = std::move(cells[i]);
+  return {without.begin(), without.end()};
 }
 
 SessionTicket Reasoner::submit_thought(const ThinkRequest& request, SessionTerms terms, bool keep) {
@@ -143,15 +182,10 @@ SessionTicket Reasoner::submit_thought(const ThinkRequest& request, SessionTerms
                 events, std::move(terms), std::move(on_finished));
 }
 
-// A store that fails is logged and fails no answer.
 SessionTicket::OnFinished Reasoner::keeper(const std::string& tenant, const std::string& session) {
   if (!store_) return {};
   return [this, tenant, session](const Finished& finished) {
-    try {
-      keep_memory(finished.memory, *store_, tenant, session, identity_.model_digest);
-    } catch (const Error& error) {
-      spdlog::error("{}", error.what());
-    }
+    or_log([&] { keep_memory(finished.memory, *store_, tenant, session, computed_by()); });
   };
 }
 
@@ -189,6 +223,7 @@ SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int witho
   validate(request.search);
   replay_clock(request.search, trace);
   validate(request.memory);
+  complete_cells(request.memory, terms);
   if (without_promotion >= 0) request.workspace.without_promotion = without_promotion;
   return submit_thought(request, std::move(terms), false);
 }

@@ -14,6 +14,7 @@
 #include "reason/completion_session.h"
 #include "reason/events.h"
 #include "reason/heads.h"
+#include "reason/kept_memory.h"
 #include "reason/options.h"
 #include "reason/plan.h"
 #include "reason/think_session.h"
@@ -91,7 +92,8 @@ class Reasoner {
   // Sessions that are submitted from now on use these; running ones finish with theirs.
   void swap_heads(Heads heads);
 
-  // All throw Error as their parts do; none blocks on decoding.
+  // All throw Error as their parts do. None blocks on decoding, but for think() and replay() when
+  // they bring memory along whose cells are not kept.
   SessionTicket think(const ThinkInput& input, SessionTerms terms);
   SessionTicket complete(CompletionRequest request, SessionTerms terms);
   SessionTicket embed(Tokens prompt, SessionTerms terms);
@@ -107,6 +109,10 @@ class Reasoner {
   // `keep`: what the session leaves goes to the tenant's store.
   SessionTicket submit_thought(const ThinkRequest& request, SessionTerms terms, bool keep);
   PlanLimits limits() const;
+  ComputedBy computed_by() const;
+  void load_memory(MemoryRequest& memory, const SessionTerms& terms);
+  // Computes the cells that are missing. The nodes that got some.
+  std::vector<const LoadedNode*> complete_cells(MemoryRequest& memory, const SessionTerms& terms);
   SessionTicket::OnFinished keeper(const std::string& tenant, const std::string& session);
 
   std::unique_ptr<LanguageModel> model_;

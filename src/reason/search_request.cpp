@@ -1,7 +1,5 @@
 #include "reason/search_request.h"
 
-#include <fmt/format.h>
-
 #include <array>
 
 #include "base/error.h"
@@ -52,22 +50,11 @@ std::span<const SearchField> search_fields() {
   return fields;
 }
 
-void validate(const SearchRequest& request) {
-  for (const SearchField& field : search_fields()) {
-    const double value =
-        std::visit([&](auto member) { return static_cast<double>(request.*member); }, field.member);
-    if (value >= field.least && value <= field.most) continue;
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("search.{} is {}: must be {} to {}", field.name, value, field.least,
-                            field.most),
-                std::string("polyphon.search.") + field.name);
-  }
-}
+void validate(const SearchRequest& request) { check_bounds(search_fields(), request, "search"); }
 
 Json to_json(const SearchRequest& request) {
   Json json = {{"mode", to_string(request.mode)}, {"replays_clock", request.replays_clock}};
-  for (const SearchField& field : search_fields())
-    std::visit([&](auto member) { json[field.name] = request.*member; }, field.member);
+  fields_to_json(search_fields(), request, json);
   json["clock_ends"] = Json::array();
   for (const ClockEnd& end : request.clock_ends)
     json["clock_ends"].push_back({end.stream, end.search, end.steps});
@@ -77,8 +64,7 @@ Json to_json(const SearchRequest& request) {
 SearchRequest search_request_from_json(const Json& json) {
   SearchRequest request;
   request.mode = parse_search_mode(json.at("mode").get<std::string>());
-  for (const SearchField& field : search_fields())
-    std::visit([&](auto member) { json.at(field.name).get_to(request.*member); }, field.member);
+  fields_from_json(search_fields(), json, request);
   json.at("replays_clock").get_to(request.replays_clock);
   for (const Json& end : json.at("clock_ends"))
     request.clock_ends.push_back(

@@ -1,13 +1,12 @@
-// What a session may spend on tree search, and when a stream begins one. Plain; every field has one
-// line in a table, from which the config, the request, the trace and the check of bounds are read.
+// What a session may spend on tree search, and when a stream begins one. Plain.
 #pragma once
 
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "core/trace.h"
+#include "reason/request_field.h"
 
 namespace polyphon {
 
@@ -52,13 +51,7 @@ struct SearchRequest {
   bool on() const { return mode != SearchMode::kOff; }
 };
 
-// A number of the request, with its bounds.
-struct SearchField {
-  const char* name;
-  std::variant<int SearchRequest::*, double SearchRequest::*> member;
-  double least;
-  double most;
-};
+using SearchField = RequestField<SearchRequest>;
 std::span<const SearchField> search_fields();
 
 // Throws Error{kInvalidArgument} that names the field of the request's polyphon.search object.

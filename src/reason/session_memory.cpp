@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
+#include "base/check.h"
 #include "base/utf8.h"
 #include "reason/conclusion.h"
 #include "reason/stream_phase.h"
@@ -34,25 +36,23 @@ std::string nothing_recalled_cue() { return "\n(Nothing comes back.) "; }
 
 PlanNeeds memory_needs(const MemoryRequest& request, int streams, const Vocabulary& vocabulary) {
   if (!request.enabled) return {};
-  const int cues = request.max_recalls * std::max(vocabulary.count_tokens(recall_cue()),
-                                                  vocabulary.count_tokens(nothing_recalled_cue()));
-  const int explanation = vocabulary.count_tokens(marker_explanation());
+  const int own = vocabulary.count_tokens(marker_explanation()) + request.max_recall_tokens;
   PlanNeeds needs;
-  needs.sequences = request.max_nodes;
-  needs.cells = streams * (explanation + cues);
-  // A reader goes on after the cells that join it, which may be another's.
-  needs.last_position = explanation + streams * cues;
-  int longest = 0;
-  for (const LoadedNode& node : request.loaded) {
-    needs.cells += static_cast<int>(node.tokens.size());
-    longest = std::max(longest, static_cast<int>(node.tokens.size()));
-  }
-  needs.last_position += longest;
+  needs.sequences = NodeWriter::kAtOnce + 1;  // and the one through which cells are placed
+  needs.cells = streams * own + NodeWriter::cells_needed(vocabulary);
+  needs.last_position = own;
   return needs;
 }
 
-void SessionMemory::begin_phase(std::vector<Stream>& streams, SequenceNumber base,
-                                Position base_end) {
+SessionMemory::SessionMemory(const ThinkContext& context)
+    : context_(context),
+      wish_(context.request.memory),
+      graph_(wish_.max_nodes),
+      writer_(*context.views, context.vocabulary()),
+      cue_tokens_(std::max(context.vocabulary().count_tokens(recall_cue()),
+                           context.vocabulary().count_tokens(nothing_recalled_cue()))) {}
+
+void SessionMemory::begin_phase(std::vector<Stream>& streams) {
   streams_ = &streams;
   readers_.assign(streams.size(), {});
   for (size_t i = 0; i < streams.size(); ++i) {
@@ -60,109 +60,81 @@ void SessionMemory::begin_phase(std::vector<Stream>& streams, SequenceNumber bas
     reader.first_end = context_.views->next_position(streams[i].sequence) + wish_.keep_first_tokens;
     reader.window_begin = reader.first_end;
     reader.next_read_tokens = static_cast<size_t>(wish_.cadence_tokens);
+    reader.starting = !loaded_ && !wish_.loaded.empty();
   }
-  if (!loaded_ && loading_.empty()) load(base, base_end);
+  if (!std::exchange(loaded_, true)) load();
 }
 
-// Each is decoded after the prompt, in a view of its own.
-void SessionMemory::load(SequenceNumber base, Position base_end) {
-  SessionViews& views = *context_.views;
+void SessionMemory::load() {
   for (const LoadedNode& stored : wish_.loaded) {
-    if (stored.tokens.empty()) continue;
+    POLYPHON_CHECK(stored.cells != nullptr);
     MemoryNode node;
     node.text = stored.text;
-    node.tokens = stored.tokens;
     node.key = stored.key;
     node.source = node.how = "stored";
     node.stored_id = stored.id;
+    node.cells = stored.cells;
     const NodeId id = graph_.add(std::move(node), {}).first;
-    if (cells_.contains(id)) continue;  // the same text twice
-    const SequenceNumber own = views.open();
-    views.join(base, own, 0, base_end);
-    views.feed(own, stored.tokens, fmt::format("memory {}", stored.id));
-    cells_[id] = {own, base_end, views.next_position(own), false};
-    loading_.push_back(id);
     context_.decide("memory_load", {{"node", id}, {"stored", stored.id}, {"text", stored.text}});
   }
-  loaded_ = loading_.empty();
-}
-
-// What is known of the problem comes back as soon as it is there.
-void SessionMemory::finish_loading() {
-  if (loaded_) return;
-  for (NodeId id : loading_)
-    if (cells_.contains(id) && !context_.views->idle(cells_[id].sequence)) return;
-  for (NodeId id : loading_)
-    if (cells_.contains(id)) cells_[id].ready = true;
-  loading_.clear();
-  loaded_ = true;
-  for (Reader& reader : readers_) reader.starting = true;
 }
 
 void SessionMemory::promoted(const Candidate& note) {
   MemoryNode node;
   node.text = note.text;
-  node.tokens = note.tokens;
   node.key = note.hidden;
   node.source = note.source;
   node.how = "promotion";
-  const NodeId id = write(std::move(node), note.sequence, {{note.begin, note.end}}, {});
+  const NodeId id = write(std::move(node), {});
+  if (id == 0) return;
   for (size_t i = 0; i < readers_.size(); ++i)
     if (!(*streams_)[i].ended())
       readers_[i].attached[id] = context_.views->end_position((*streams_)[i].sequence);
 }
 
 void SessionMemory::after_step() {
-  finish_loading();
+  for (NodeWriter::Written& written : writer_.after_step())
+    graph_.give_cells(written.node, std::move(written.cells));
   for (size_t i = 0; i < readers_.size(); ++i) {
     Stream& stream = (*streams_)[i];
     Reader& reader = readers_[i];
     // Nothing may join the view of a paused stream: its search knows where the view ends.
     if (stream.searching()) continue;
-    write_pending(stream, reader);
-    if (std::exchange(reader.starting, false) && !stream.ended())
-      recall(stream, reader, "start", wish_.problem);
-    hear(stream, reader);
-    if (stream.ended()) {
-      write_pending(stream, reader);
-      write_conclusion(stream, reader);
-    } else if (wish_.window_tokens > 0) {
-      evict(stream, reader);
+    if (reader.starting && !stream.tokens.empty()) {
+      reader.starting = false;
+      if (!stream.ended()) recall(stream, reader, "start", wish_.problem);
     }
+    hear(stream, reader);
+    if (stream.ended())
+      write_conclusion(stream, reader);
+    else if (wish_.window_tokens > 0)
+      evict(stream, reader);
   }
 }
 
-// One token after a step, or all that a search committed: those are decoded, without a gap, but for
-// the last, which waits as one that was just sampled does.
+// One token after a step, or all that a search committed.
 void SessionMemory::hear(Stream& stream, Reader& reader) {
   const size_t fresh = stream.tokens.size() - reader.listener.heard();
   if (fresh == 0) return;
-  const SessionViews& views = *context_.views;
-  const bool waits = !views.idle(stream.sequence);
-  const Position last = views.end_position(stream.sequence) - (waits ? 0 : 1);
   const double logprob = (stream.logprob_sum - reader.logprob_sum) / static_cast<double>(fresh);
   reader.logprob_sum = stream.logprob_sum;
   for (size_t left = fresh; left > 0; --left) {
     const Token token = stream.tokens[reader.listener.heard()];
     reader.listener.hear(context_.vocabulary().piece(token, false), logprob);
     if (const auto sentence = reader.listener.take_sentence()) consider(stream, reader, *sentence);
-    if (auto marker = reader.listener.take_marker()) obey(stream, reader, std::move(*marker));
-    if (!waits || left > 1) reader.listener.place(last - static_cast<Position>(left - 1));
+    if (const auto marker = reader.listener.take_marker()) obey(stream, reader, *marker);
   }
   if (wish_.cadence_tokens > 0 && stream.tokens.size() >= reader.next_read_tokens &&
       !stream.ended()) {
     reader.next_read_tokens += static_cast<size_t>(wish_.cadence_tokens);
     recall(stream, reader, "read_head", reader.listener.tail(kQueryBytes));
   }
-  // What has joined the view may have moved it, and nothing more does before it is decoded.
-  if (waits) reader.listener.place(views.end_position(stream.sequence));
 }
 
-void SessionMemory::obey(Stream& stream, Reader& reader, Marker marker) {
+void SessionMemory::obey(Stream& stream, Reader& reader, const Marker& marker) {
   std::string text = sanitize_utf8(marker.text);
   if (marker.kind == MarkerKind::kRemember)
-    reader.writing.push_back(
-        {{marker.first_piece, marker.last_piece + 1}, std::move(text), "marker", stream.hidden});
+    write_said(stream, reader, std::move(text), "marker");
   else if (!stream.ended())
     recall(stream, reader, "marker", text);
 }
@@ -180,160 +152,122 @@ void SessionMemory::consider(const Stream& stream, Reader& reader, const HeardSe
                                       {"features", polyphon::to_json(features)},
                                       {"threshold", wish_.write_threshold},
                                       {"written", written}});
-  if (written)
-    reader.writing.push_back({sentence.tokens, sentence.text, "write_head", stream.hidden});
-}
-
-void SessionMemory::write_pending(const Stream& stream, Reader& reader) {
-  const Position decoded = context_.views->end_position(stream.sequence);
-  std::erase_if(reader.writing, [&](const Writing& writing) {
-    const size_t last = writing.tokens.end - 1;
-    if (last >= reader.listener.placed() || reader.listener.position(last) >= decoded) return false;
-    write_own(stream, reader, writing);
-    return true;
-  });
+  if (written) write_said(stream, reader, sentence.text, "write_head");
 }
 
 void SessionMemory::write_conclusion(const Stream& stream, Reader& reader) {
   if (reader.concluded || !context_.views->idle(stream.sequence)) return;
   reader.concluded = true;
-  const auto conclusion = conclusion_candidate(stream, context_);
-  if (!conclusion) return;
-  const size_t end = stream.tokens.size();
-  write_own(
-      stream, reader,
-      {{end - conclusion->tokens.size(), end}, conclusion->text, "conclusion", conclusion->hidden});
+  if (const auto conclusion = conclusion_candidate(stream, context_))
+    write_said(stream, reader, conclusion->text, "conclusion");
 }
 
-void SessionMemory::write_own(const Stream& stream, Reader& reader, const Writing& writing) {
+void SessionMemory::write_said(const Stream& stream, Reader& reader, std::string text,
+                               const std::string& how) {
   MemoryNode node;
-  node.text = writing.text;
-  node.tokens.assign(stream.tokens.begin() + static_cast<std::ptrdiff_t>(writing.tokens.first),
-                     stream.tokens.begin() + static_cast<std::ptrdiff_t>(writing.tokens.end));
-  node.key = writing.key;
+  node.text = std::move(text);
+  node.key = stream.hidden;
   node.source = fmt::format("stream {}", stream.id);
-  node.how = writing.how;
+  node.how = how;
   node.stream = stream.id;
   std::vector<NodeId> from;
   for (const auto& [id, since] : reader.attached)
     if (const MemoryNode* other = graph_.find(id); other && other->stream != stream.id)
       from.push_back(id);
-  const NodeId id =
-      write(std::move(node), stream.sequence, reader.listener.runs(writing.tokens), from);
-  reader.attached[id] = reader.listener.position(writing.tokens.end - 1) + 1;
+  const NodeId id = write(std::move(node), from);
+  if (id > 0) reader.attached[id] = context_.views->end_position(stream.sequence);
 }
 
-NodeId SessionMemory::write(MemoryNode node, SequenceNumber source,
-                            const std::vector<std::pair<Position, Position>>& runs,
-                            const std::vector<NodeId>& from) {
-  SessionViews& views = *context_.views;
-  node.step = views.step();
+NodeId SessionMemory::write(MemoryNode node, const std::vector<NodeId>& from) {
+  Tokens tokens = node_tokens(node.text, context_.vocabulary());
   Json detail = {{"source", node.source}, {"how", node.how}, {"text", node.text}};
+  if (tokens.size() > kMostNodeTokens) {
+    detail["too_long"] = tokens.size();
+    context_.decide("memory_write", std::move(detail));
+    return 0;
+  }
+  node.step = context_.views->step();
+  const size_t before = graph_.nodes().size();
   const auto [id, gone] = graph_.add(std::move(node), from);
   detail["node"] = id;
   if (gone > 0) {
     detail["evicted"] = gone;
-    forget(gone);
+    writer_.forget(gone);
+    for (Reader& reader : readers_) reader.attached.erase(gone);
   }
-  if (!cells_.contains(id)) {
-    const SequenceNumber own = views.open();
-    for (const auto& [begin, end] : runs) views.join(source, own, begin, end);
-    cells_[id] = {own, runs.front().first, runs.back().second, true};
-  }
+  if (gone > 0 || graph_.nodes().size() > before) writer_.want(id, std::move(tokens));
   context_.decide("memory_write", std::move(detail));
   return id;
 }
 
-void SessionMemory::forget(NodeId node) {
-  const auto found = cells_.find(node);
-  if (found != cells_.end()) {
-    context_.views->close(found->second.sequence);
-    cells_.erase(found);
-  }
-  for (Reader& reader : readers_) reader.attached.erase(node);
-  std::erase(loading_, node);
-}
-
-// A marker is answered in any case: what is still in view is only kept there for longer.
+// A marker is answered in any case, also with what is in view already.
 void SessionMemory::recall(Stream& stream, Reader& reader, const std::string& by,
                            const std::string& query) {
   const bool asked = by == "marker";
   std::vector<NodeId> passed_over;
   for (const MemoryNode& node : graph_.nodes()) {
     const bool seen = reader.attached.contains(node.id) || merged_.contains(node.id);
-    if (!cells_.at(node.id).ready || (seen && !asked)) passed_over.push_back(node.id);
+    if (!node.cells || (seen && !asked)) passed_over.push_back(node.id);
   }
   if (passed_over.size() == graph_.nodes().size() && !asked) return;
   const ReadOptions options{wish_.top_k, wish_.read_threshold * (asked ? 0.5 : 1)};
   std::vector<Recall> found =
       graph_.read(context_.heads->memory.read, {query, stream.hidden}, options, passed_over);
-  const bool spent = reader.recalls >= wish_.max_recalls;
   Json detail = {{"step", context_.views->step()},
                  {"stream", stream.id},
                  {"by", by},
                  {"query", query},
                  {"threshold", options.threshold},
-                 {"nodes", recalled_nodes(found, graph_)},
-                 {"carried_out", !spent && !found.empty()}};
+                 {"nodes", recalled_nodes(found, graph_)}};
+  const bool nothing = found.empty();
+  keep_affordable(reader, found);
+  Json placed = Json::array();
+  for (const Recall& each : found) placed.push_back(each.node);
+  detail["carried_out"] = !placed.empty();
+  detail["placed"] = std::move(placed);
   context_.decide("memory_recall", detail);
-  if (spent || (found.empty() && !asked)) return;
-  ++reader.recalls;
-  give_way(stream, reader, found);
-  for (const Recall& each : found) {
-    const Cells& cells = cells_.at(each.node);
-    context_.views->join(cells.sequence, stream.sequence, cells.begin, cells.end);
-    graph_.used(each.node, context_.views->step());
-  }
-  const Position here = context_.views->end_position(stream.sequence);
-  for (const Recall& each : found) reader.attached[each.node] = here;
+  const bool no_budget = reader.recall_tokens + cue_tokens_ > wish_.max_recall_tokens;
+  if (found.empty() && (!nothing || !asked || no_budget)) return;
+  // The best one last: nearest to the reader.
+  for (auto each = found.rbegin(); each != found.rend(); ++each) place(stream, reader, each->node);
   interject(context_, stream, found.empty() ? nothing_recalled_cue() : recall_cue());
+  reader.recall_tokens += cue_tokens_;
   if (!found.empty()) recalls_.push_back(std::move(detail));
 }
 
-// What was recalled before gives way: of two answers in view a small model takes either. Only where
-// it shares no positions with the stream's own cells, because a view loses cells by position.
-void SessionMemory::give_way(const Stream& stream, Reader& reader,
-                             const std::vector<Recall>& found) {
-  if (found.empty()) return;
-  const auto stays = [&](NodeId id) {
-    const Cells& cells = cells_.at(id);
-    return cells.begin < reader.first_end || cells.end > reader.window_begin ||
-           std::any_of(found.begin(), found.end(), [&](const Recall& r) { return r.node == id; });
-  };
-  std::erase_if(reader.attached, [&](const auto& attached) {
-    if (stays(attached.first)) return false;
-    const Cells& cells = cells_.at(attached.first);
-    context_.views->drop(stream.sequence, cells.begin, cells.end);
-    return true;
+void SessionMemory::keep_affordable(const Reader& reader, std::vector<Recall>& found) const {
+  int left = wish_.max_recall_tokens - reader.recall_tokens - cue_tokens_;
+  std::erase_if(found, [&](const Recall& recall) {
+    const int size = static_cast<int>(graph_.find(recall.node)->cells->tokens.size());
+    if (size > left) return true;
+    left -= size;
+    return false;
   });
-  for (const auto& [id, since] : reader.attached)
-    if (const Cells& cells = cells_.at(id); cells.begin < reader.window_begin)
-      context_.views->join(cells.sequence, stream.sequence, cells.begin, cells.end);
 }
 
-// In blocks of an eighth of the window, so that few edits are needed. Nodes whose place is still in
-// the window come back whole; so do those that share positions with what always stays, because a
-// view loses cells by position.
-void SessionMemory::evict(const Stream& stream, Reader& reader) {
+void SessionMemory::place(Stream& stream, Reader& reader, NodeId id) {
+  const MemoryNode& node = *graph_.find(id);
   SessionViews& views = *context_.views;
-  const Position end = views.end_position(stream.sequence);
+  reader.attached[id] = views.end_position(stream.sequence);
+  reader.recall_tokens += static_cast<int>(node.cells->tokens.size());
+  const std::string owner = fmt::format("memory {}", id);
+  if (!views.place(stream.sequence, *node.cells, owner)) {
+    context_.decide("memory_refused", {{"node", id}, {"why", "its cells do not fit this model"}});
+    views.feed(stream.sequence, node.cells->tokens, owner);
+  }
+  graph_.used(id, views.step());
+}
+
+// In blocks of an eighth of the window, so that few edits are needed.
+void SessionMemory::evict(const Stream& stream, Reader& reader) {
+  const Position end = context_.views->end_position(stream.sequence);
   if (end - reader.window_begin < wish_.window_tokens) return;  // the next token is one of them
   const Position cut = end - wish_.window_tokens + wish_.window_tokens / 8;
-  views.drop(stream.sequence, reader.first_end, cut);
+  context_.views->drop(stream.sequence, reader.first_end, cut);
   reader.window_begin = cut;
-  std::erase_if(reader.attached, [&](const auto& attached) {
-    return attached.second < cut && cells_.at(attached.first).begin >= reader.first_end;
-  });
-  Json kept = Json::array();
-  for (const auto& [id, since] : reader.attached) {
-    const Cells& cells = cells_.at(id);
-    kept.push_back(id);
-    if (cells.begin < cut) views.join(cells.sequence, stream.sequence, cells.begin, cells.end);
-  }
-  context_.decide("memory_window", {{"stream", stream.id},
-                                    {"begin", reader.first_end},
-                                    {"end", cut},
-                                    {"nodes_kept", std::move(kept)}});
+  std::erase_if(reader.attached, [&](const auto& attached) { return attached.second < cut; });
+  context_.decide("memory_window",
+                  {{"stream", stream.id}, {"begin", reader.first_end}, {"end", cut}});
 }
 
 void SessionMemory::end_phase() {
@@ -371,7 +305,10 @@ Json SessionMemory::to_json() const {
                      {"step", node.step}});
   for (const MemoryEdge& edge : graph_.edges())
     edges.push_back({{"from", edge.from}, {"to", edge.to}, {"kind", to_string(edge.kind)}});
-  return {{"nodes", std::move(nodes)}, {"edges", std::move(edges)}, {"recalls", recalls_}};
+  return {{"nodes", std::move(nodes)},
+          {"edges", std::move(edges)},
+          {"recalls", recalls_},
+          {"rows", writer_.rows()}};
 }
 
 }  // namespace polyphon

@@ -36,23 +36,11 @@ void StreamListener::hear(std::string_view piece, double logprob) {
 void StreamListener::end_sentence() {
   const std::string_view words = trim(text_);
   if (!words.empty() && !holds_marker(text_))
-    sentence_ = {{sentence_first_, heard_},
-                 sanitize_utf8(words),
+    sentence_ = {sanitize_utf8(words),
                  std::exp(logprob_sum_ / static_cast<double>(heard_ - sentence_first_))};
   text_.clear();
   sentence_first_ = heard_;
   logprob_sum_ = 0;
-}
-
-std::vector<std::pair<Position, Position>> StreamListener::runs(const TokenRange& tokens) const {
-  std::vector<std::pair<Position, Position>> runs;
-  for (size_t i = tokens.first; i < tokens.end; ++i) {
-    if (!runs.empty() && runs.back().second == positions_[i])
-      ++runs.back().second;
-    else
-      runs.emplace_back(positions_[i], positions_[i] + 1);
-  }
-  return runs;
 }
 
 std::string StreamListener::tail(size_t bytes) const {

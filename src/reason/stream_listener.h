@@ -1,26 +1,16 @@
-// Hears one stream token by token: where each token sits, when a marker closes, when a sentence
-// ends. Pure.
+// Hears one stream token by token: when a marker closes, when a sentence ends. Pure.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "core/token.h"
 #include "reason/memory_markers.h"
 
 namespace polyphon {
 
-// Tokens [first, end) of the stream.
-struct TokenRange {
-  size_t first = 0;
-  size_t end = 0;
-};
-
 struct HeardSentence {
-  TokenRange tokens;
   std::string text;       // trimmed
   double confidence = 0;  // exp of the mean log-probability
 };
@@ -33,14 +23,7 @@ class StreamListener {
   std::optional<Marker> take_marker() { return std::exchange(marker_, {}); }
   std::optional<HeardSentence> take_sentence() { return std::exchange(sentence_, {}); }
 
-  // Where the last heard token sits, when that is known.
-  void place(Position position) { positions_.push_back(position); }
   size_t heard() const { return heard_; }
-  size_t placed() const { return positions_.size(); }
-  Position position(size_t token) const { return positions_[token]; }
-
-  // The tokens' positions as runs without a gap: [begin, end) each.
-  std::vector<std::pair<Position, Position>> runs(const TokenRange& tokens) const;
   // About the last `bytes` of what was heard, from a word's begin on.
   std::string tail(size_t bytes) const;
 
@@ -51,8 +34,7 @@ class StreamListener {
   std::optional<Marker> marker_;
   std::optional<HeardSentence> sentence_;
   size_t heard_ = 0;
-  std::vector<Position> positions_;  // of the first placed() tokens
-  std::string text_;                 // of the sentence so far
+  std::string text_;  // of the sentence so far
   size_t sentence_first_ = 0;
   double logprob_sum_ = 0;
   std::string tail_;

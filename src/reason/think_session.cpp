@@ -50,7 +50,6 @@ class ThinkSession final : public Session {
       answer_grammar_ = model.make_grammar(request_.answer_grammar);
     if (request_.workspace.registers > 0) workspace_.emplace(context_);
     if (request_.search.on()) search_.emplace(context_);
-    if (request_.memory.enabled) memory_.emplace(context_);
     if (request_.topology.is_auto())
       plan_choices_ = auto_topologies(request_.auto_budget_tokens, options.caps);
   }
@@ -123,6 +122,7 @@ void ThinkSession::start(SessionViews& views) {
   trace.seed = request_.sampling.seed;
   trace.created = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   trace.request = to_json(request_);
+  if (request_.memory.enabled) memory_.emplace(context_);
   base_sequence_ = views.open_prompt(request_.prompt);
 }
 
@@ -205,7 +205,7 @@ void ThinkSession::start_phase() {
                  static_cast<int>(finished_streams_.size()), base_sequence_, watches_collapse_);
   if (workspace_) workspace_->begin_phase(*phase_, base_sequence_);
   if (search_) search_->begin_phase(*phase_);
-  if (memory_) memory_->begin_phase(phase_->streams(), base_sequence_, phase_->base_end());
+  if (memory_) memory_->begin_phase(phase_->streams());
 }
 
 void ThinkSession::remember() {

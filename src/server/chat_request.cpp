@@ -48,16 +48,7 @@ SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaul
     if (!wish.on()) wish.mode = SearchMode::kAuto;
     if (const auto mode = inner.string("mode")) wish.mode = parse_search_mode(*mode);
     std::vector<const char*> keys = {"mode"};
-    for (const SearchField& field : search_fields()) {
-      keys.push_back(field.name);
-      if (const auto* whole = std::get_if<int SearchRequest::*>(&field.member)) {
-        if (const auto value = inner.integer(field.name, static_cast<int64_t>(field.least),
-                                             static_cast<int64_t>(field.most)))
-          wish.** whole = static_cast<int>(*value);
-      } else if (const auto value = inner.number(field.name, field.least, field.most)) {
-        wish.*std::get<double SearchRequest::*>(field.member) = *value;
-      }
-    }
+    inner.read_table(search_fields(), wish, keys);
     inner.allow_only(keys);
   }
   return wish;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/trace.h"
+#include "reason/request_field.h"
 
 namespace polyphon {
 
@@ -35,6 +36,22 @@ class FieldReader {
   // Null when absent.
   const Json* array(const char* key) const;
   const Json* object(const char* key) const;
+
+  // Reads what is there of the table's fields into `request`. All their names go to `keys`.
+  template <typename Request>
+  void read_table(std::span<const RequestField<Request>> table, Request& request,
+                  std::vector<const char*>& keys) const {
+    for (const RequestField<Request>& field : table) {
+      keys.push_back(field.name);
+      if (const auto* whole = std::get_if<int Request::*>(&field.member)) {
+        if (const auto value = integer(field.name, static_cast<int64_t>(field.least),
+                                       static_cast<int64_t>(field.most)))
+          request.** whole = static_cast<int>(*value);
+      } else if (const auto value = number(field.name, field.least, field.most)) {
+        request.*std::get<double Request::*>(field.member) = *value;
+      }
+    }
+  }
 
   // Refuses every field that is not named.
   void allow_only(std::span<const char* const> keys) const;

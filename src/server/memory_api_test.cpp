@@ -46,7 +46,8 @@ class MemoryApiTest : public ::testing::Test {
   }
 
   void start(bool with_store = true) {
-    if (with_store) reasoner_->use_memory_store(std::make_unique<MemoryStore>(path_.string(), 100));
+    if (with_store)
+      reasoner_->use_memory_store(std::make_unique<MemoryStore>(path_.string(), StoreLimits{}));
     ServerOptions options;
     options.port = 0;
     options.api_key_hashes = {hash_api_key("ada"), hash_api_key("bob")};

@@ -3,17 +3,19 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <SQLiteCpp/VariadicBind.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <cstring>
 #include <ctime>
 
+#include "base/digest.h"
 #include "base/error.h"
 
 namespace polyphon {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 constexpr int kBusyTimeoutMs = 5000;
 constexpr const char* kSchema = R"(
   CREATE TABLE node (
@@ -27,6 +29,11 @@ constexpr const char* kSchema = R"(
     PRIMARY KEY (source, target, kind));
   CREATE INDEX edge_target ON edge (target);
 )";
+constexpr const char* kCellsSchema = R"(
+  CREATE TABLE cells (
+    node INTEGER PRIMARY KEY REFERENCES node (id) ON DELETE CASCADE, model TEXT NOT NULL,
+    tokens BLOB NOT NULL, begin INTEGER NOT NULL, bytes BLOB NOT NULL, digest TEXT NOT NULL);
+)";
 constexpr const char* kNodeColumns =
     "SELECT id, session, text, how, key, model_digest, created, used FROM node ";
 
@@ -38,6 +45,14 @@ auto guarded(Body body) {
   } catch (const SQLite::Exception& error) {
     throw Error(ErrorCode::kInternal, fmt::format("the memory store failed: {}", error.what()));
   }
+}
+
+std::string bytes_of(const std::vector<int32_t>& tokens) {
+  return {reinterpret_cast<const char*>(tokens.data()), tokens.size() * sizeof(int32_t)};
+}
+
+std::string digest_of(const std::string& tokens, const std::string& bytes) {
+  return sha256(sha256(tokens) + sha256(bytes));
 }
 
 StoredNode node_of(SQLite::Statement& row) {
@@ -72,7 +87,7 @@ struct MemoryStore::Database {
   SQLite::Database sqlite;
 };
 
-MemoryStore::MemoryStore(const std::string& path, int most_nodes) : most_nodes_(most_nodes) {
+MemoryStore::MemoryStore(const std::string& path, const StoreLimits& limits) : limits_(limits) {
   try {
     database_ = std::make_unique<Database>(path);
     ::chmod(path.c_str(), 0600);
@@ -84,9 +99,10 @@ MemoryStore::MemoryStore(const std::string& path, int most_nodes) : most_nodes_(
       throw Error(ErrorCode::kInvalidArgument,
                   fmt::format("{} is a memory store of version {}: this program reads {}", path,
                               version, kSchemaVersion));
-    if (version == 0) {
+    if (version < kSchemaVersion) {
       SQLite::Transaction transaction(sqlite);
-      sqlite.exec(kSchema);
+      if (version < 1) sqlite.exec(kSchema);
+      sqlite.exec(kCellsSchema);
       sqlite.exec(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
       transaction.commit();
     }
@@ -123,7 +139,7 @@ int64_t MemoryStore::add(const std::string& tenant, const StoredNode& node) {
     database_->run(
         "DELETE FROM node WHERE id IN (SELECT id FROM node WHERE tenant = ? AND id <> ? "
         "ORDER BY used DESC, id DESC LIMIT -1 OFFSET ?)",
-        tenant, id, most_nodes_ - 1);
+        tenant, id, limits_.nodes - 1);
     transaction.commit();
     return id;
   });
@@ -188,12 +204,67 @@ std::vector<StoredEdge> MemoryStore::edges(const std::string& tenant) const {
   });
 }
 
+void MemoryStore::keep_cells(const std::string& tenant, int64_t node, const StoredCells& cells) {
+  std::lock_guard lock(mutex_);
+  guarded([&] {
+    SQLite::Transaction transaction(database_->sqlite);
+    const std::string tokens = bytes_of(cells.tokens);
+    SQLite::Statement insert(
+        database_->sqlite,
+        "INSERT OR REPLACE INTO cells (node, model, tokens, begin, bytes, digest) "
+        "SELECT id, ?, ?, ?, ?, ? FROM node WHERE tenant = ? AND id = ?");
+    insert.bind(1, cells.model);
+    insert.bind(2, static_cast<const void*>(tokens.data()), static_cast<int>(tokens.size()));
+    insert.bind(3, cells.begin);
+    insert.bind(4, static_cast<const void*>(cells.bytes.data()),
+                static_cast<int>(cells.bytes.size()));
+    insert.bind(5, digest_of(tokens, cells.bytes));
+    insert.bind(6, tenant);
+    insert.bind(7, node);
+    insert.exec();
+    database_->run(
+        "DELETE FROM cells WHERE node IN (SELECT id FROM (SELECT node.id, SUM(LENGTH(bytes)) OVER "
+        "(ORDER BY used DESC, node.id DESC) AS total FROM cells JOIN node ON node.id = cells.node "
+        "WHERE tenant = ?) WHERE total > ?)",
+        tenant, limits_.cell_bytes);
+    transaction.commit();
+  });
+}
+
+std::optional<StoredCells> MemoryStore::cells(const std::string& tenant, int64_t node,
+                                              const std::string& model) {
+  std::lock_guard lock(mutex_);
+  return guarded([&]() -> std::optional<StoredCells> {
+    SQLite::Statement rows(
+        database_->sqlite,
+        "SELECT tokens, begin, bytes, digest FROM cells JOIN node ON node.id = cells.node "
+        "WHERE tenant = ? AND node.id = ? AND model = ?");
+    SQLite::bind(rows, tenant, node, model);
+    if (!rows.executeStep()) return std::nullopt;
+    StoredCells cells{model, {}, rows.getColumn(1).getInt(), rows.getColumn(2).getString()};
+    const std::string tokens = rows.getColumn(0).getString();
+    cells.tokens.resize(tokens.size() / sizeof(int32_t));
+    std::memcpy(cells.tokens.data(), tokens.data(), cells.tokens.size() * sizeof(int32_t));
+    if (rows.getColumn(3).getString() == digest_of(tokens, cells.bytes)) return cells;
+    spdlog::warn("memory {}: its stored cells are damaged; they are computed again from its text",
+                 node);
+    rows.reset();
+    database_->run("DELETE FROM cells WHERE node = ?", node);
+    return std::nullopt;
+  });
+}
+
 bool MemoryStore::edit(const std::string& tenant, int64_t node, const std::string& text) {
   std::lock_guard lock(mutex_);
   return guarded([&] {
-    return database_->run(
-               "UPDATE OR IGNORE node SET text = ?, key = x'' WHERE tenant = ? AND id = ?", text,
-               tenant, node) > 0;
+    SQLite::Transaction transaction(database_->sqlite);
+    const bool edited = database_->run(
+                            "UPDATE OR IGNORE node SET text = ?, key = x'' "
+                            "WHERE tenant = ? AND id = ?",
+                            text, tenant, node) > 0;
+    if (edited) database_->run("DELETE FROM cells WHERE node = ?", node);
+    transaction.commit();
+    return edited;
   });
 }
 

@@ -30,12 +30,24 @@ struct StoredEdge {
   std::string kind;
 };
 
+// A node's keys and values (SavedCells), and what computed them.
+struct StoredCells {
+  std::string model;  // an opaque name: another one means other cells
+  std::vector<int32_t> tokens;
+  int32_t begin = 0;
+  std::string bytes;
+};
+
+struct StoreLimits {
+  int nodes = 10000;  // of one tenant; one more makes the least recently used go
+  int64_t cell_bytes = int64_t{256} << 20;  // of one tenant; over it the least recently used go
+};
+
 class MemoryStore {
  public:
-  // Opens or creates the file, for its owner only. `most_nodes`: of one tenant; one more makes the
-  // least recently used one go. Throws Error{kInvalidArgument} for a file that is no memory store,
-  // or one of a newer version.
-  MemoryStore(const std::string& path, int most_nodes);
+  // Opens or creates the file, for its owner only. Throws Error{kInvalidArgument} for a file that
+  // is no memory store, or one of a newer version.
+  MemoryStore(const std::string& path, const StoreLimits& limits);
   ~MemoryStore();
 
   // The node's id. A text that the tenant has already gets no second node, only a new time of use.
@@ -49,8 +61,15 @@ class MemoryStore {
   std::vector<StoredNode> list(const std::string& tenant) const;
   std::vector<StoredEdge> edges(const std::string& tenant) const;
 
-  // The key goes: it was of the old text. False when the tenant has no such node, or has the text
-  // in another one.
+  // Replaces what is kept. Nothing happens unless the node is the tenant's.
+  void keep_cells(const std::string& tenant, int64_t node, const StoredCells& cells);
+  // Nothing when there are none, or another model's, or damaged ones, which are logged and
+  // forgotten.
+  std::optional<StoredCells> cells(const std::string& tenant, int64_t node,
+                                   const std::string& model);
+
+  // Key and cells go: they were of the old text. False when the tenant has no such node, or has the
+  // text in another one.
   bool edit(const std::string& tenant, int64_t node, const std::string& text);
   // How many nodes went.
   int forget_node(const std::string& tenant, int64_t node);
@@ -60,7 +79,7 @@ class MemoryStore {
  private:
   struct Database;  // keeps SQLite's types here
 
-  const int most_nodes_;
+  const StoreLimits limits_;
   mutable std::mutex mutex_;
   std::unique_ptr<Database> database_;  // guarded by mutex_
 };

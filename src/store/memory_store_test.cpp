@@ -1,5 +1,6 @@
 #include "store/memory_store.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -13,6 +14,8 @@
 
 namespace polyphon {
 namespace {
+
+constexpr StoreLimits kLimits{10, 1 << 20};
 
 class MemoryStoreTest : public ::testing::Test {
  protected:
@@ -40,12 +43,12 @@ class MemoryStoreTest : public ::testing::Test {
 TEST_F(MemoryStoreTest, KeepsNodesAndEdgesOverReopening) {
   int64_t a = 0, b = 0;
   {
-    MemoryStore store(path(), 10);
+    MemoryStore store(path(), kLimits);
     a = store.add("ada", node("alpha"));
     b = store.add("ada", node("beta"));
     store.connect("ada", {b, a, "supports"});
   }
-  MemoryStore store(path(), 10);
+  MemoryStore store(path(), kLimits);
   const auto nodes = store.list("ada");
   ASSERT_EQ(nodes.size(), 2u);
   EXPECT_EQ(nodes[0].text, "beta");
@@ -62,7 +65,7 @@ TEST_F(MemoryStoreTest, KeepsNodesAndEdgesOverReopening) {
 }
 
 TEST_F(MemoryStoreTest, TenantsDoNotMeet) {
-  MemoryStore store(path(), 10);
+  MemoryStore store(path(), kLimits);
   const int64_t a = store.add("ada", node("alpha"));
   const int64_t b = store.add("bob", node("alpha"));
   EXPECT_NE(a, b);
@@ -77,7 +80,7 @@ TEST_F(MemoryStoreTest, TenantsDoNotMeet) {
 }
 
 TEST_F(MemoryStoreTest, ForgetsBySessionAndByTenantWithTheEdges) {
-  MemoryStore store(path(), 10);
+  MemoryStore store(path(), kLimits);
   const int64_t a = store.add("ada", node("alpha", "s1"));
   const int64_t b = store.add("ada", node("beta", "s2"));
   store.connect("ada", {b, a, "supports"});
@@ -88,7 +91,7 @@ TEST_F(MemoryStoreTest, ForgetsBySessionAndByTenantWithTheEdges) {
 }
 
 TEST_F(MemoryStoreTest, ATextIsKeptOnceAndAnEditDropsItsKey) {
-  MemoryStore store(path(), 10);
+  MemoryStore store(path(), kLimits);
   const int64_t a = store.add("ada", node("alpha"));
   EXPECT_EQ(store.add("ada", node("alpha", "s2")), a);
   EXPECT_TRUE(store.edit("ada", a, "gamma"));
@@ -99,7 +102,7 @@ TEST_F(MemoryStoreTest, ATextIsKeptOnceAndAnEditDropsItsKey) {
 }
 
 TEST_F(MemoryStoreTest, OverTheLimitOneNodeGoesButNotTheNewOne) {
-  MemoryStore store(path(), 2);
+  MemoryStore store(path(), {2, 1 << 20});
   store.add("ada", node("alpha"));
   const int64_t b = store.add("ada", node("beta"));
   const int64_t c = store.add("ada", node("gamma"));
@@ -110,11 +113,74 @@ TEST_F(MemoryStoreTest, OverTheLimitOneNodeGoesButNotTheNewOne) {
   EXPECT_EQ(store.list("ada").size(), 2u);
 }
 
+StoredCells cells(const std::string& model, size_t bytes) {
+  return {model, {3, 1, 4}, 1, std::string(bytes, '\0') + "x"};
+}
+
+TEST_F(MemoryStoreTest, CellsComeBackForTheirModelAndTenantAlone) {
+  MemoryStore store(path(), kLimits);
+  const int64_t a = store.add("ada", node("alpha"));
+  store.keep_cells("ada", a, cells("m1", 100));
+  store.keep_cells("bob", a, cells("m1", 200));  // not bob's
+  const auto kept = store.cells("ada", a, "m1");
+  ASSERT_TRUE(kept.has_value());
+  EXPECT_EQ(kept->tokens, (std::vector<int32_t>{3, 1, 4}));
+  EXPECT_EQ(kept->begin, 1);
+  EXPECT_EQ(kept->bytes, cells("m1", 100).bytes);
+  EXPECT_FALSE(store.cells("ada", a, "m2").has_value());
+  EXPECT_FALSE(store.cells("bob", a, "m1").has_value());
+  store.keep_cells("ada", a, cells("m2", 5));
+  EXPECT_FALSE(store.cells("ada", a, "m1").has_value());
+  EXPECT_TRUE(store.cells("ada", a, "m2").has_value());
+  ASSERT_TRUE(store.edit("ada", a, "other words"));
+  EXPECT_FALSE(store.cells("ada", a, "m2").has_value());
+}
+
+TEST_F(MemoryStoreTest, DamagedCellsAreForgotten) {
+  MemoryStore store(path(), kLimits);
+  const int64_t a = store.add("ada", node("alpha"));
+  for (const char* damage : {"bytes = x'00'", "bytes = substr(bytes, 1, 50)", "tokens = x'01'"}) {
+    store.keep_cells("ada", a, cells("m1", 100));
+    SQLite::Database(path(), SQLite::OPEN_READWRITE)
+        .exec(std::string("UPDATE cells SET ") + damage);
+    EXPECT_FALSE(store.cells("ada", a, "m1").has_value()) << damage;
+    EXPECT_EQ(SQLite::Database(path()).execAndGet("SELECT COUNT(*) FROM cells").getInt(), 0);
+  }
+  EXPECT_EQ(store.find("ada", a)->text, "alpha");
+}
+
+TEST_F(MemoryStoreTest, OverTheLimitTheCellsOfTheLeastRecentlyUsedNodeGo) {
+  MemoryStore store(path(), {10, 1000});
+  std::vector<int64_t> ids;
+  for (const char* text : {"alpha", "beta", "gamma"}) {
+    ids.push_back(store.add("ada", node(text)));
+    store.keep_cells("ada", ids.back(), cells("m1", 400));
+  }
+  EXPECT_FALSE(store.cells("ada", ids[0], "m1").has_value());
+  EXPECT_TRUE(store.cells("ada", ids[1], "m1").has_value());
+  EXPECT_TRUE(store.cells("ada", ids[2], "m1").has_value());
+  EXPECT_EQ(store.list("ada").size(), 3u);  // the texts stay
+}
+
+TEST_F(MemoryStoreTest, AStoreOfTheFirstVersionGoesOn) {
+  int64_t a = 0;
+  {
+    MemoryStore store(path(), kLimits);
+    a = store.add("ada", node("alpha"));
+  }
+  SQLite::Database(path(), SQLite::OPEN_READWRITE)
+      .exec("DROP TABLE cells; PRAGMA user_version = 1");
+  MemoryStore store(path(), kLimits);
+  EXPECT_EQ(store.find("ada", a)->text, "alpha");
+  store.keep_cells("ada", a, cells("m1", 5));
+  EXPECT_TRUE(store.cells("ada", a, "m1").has_value());
+}
+
 TEST_F(MemoryStoreTest, AFileThatIsNoStoreIsRefused) {
   std::ofstream(path()) << std::string(5000, 'x');
-  EXPECT_THROW(MemoryStore(path(), 10), Error);
+  EXPECT_THROW(MemoryStore(path(), kLimits), Error);
   try {
-    MemoryStore store((folder_ / "none" / "memory.db").string(), 10);
+    MemoryStore store((folder_ / "none" / "memory.db").string(), kLimits);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
@@ -123,7 +189,7 @@ TEST_F(MemoryStoreTest, AFileThatIsNoStoreIsRefused) {
 
 // A full disk, as a limit on the size of files: SQLite's write fails.
 TEST_F(MemoryStoreTest, ADiskThatIsFullIsAnErrorAndLosesNothing) {
-  MemoryStore store(path(), 10);
+  MemoryStore store(path(), kLimits);
   const int64_t a = store.add("ada", node("alpha"));
   rlimit limit{}, before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
