@@ -13,7 +13,7 @@ class Interval(NamedTuple):
     high: float
 
     def percent(self, sign: str = "") -> str:
-        mean, low, high = (f"{100 * value:{sign}.1f}" for value in self)
+        mean, low, high = (f"{100 * value:{sign}z.1f}" for value in self)
         return f"{mean} ({low} to {high})"
 
 
