@@ -44,7 +44,9 @@ function(polyphon_project_tests)
                                "${PROJECT_SOURCE_DIR}/scripts/check_layers.py")
   add_test(NAME layers_check_itself
            COMMAND "${POLYPHON_SYSTEM_PYTHON}" "${PROJECT_SOURCE_DIR}/scripts/check_layers_test.py")
-  set_tests_properties(layers layers_check_itself PROPERTIES LABELS fast)
+  add_test(NAME reasoning_gym_script
+           COMMAND "${POLYPHON_SYSTEM_PYTHON}" "${PROJECT_SOURCE_DIR}/scripts/reasoning_gym_test.py")
+  set_tests_properties(layers layers_check_itself reasoning_gym_script PROPERTIES LABELS fast)
 
   file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/test_*.py"
        "${PROJECT_SOURCE_DIR}/tests/*_test.py")

@@ -6,6 +6,7 @@
 #   python-test   the same with what tests/ needs        (requirements/test.txt)
 #   python-lint   the same with clang-format, clang-tidy (requirements/lint.txt)
 #   python-plot   the same with matplotlib               (requirements/plot.txt)
+#   python-gym    the same with reasoning-gym            (requirements/gym.txt)
 #   llama         the pinned llama.cpp                   (scripts/llama.sh)
 #   build         build/release/polyphon
 #   model         the default model                      (share/polyphon/models.json)
