@@ -61,6 +61,10 @@ class ThinkReporter {
       if (!quiet_)
         std::cerr << fmt::format("promotion {} ({}, p {:.2f}): {}\n", promoted->promotion,
                                  promoted->source, promoted->probability, promoted->text);
+    } else if (const auto* recalled = std::get_if<Recalled>(&event)) {
+      if (!quiet_)
+        std::cerr << fmt::format("stream {} recalls ({}): {}\n", recalled->stream, recalled->by,
+                                 fmt::join(recalled->texts, " | "));
     } else if (const auto* began = std::get_if<SearchBegan>(&event)) {
       if (!quiet_)
         std::cerr << fmt::format("search {}.{} began ({})\n", began->stream, began->search,

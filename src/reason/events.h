@@ -53,6 +53,12 @@ struct Promoted {
   std::string text;
   double probability = 0;  // the gate's
 };
+// Nodes of memory came back to a stream.
+struct Recalled {
+  int stream = 0;
+  std::string by;                  // "marker", "read_head", "start"
+  std::vector<std::string> texts;  // the best first
+};
 // A stream stopped to search how it should go on.
 struct SearchBegan {
   int stream = 0;
@@ -121,8 +127,9 @@ struct Failed {
   Error error;
 };
 
-using SessionEvent = std::variant<StreamStarted, ThoughtDelta, StreamEnded, Promoted, SearchBegan,
-                                  SearchEnded, AnswerDelta, ChoiceEnded, Finished, Failed>;
+using SessionEvent =
+    std::variant<StreamStarted, ThoughtDelta, StreamEnded, Promoted, Recalled, SearchBegan,
+                 SearchEnded, AnswerDelta, ChoiceEnded, Finished, Failed>;
 using EventChannel = Channel<SessionEvent>;
 
 }  // namespace polyphon

@@ -10,7 +10,7 @@
 
 namespace polyphon {
 
-std::string reconsider_cue() { return "\nWith that note in mind, let me check. "; }
+std::string reconsider_cue() { return "\nWait,"; }
 
 Promotion::Promotion(const ThinkContext& context, const Candidate& candidate,
                      std::vector<Stream>& streams)

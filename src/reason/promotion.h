@@ -12,7 +12,8 @@
 
 namespace polyphon {
 
-// Read by every stream that is interrupted.
+// Read by every stream that is interrupted. Short: each of its tokens is a row of every stream, and
+// of every probe. What makes models check themselves in budget forcing (Muennighoff et al. 2025).
 std::string reconsider_cue();
 
 class Promotion {

@@ -232,7 +232,11 @@ void SessionMemory::recall(Stream& stream, Reader& reader, const std::string& by
   for (auto each = found.rbegin(); each != found.rend(); ++each) place(stream, reader, each->node);
   interject(context_, stream, found.empty() ? nothing_recalled_cue() : recall_cue());
   reader.recall_tokens += cue_tokens_;
-  if (!found.empty()) recalls_.push_back(std::move(detail));
+  if (found.empty()) return;
+  recalls_.push_back(std::move(detail));
+  Recalled recalled{stream.id, by, {}};
+  for (const Recall& each : found) recalled.texts.push_back(graph_.find(each.node)->text);
+  context_.events->push(std::move(recalled));
 }
 
 void SessionMemory::keep_affordable(const Reader& reader, std::vector<Recall>& found) const {

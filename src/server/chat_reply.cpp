@@ -85,6 +85,7 @@ class ChatReply final : public Reply {
   std::string on(const ThoughtDelta& thought);
   std::string on(const StreamEnded& ended);
   std::string on(const Promoted& promoted);
+  std::string on(const Recalled& recalled);
   std::string on(const SearchBegan& began);
   std::string on(const SearchEnded& ended);
   std::string on(const AnswerDelta& delta);
@@ -97,6 +98,7 @@ class ChatReply final : public Reply {
 
   Choice& at(int choice) { return choices_[static_cast<size_t>(choice)]; }
   Json chunk(int choice, Json delta, Json finish_reason = nullptr) const;
+  std::string event(Json polyphon);
   std::string role_first(int choice);
 
   const std::string id_, model_, version_;
@@ -150,38 +152,44 @@ std::string ChatReply::on(const StreamEnded& ended) {
   return sse(data);
 }
 
-std::string ChatReply::on(const Promoted& promoted) {
+// What happened among the streams, as a chunk without a delta.
+std::string ChatReply::event(Json polyphon) {
   if (!streaming_ || !stream_thoughts_) return "";
   Json data = chunk(0, Json::object());
-  data["polyphon"] = {{"event", "promotion"},
-                      {"promotion", promoted.promotion},
-                      {"source", promoted.source},
-                      {"text", promoted.text},
-                      {"p", promoted.probability}};
+  data["polyphon"] = std::move(polyphon);
   return sse(data);
+}
+
+std::string ChatReply::on(const Promoted& promoted) {
+  return event({{"event", "promotion"},
+                {"promotion", promoted.promotion},
+                {"source", promoted.source},
+                {"text", promoted.text},
+                {"p", promoted.probability}});
+}
+
+std::string ChatReply::on(const Recalled& recalled) {
+  return event({{"event", "recall"},
+                {"stream", thoughts_.tag(recalled.stream)},
+                {"by", recalled.by},
+                {"texts", recalled.texts}});
 }
 
 std::string ChatReply::on(const SearchBegan& began) {
-  if (!streaming_ || !stream_thoughts_) return "";
-  Json data = chunk(0, Json::object());
-  data["polyphon"] = {{"event", "search_began"},
-                      {"stream", thoughts_.tag(began.stream)},
-                      {"search", began.search},
-                      {"trigger", began.trigger}};
-  return sse(data);
+  return event({{"event", "search_began"},
+                {"stream", thoughts_.tag(began.stream)},
+                {"search", began.search},
+                {"trigger", began.trigger}});
 }
 
 std::string ChatReply::on(const SearchEnded& ended) {
-  if (!streaming_ || !stream_thoughts_) return "";
-  Json data = chunk(0, Json::object());
-  data["polyphon"] = {{"event", "search_ended"},
-                      {"stream", thoughts_.tag(ended.stream)},
-                      {"search", ended.search},
-                      {"simulations", ended.simulations},
-                      {"tokens", ended.tokens},
-                      {"committed_tokens", ended.committed_tokens},
-                      {"leaves_per_step", ended.leaves_per_step}};
-  return sse(data);
+  return event({{"event", "search_ended"},
+                {"stream", thoughts_.tag(ended.stream)},
+                {"search", ended.search},
+                {"simulations", ended.simulations},
+                {"tokens", ended.tokens},
+                {"committed_tokens", ended.committed_tokens},
+                {"leaves_per_step", ended.leaves_per_step}});
 }
 
 std::string ChatReply::on(const AnswerDelta& delta) {
