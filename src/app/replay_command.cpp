@@ -28,9 +28,11 @@ std::optional<Step> step_of_broadcast(const Trace& trace, int index) {
   return workspace[static_cast<size_t>(index)].value("step", Step{0});
 }
 
-// One line: does it match, and a counterfactual up to the edit; then both outcomes.
-std::string report(const Trace& recorded, const Trace& again, const Trace* counterfactual,
-                   const TraceComparison& compared, bool match, const ReplayFlags& flags) {
+// One line: does it match, for a counterfactual up to the edit; then both outcomes.
+std::string report(const Trace& recorded, const Trace& replayed, const TraceComparison& compared,
+                   const ReplayFlags& flags) {
+  const bool match = compared.matching == compared.tokens;
+  const bool counterfactual = flags.without_promotion >= 0;
   if (flags.json) {
     Json json = {{"id", recorded.id},
                  {"match", match},
@@ -39,8 +41,8 @@ std::string report(const Trace& recorded, const Trace& again, const Trace* count
                  {"first_difference", compared.first_difference}};
     if (counterfactual) {
       json["without_promotion"] = flags.without_promotion;
-      json["recorded"] = again.result;
-      json["counterfactual"] = counterfactual->result;
+      json["recorded"] = recorded.result;
+      json["counterfactual"] = replayed.result;
     }
     return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
@@ -48,9 +50,8 @@ std::string report(const Trace& recorded, const Trace& again, const Trace* count
                                  compared.tokens, counterfactual ? " before the edit" : "",
                                  match ? "" : ", first difference at " + compared.first_difference);
   if (counterfactual)
-    text +=
-        fmt::format("with promotion {}: {}\nwithout: {}\n", flags.without_promotion,
-                    again.result.value("answer", ""), counterfactual->result.value("answer", ""));
+    text += fmt::format("with promotion {}: {}\nwithout: {}\n", flags.without_promotion,
+                        recorded.result.value("answer", ""), replayed.result.value("answer", ""));
   return text;
 }
 
@@ -84,18 +85,12 @@ int replay(const ReplayFlags& flags) {
       std::cerr << why << '\n';
       continue;
     }
-    // The counterfactual runs in one batch with the original, or after it where cells are few.
-    SessionTicket ticket = reasoner->replay(all[i], {});
-    std::optional<SessionTicket> without;
-    if (edit) without.emplace(reasoner->replay(all[i], {}, flags.without_promotion));
-    const auto again = wait_finished(ticket).trace;
-    const TraceComparison whole = compare_traces(all[i], *again);
-    const auto counterfactual = without ? wait_finished(*without).trace : nullptr;
+    SessionTicket ticket = reasoner->replay(all[i], {}, flags.without_promotion);
+    const Finished result = wait_finished(ticket);
     const TraceComparison compared =
-        counterfactual ? compare_traces(all[i], *counterfactual, *edit) : whole;
-    const bool match = whole.matches() && compared.matches();
-    all_match = all_match && match;
-    print_out(report(all[i], *again, counterfactual.get(), compared, match, flags));
+        compare_traces(all[i], *result.trace, edit.value_or(std::numeric_limits<Step>::max()));
+    all_match = all_match && compared.matching == compared.tokens;
+    print_out(report(all[i], *result.trace, compared, flags));
   }
   return all_match ? 0 : 1;
 }

@@ -133,8 +133,6 @@ struct TraceComparison {
   int tokens = 0;  // compared
   int matching = 0;
   std::string first_difference;  // empty when all match
-
-  bool matches() const { return matching == tokens; }
 };
 TraceComparison compare_traces(const Trace& recorded, const Trace& replayed,
                                Step until = std::numeric_limits<Step>::max());
