@@ -87,6 +87,18 @@ class Section {
     if (node && !node->is_table()) refuse(key, "must be a table", node);
     return {node ? node->as_table() : nullptr, name_.empty() ? key : name_ + "." + key, file_};
   }
+  // The tables of [[name.key]].
+  std::vector<Section> items(const std::string& key) {
+    const toml::node* node = find(key.c_str());
+    if (!node) return {};
+    const std::string name = name_.empty() ? key : name_ + "." + key;
+    if (!node->is_array_of_tables()) refuse(key, "must be [[" + name + "]]", node);
+    std::vector<Section> sections;
+    for (const toml::node& item : *node->as_array())
+      sections.emplace_back(item.as_table(), name, file_);
+    return sections;
+  }
+  const toml::node* table() const { return table_; }
   [[noreturn]] void refuse(const std::string& key, const std::string& why,
                            const toml::node* at) const {
     const std::string full = name_.empty() ? key : name_ + "." + key;
@@ -141,47 +153,40 @@ void read_engine(Section section, Config& config) {
   section.finish();
 }
 
+// Adds to `items`, or replaces the one of that name.
+template <typename Item>
+void put(std::vector<Item>& items, Item item) {
+  const auto same =
+      std::find_if(items.begin(), items.end(), [&](const Item& i) { return i.name == item.name; });
+  if (same != items.end())
+    *same = std::move(item);
+  else
+    items.push_back(std::move(item));
+}
+
 void read_strategies(Section& section, ReasonOptions& reason) {
-  const toml::node* node = section.find("strategies");
-  if (!node) return;
-  if (!node->is_array_of_tables())
-    section.refuse("strategies", "must be [[reason.strategies]]", node);
-  for (const toml::node& item : *node->as_array()) {
-    const auto name = item.as_table()->get_as<std::string>("name");
-    const auto preamble = item.as_table()->get_as<std::string>("preamble");
-    if (!name || !preamble || name->get().empty() || preamble->get().empty())
-      section.refuse("strategies", "each needs a name and a preamble", &item);
-    const auto same = std::find_if(reason.strategies.begin(), reason.strategies.end(),
-                                   [&](const Strategy& s) { return s.name == name->get(); });
-    if (same != reason.strategies.end())
-      same->preamble = preamble->get();
-    else
-      reason.strategies.push_back({name->get(), preamble->get()});
+  for (Section& item : section.items("strategies")) {
+    Strategy strategy;
+    item.read("name", strategy.name);
+    item.read("preamble", strategy.preamble);
+    item.finish();
+    if (strategy.name.empty() || strategy.preamble.empty())
+      item.refuse("name", "and preamble must be given", item.table());
+    put(reason.strategies, std::move(strategy));
   }
 }
 
 void read_registers(Section& section, WorkspaceOptions& workspace) {
-  const toml::node* node = section.find("registers");
-  if (!node) return;
-  if (!node->is_array_of_tables())
-    section.refuse("registers", "must be [[reason.registers]]", node);
-  for (const toml::node& item : *node->as_array()) {
-    const toml::table& table = *item.as_table();
-    const auto name = table.get_as<std::string>("name");
-    const auto cue = table.get_as<std::string>("cue");
-    if (!name || !cue || name->get().empty() || cue->get().empty() ||
-        cue->get().find('\n') != std::string::npos)
-      section.refuse("registers", "each needs a name and a cue of one line", &item);
-    const int64_t note_tokens = table["note_tokens"].value_or<int64_t>(24);
-    if (note_tokens < 1 || note_tokens > 256)
-      section.refuse("registers", "note_tokens must be 1 to 256", &item);
-    const RegisterSpec spec{name->get(), cue->get(), static_cast<int>(note_tokens)};
-    const auto same = std::find_if(workspace.registers.begin(), workspace.registers.end(),
-                                   [&](const RegisterSpec& r) { return r.name == spec.name; });
-    if (same != workspace.registers.end())
-      *same = spec;
-    else
-      workspace.registers.push_back(spec);
+  for (Section& item : section.items("registers")) {
+    RegisterSpec spec;
+    item.read("name", spec.name);
+    item.read("cue", spec.cue);
+    item.read("note_tokens", spec.note_tokens, 1, 256);
+    item.read("cadence_tokens", spec.cadence_tokens, 0, 1 << 20);
+    item.finish();
+    if (spec.name.empty() || spec.cue.empty() || spec.cue.find('\n') != std::string::npos)
+      item.refuse("name", "must be given, and a cue of one line", item.table());
+    put(workspace.registers, std::move(spec));
   }
 }
 
@@ -300,7 +305,7 @@ std::string config_hash(const Config& config) {
     strategies.push_back({strategy.name, strategy.preamble});
   Json registers = Json::array();
   for (const RegisterSpec& spec : reason.workspace.registers)
-    registers.push_back({spec.name, spec.cue, spec.note_tokens});
+    registers.push_back({spec.name, spec.cue, spec.note_tokens, spec.cadence_tokens});
   const Json json = {
       {"registers", std::move(registers)},
       {"workspace", {reason.workspace.evidence_decay, reason.workspace.measure_effect}},

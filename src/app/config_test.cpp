@@ -67,7 +67,11 @@ TEST(Config, RefusalsNameTheKeyAndTheLine) {
   expect_refused("[engine]\nkernels = \"fast\"", "line 2: engine.kernels is 'fast'");
   expect_refused("[reason]\ntopology = \"8y2\"", "reason.topology");
   expect_refused("[reason]\ntemperature_ladder = nan", "temperature_ladder");
-  expect_refused("[[reason.strategies]]\nname = \"x\"", "needs a name and a preamble");
+  expect_refused("[[reason.registers]]\nname = \"units\"", "line 1: reason.registers.name must be");
+  expect_refused("[[reason.registers]]\nname = \"units\"\ncue = \"Units:\"\ncadence = 8",
+                 "line 4: reason.registers.cadence is not a known key");
+  expect_refused("[reason]\nstrategies = 3", "must be [[reason.strategies]]");
+  expect_refused("[[reason.strategies]]\nname = \"x\"", "name and preamble must be given");
   expect_refused("[memory]\nwindow_tokens = 31", "window_tokens is 31: must be 0 (off) or 32");
   expect_refused("[memory]\nread_threshold = 2", "line 2: memory.read_threshold is 2");
   expect_refused("reason = 3", "must be a table");

@@ -44,7 +44,6 @@ EvaluationSample sample_of(const Problem& problem, const std::string& arm,
   if (const Json& search = thought.at("search"); search.is_object()) {
     sample.search_tokens = search.value("tokens", 0);
     sample.search_committed_tokens = search.value("committed_tokens", 0);
-    sample.thought_tokens += sample.search_tokens;
   }
   for (const Json& stream : thought.at("streams"))
     sample.streams.push_back({stream.at("strategy").get<std::string>(),

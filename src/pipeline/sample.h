@@ -27,7 +27,7 @@ struct EvaluationSample {
   uint64_t seed = 0;
   bool right = false;
   std::string answer;      // as extracted from the merged answer
-  int thought_tokens = 0;  // of streams and of searches
+  int thought_tokens = 0;  // of streams, registers and searches
   int answer_tokens = 0;
   int prefill_tokens = 0;  // decoded between the streams and the answer
   int cells = 0;           // KV cells that the session decoded: its peak memory

@@ -90,7 +90,7 @@ struct Usage {
   int prompt_tokens = 0;
   int cached_tokens = 0;
   int completion_tokens = 0;  // answers and thoughts
-  int reasoning_tokens = 0;   // thoughts alone
+  int reasoning_tokens = 0;   // thoughts alone: what streams, registers and searches sampled
 };
 
 struct Timings {

@@ -43,8 +43,8 @@ int GlobalWorkspace::ticks() const {
 
 void GlobalWorkspace::after_step() {
   for (Running& running : running_) {
-    if (running.measured) continue;
-    running.measured = running.promotion.after_step(phase_->streams());
+    if (running.done) continue;
+    running.done = running.promotion.after_step(phase_->streams());
   }
   registers_->after_step(phase_->streams());
   for (Candidate& note : registers_->take_notes()) keep(std::move(note));
@@ -165,9 +165,11 @@ void GlobalWorkspace::end_phase() {
 Json GlobalWorkspace::register_costs() const {
   std::map<std::string, Json> by_name;
   for (const Json& cost : costs_) {
-    Json& sum = by_name.try_emplace(cost.at("name"), Json{{"notes", 0}, {"rows", 0}, {"ms", 0.0}})
+    Json& sum = by_name
+                    .try_emplace(cost.at("name"),
+                                 Json{{"notes", 0}, {"rows", 0}, {"tokens", 0}, {"ms", 0.0}})
                     .first->second;
-    for (const char* key : {"notes", "rows"})
+    for (const char* key : {"notes", "rows", "tokens"})
       sum[key] = sum.at(key).get<int>() + cost.at(key).get<int>();
     sum["ms"] = sum.at("ms").get<double>() + cost.at("ms").get<double>();
   }

@@ -36,7 +36,7 @@ class GlobalWorkspace {
   const Json& broadcasts() const { return broadcasts_; }
   // Broadcast and carried out since the last call.
   std::vector<Candidate> take_promoted() { return std::exchange(promoted_, {}); }
-  // What the registers cost, by name: {"name", "notes", "rows", "ms"}.
+  // What the registers cost, by name: {"name", "notes", "rows", "tokens", "ms"}.
   Json register_costs() const;
 
  private:
@@ -63,7 +63,7 @@ class GlobalWorkspace {
   struct Running {
     size_t broadcast;  // index in broadcasts_
     Promotion promotion;
-    bool measured = false;
+    bool done = false;
   };
   std::vector<Running> running_;  // of the phase
   std::vector<Tokens> said_;      // what was broadcast

@@ -1,10 +1,12 @@
 #include "reason/global_workspace.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -107,6 +109,17 @@ TEST_F(WorkspaceTest, EveryRowSeesWhatTheTraceSays) {
   EXPECT_GT(expect_rows_see_what_the_trace_says(trace, rows_), 130);
 }
 
+TEST_F(WorkspaceTest, ARegisterMayHaveACadenceOfItsOwn) {
+  ReasonOptions options = quiet();
+  options.workspace.registers[1].cadence_tokens = 20;
+  options.workspace.registers[1].note_tokens = 6;
+  start({}, options);
+  const Json costs = think(input("3x64", 2, 1)).polyphon.at("registers");
+  ASSERT_EQ(costs[1].at("name"), "hunch");
+  EXPECT_EQ(costs[1].at("notes"), 2);  // of the third the budget leaves no time
+  EXPECT_GT(costs[0].at("notes"), 3);
+}
+
 TEST_F(WorkspaceTest, StreamsDoNotSeeARegisterThatWasNotPromoted) {
   start();
   const Finished with = think(input("3x24", 1, 1));
@@ -146,6 +159,17 @@ TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDeco
     EXPECT_TRUE(next);
   }
   EXPECT_EQ(joins, 3);
+  for (int k = 0; k < 3; ++k) {
+    // One row more a stream, of the token that it reads at that step, and then the cue.
+    const TraceSpan& probe = span(trace, fmt::format("probe {}", k));
+    ASSERT_EQ(probe.steps, std::vector<Step>{promotion.at("step").get<Step>()});
+    std::optional<Token> read;
+    for (const TraceSpan& part : trace.spans)
+      for (size_t i = 0; part.owner == fmt::format("stream {}", k) && i < part.steps.size(); ++i)
+        if (part.steps[i] == probe.steps[0]) read = part.tokens[i];
+    EXPECT_EQ(probe.tokens, Tokens{read.value()});
+    EXPECT_EQ(span(trace, fmt::format("cue {}", k)).steps.front(), probe.steps[0] + 1);
+  }
   // Each stream's reaction is there, and was measured.
   const Json& streams = result.polyphon.at("workspace").at(0).at("streams");
   ASSERT_EQ(streams.size(), 3u);
@@ -195,7 +219,14 @@ TEST_F(WorkspaceTest, CandidatesCompeteAndTheRefractoryPeriodHolds) {
   EXPECT_GT(lost, 0);
   const Json& costs = result.polyphon.at("registers");
   ASSERT_EQ(costs.size(), 3u);
-  for (const Json& cost : costs) EXPECT_GT(cost.at("rows").get<int>(), 0);
+  int thought = 0;
+  for (const Json& cost : costs) {
+    EXPECT_GT(cost.at("rows").get<int>(), cost.at("tokens").get<int>());
+    thought += cost.at("tokens").get<int>();
+  }
+  for (const Json& stream : result.polyphon.at("streams"))
+    thought += stream.at("tokens").get<int>();
+  EXPECT_EQ(result.usage.reasoning_tokens, thought);
 }
 
 TEST_F(WorkspaceTest, AStreamsConclusionIsBroadcastToTheOthers) {

@@ -10,9 +10,9 @@ namespace polyphon {
 
 const std::vector<RegisterSpec>& built_in_registers() {
   static const std::vector<RegisterSpec> registers = {
-      {"consistency", "Note: comparing the attempts so far, they disagree because"},
-      {"hunch", "Note: my hunch about the right answer is that"},
-      {"pattern", "Note: what the attempts have in common is that"}};
+      {"consistency", "Check: the attempts disagree because"},
+      {"hunch", "Hunch: the answer is"},
+      {"pattern", "Pattern: the attempts all"}};
   return registers;
 }
 

@@ -34,6 +34,9 @@ struct RegisterSpec {
   std::string name;
   std::string cue;  // never empty, no line break; the model goes on from here
   int note_tokens = 24;
+  int cadence_tokens = 0;  // of the longest stream, between two notes; 0: what the request says
+
+  int cadence(int requested) const { return cadence_tokens > 0 ? cadence_tokens : requested; }
 };
 const std::vector<RegisterSpec>& built_in_registers();
 
@@ -64,7 +67,8 @@ struct WorkspaceOptions {
   WorkspaceRequest defaults;
   std::vector<RegisterSpec> registers = built_in_registers();
   double evidence_decay = 0.7;  // of a register's accumulator, from note to note
-  bool measure_effect = true;  // decode each promotion's cue once more without the note, for its KL
+  bool measure_effect =
+      true;  // decode a token of each stream once more without the note, for its KL
 };
 
 // Caps on any plan; a request may ask for less.

@@ -32,19 +32,19 @@ PlanNeeds workspace_needs(const Phase& phase, const ThinkRequest& request,
                           const ReasonOptions& options, const Vocabulary& vocabulary) {
   const WorkspaceRequest& wish = request.workspace;
   if (wish.registers == 0) return {};
-  int note = 0;
+  PlanNeeds needs;
   for (int i = 0; i < wish.registers; ++i) {
     const RegisterSpec& spec = options.workspace.registers[static_cast<size_t>(i)];
-    note = std::max(note, vocabulary.count_tokens("\n" + spec.cue) + spec.note_tokens + 1);
+    const int note = vocabulary.count_tokens("\n" + spec.cue) + spec.note_tokens + 1;
+    const int notes = phase.tokens / spec.cadence(wish.cadence_tokens) + 1;
+    needs.cells += notes * note;
+    needs.last_position = std::max(needs.last_position, notes * note);
   }
-  const int notes = phase.tokens / wish.cadence_tokens + 1;
   const int promotions = phase.tokens / wish.refractory_tokens + 1;
   const int cue = vocabulary.count_tokens(reconsider_cue());
   const int probes = options.workspace.measure_effect ? phase.streams : 0;
-  PlanNeeds needs;
-  needs.cells =
-      wish.registers * notes * note + promotions * (phase.streams * cue + probes * (cue + 2));
-  needs.last_position = notes * note + promotions * cue;
+  needs.cells += promotions * (phase.streams * cue + probes);
+  needs.last_position += promotions * cue;
   needs.sequences = wish.registers + probes;
   return needs;
 }

@@ -19,36 +19,38 @@ Promotion::Promotion(const ThinkContext& context, const Candidate& candidate,
     if (stream.ended() || stream.sequence == candidate.sequence) continue;
     Effect& effect = effects_.emplace_back();
     effect.stream = stream.id;
-    effect.sequence = stream.sequence;
-    if (!stream.searching()) reach(stream, effect);
+    if (may_interrupt(stream)) reach(stream, effect);
   }
 }
 
+// It thinks, and has read all but the token that it sampled last.
+bool Promotion::may_interrupt(const Stream& stream) const {
+  const SessionViews& views = *context_.views;
+  return !stream.ended() && !stream.searching() && !stream.tokens.empty() &&
+         views.next_position(stream.sequence) == views.end_position(stream.sequence) + 1;
+}
+
+// The note comes before the stream's last token, which the probe reads without it.
 void Promotion::reach(Stream& stream, Effect& effect) {
   SessionViews& views = *context_.views;
   effect.reached = true;
+  effect.text_begin = stream.text.text().size();
   if (context_.options.workspace.measure_effect) {
     effect.probe = views.open();
     views.join(stream.sequence, effect.probe, 0, views.end_position(stream.sequence));
-    // The stream's last token is sampled but not decoded yet.
-    Tokens unread = context_.tokenize(reconsider_cue());
-    if (!stream.tokens.empty()) unread.insert(unread.begin(), stream.tokens.back());
-    views.feed(effect.probe, unread, fmt::format("probe {}", stream.id));
+    views.feed(effect.probe, {stream.tokens.back()}, fmt::format("probe {}", stream.id));
     auto sampler = std::make_unique<Sampler>(SamplingParams{}, nullptr, false);
     sampler->keep_distribution();
     views.generate(effect.probe, std::move(sampler), fmt::format("probe {}", stream.id));
     views.sampler(stream.sequence)->keep_distribution();
   }
   views.join(candidate_.sequence, stream.sequence, candidate_.begin, candidate_.end);
-  interject(context_, stream, reconsider_cue());
-  effect.text_begin = stream.text.text().size();
 }
 
-// It thinks, and has read every earlier cue.
-bool Promotion::may_interrupt(const Stream& stream) const {
-  const SessionViews& views = *context_.views;
-  return !stream.ended() && !stream.searching() &&
-         views.next_position(stream.sequence) == views.end_position(stream.sequence) + 1;
+void Promotion::cue(Stream& stream, Effect& effect) {
+  effect.cued = true;
+  interject(context_, stream, reconsider_cue());
+  effect.text_begin = stream.text.text().size();
 }
 
 bool Promotion::owns(SequenceNumber sequence) const {
@@ -65,23 +67,24 @@ void Promotion::on_token(SequenceNumber sequence) {
 }
 
 bool Promotion::after_step(std::vector<Stream>& streams) {
-  bool measured = true;
+  bool done = true;
   for (Effect& effect : effects_) {
     Stream& stream = *std::find_if(streams.begin(), streams.end(),
                                    [&](const Stream& s) { return s.id == effect.stream; });
-    if (!effect.reached && may_interrupt(stream)) reach(stream, effect);
     Sampler* const sampler =
         stream.ended() ? nullptr : context_.views->sampler(stream.sequence);  // none in a search
     if (effect.with.empty() && sampler) effect.with = sampler->take_distribution();
+    if (!effect.cued && may_interrupt(stream))
+      effect.reached ? cue(stream, effect) : reach(stream, effect);
     if (!effect.with.empty() && !effect.without.empty()) {
       effect.kl = kl_divergence(effect.with, effect.without);
       effect.with = {};
       effect.without = {};
     }
     const bool known = effect.kl >= 0 || !context_.options.workspace.measure_effect;
-    measured = measured && (stream.ended() || (effect.reached && known));
+    done = done && (stream.ended() || (effect.cued && known));
   }
-  return measured;
+  return done;
 }
 
 void Promotion::abandon() {

@@ -119,7 +119,7 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   const auto interject = [&](const std::string& text) {
     return vocabulary.tokenize(model_->chat_template().interjection(text), true, false);
   };
-  request.merge_instruction = interject(merge_instruction());
+  request.merge_instruction = interject(merge_instruction(request.topology));
   if (request.topology.is_auto())
     request.plan_instruction =
         interject(plan_instruction(auto_topologies(request.auto_budget_tokens, options_.caps)));

@@ -29,7 +29,8 @@ RegisterBank::RegisterBank(const ThinkContext& context, SequenceNumber base, Pos
     opened.spec = options.registers[static_cast<size_t>(i)];
     opened.cue = context.tokenize("\n" + opened.spec.cue);
     opened.sequence = context.views->open();
-    opened.next_read_tokens = context.request.workspace.cadence_tokens;
+    opened.cadence_tokens = opened.spec.cadence(context.request.workspace.cadence_tokens);
+    opened.next_read_tokens = opened.cadence_tokens;
     context.views->join(base, opened.sequence, 0, base_end);
   }
 }
@@ -95,12 +96,13 @@ void RegisterBank::finish_note(Register& writer) {
   writer.writing = false;
   writer.rows += static_cast<int>(writer.note.tokens.size());
   writer.text.flush();
+  writer.tokens += static_cast<int>(writer.note.tokens.size() - writer.cue.size());
   const std::string_view words = trim(writer.text.text());
   if (words.empty()) return;
   ++writer.notes;
   writer.note.end = context_.views->end_position(writer.sequence);
   writer.note.text = fmt::format("{} {}", writer.spec.cue, words);
-  const auto written = static_cast<double>(writer.note.tokens.size() - writer.cue.size());
+  const auto written = static_cast<int>(writer.note.tokens.size() - writer.cue.size());
   writer.note.confidence = std::exp(writer.logprob_sum / written);
   // Evidence leaks away from note to note; what is said again, with confidence, adds to it.
   const double repeated = ngram_overlap(writer.note.tokens, writer.last_note, 2);
@@ -118,7 +120,7 @@ void RegisterBank::after_step(const std::vector<Stream>& streams) {
     if (each.writing) {
       if (context_.views->idle(each.sequence)) finish_note(each);
     } else if (static_cast<int>(ticks) >= each.next_read_tokens) {
-      each.next_read_tokens += context_.request.workspace.cadence_tokens;
+      each.next_read_tokens += each.cadence_tokens;
       read(each, streams);
       begin_note(each);
     }
@@ -152,6 +154,7 @@ Json RegisterBank::costs() const {
         {{"name", each.spec.name},
          {"notes", each.notes},
          {"rows", each.rows},
+         {"tokens", each.tokens},
          {"ms", each.sequence >= 0 ? context_.views->compute_ms(each.sequence) : each.ms}});
   return costs;
 }

@@ -42,6 +42,7 @@ class RegisterBank {
     RegisterSpec spec;
     Tokens cue;
     SequenceNumber sequence = -1;
+    int cadence_tokens = 0;
     int next_read_tokens = 0;
     std::vector<Position> read_to;  // [streams]
     std::vector<Candidate> heard;   // not yet in the view
@@ -52,8 +53,9 @@ class RegisterBank {
     double evidence = 0;
     Tokens last_note;
     int notes = 0;
-    int rows = 0;
-    double ms = 0;  // when closed
+    int rows = 0;    // its notes with their cues
+    int tokens = 0;  // its notes
+    double ms = 0;   // when closed
   };
   void read(Register& reader, const std::vector<Stream>& streams);
   void begin_note(Register& writer);

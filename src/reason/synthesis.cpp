@@ -6,7 +6,10 @@
 
 namespace polyphon {
 
-std::string merge_instruction() {
+std::string merge_instruction(const Topology& topology) {
+  if (!topology.is_auto() && topology.phases.back().streams == 1)
+    return "Check the reasoning above, decide what is right, and give the final answer to my "
+           "request. Do not mention the reasoning.";
   return "The attempts above were made independently of each other, and some may be wrong. Compare "
          "them, decide what is right, and give the final answer to my request. Do not mention the "
          "attempts.";

@@ -21,8 +21,9 @@ struct Attempt {
   std::string text;
 };
 
-// The user's turn between the streams and the answer.
-std::string merge_instruction();
+// The user's turn between the streams and the answer: speaks of attempts, unless the last phase has
+// one stream only.
+std::string merge_instruction(const Topology& topology);
 // Between two phases, in the assistant's voice.
 std::string bridge_text();
 // Told to a stream that would stop before its budget is spent.

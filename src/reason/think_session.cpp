@@ -289,8 +289,14 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
   stage_ = Stage::kDone;
   const TimePoint now = views_->now();
   Finished result;
+  const Json registers = workspace_ ? workspace_->register_costs() : Json::array();
+  const Json search = search_ ? search_->report() : Json();
+  int thought_tokens = thought_tokens_;
+  for (const Json& cost : registers) thought_tokens += cost.at("tokens").get<int>();
+  if (search_)
+    thought_tokens += search.at("tokens").get<int>() - search.at("committed_tokens").get<int>();
   result.usage = {static_cast<int>(request_.prompt.size()), views_->cached_prompt_tokens(),
-                  thought_tokens_ + answer_tokens, thought_tokens_};
+                  thought_tokens + answer_tokens, thought_tokens};
   Timings& timings = result.timings;
   timings.queue_ms = milliseconds_between(submitted_, *admitted_);
   timings.prompt_ms = milliseconds_between(*admitted_, *first_token_);
@@ -324,8 +330,8 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
                      {"streams", finished_streams_},
                      {"promotions", promotions},
                      {"workspace", workspace_ ? workspace_->broadcasts() : Json::array()},
-                     {"registers", workspace_ ? workspace_->register_costs() : Json::array()},
-                     {"search", search_ ? search_->report() : Json()},
+                     {"registers", registers},
+                     {"search", search},
                      {"memory", memory_ ? memory_->to_json() : Json()},
                      {"decisions", std::move(decisions)},
                      {"timings", to_json(timings)}};

@@ -55,7 +55,7 @@ bool is_right(const Problem& problem, std::string_view text) {
   return normalise_answer(extract_answer(text)) == normalise_answer(problem.solution);
 }
 
-std::string stated_answer(std::string_view text) {
+std::string answer_line(std::string_view text) {
   constexpr std::string_view kAnswer = "Answer:", kBoxed = "\\boxed{";
   size_t begin = text.rfind(kAnswer), end = text.size();
   if (begin != std::string_view::npos) {

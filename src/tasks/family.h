@@ -30,7 +30,7 @@ Problem make_problem(const Family& family, int difficulty, uint64_t seed);
 bool is_right(const Problem& problem, std::string_view text);
 // What stands on the last "Answer:" line, else in the last \boxed{}, without markup around it;
 // empty when there is neither. For checkers that need it as it was written.
-std::string stated_answer(std::string_view text);
+std::string answer_line(std::string_view text);
 
 // Uniform in [least, most].
 int between(Random& random, int least, int most);

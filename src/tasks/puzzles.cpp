@@ -109,7 +109,7 @@ void knights_and_knaves(Random& random, int difficulty, Problem& problem) {
 
 // Exactly the knights are named in the stated answer.
 bool check_knights(const Problem& problem, std::string_view text) {
-  const std::string line = stated_answer(text);
+  const std::string line = answer_line(text);
   const auto knights = problem.facts.at("knights").get<std::set<std::string>>();
   if (knights.empty()) {
     const bool somebody = std::any_of(names().begin(), names().end(), [&](const std::string& name) {

@@ -24,6 +24,23 @@ void counting(Random& random, int difficulty, Problem& problem) {
   problem.solution = std::to_string(std::count(letters.begin(), letters.end(), wanted));
 }
 
+void letter_counting(Random& random, int difficulty, Problem& problem) {
+  static const std::vector<std::string> words = {
+      "apple",  "letter", "green",  "bottle", "summer", "window", "garden", "yellow",
+      "coffee", "little", "street", "river",  "banana", "kitten", "paper",  "engine",
+      "planet", "silver", "butter", "school", "mirror", "forest", "ladder", "cheese",
+      "pepper", "tunnel", "rabbit", "needle", "hammer", "valley", "cotton", "dinner"};
+  std::string text;
+  for (int i = between(random, 1, 2 + difficulty); i > 0; --i)
+    text += (text.empty() ? "" : " ") + one_of(random, words);
+  // Mostly one that occurs.
+  const char wanted = random.uniform() < 0.8 ? text[static_cast<size_t>(between(random, 0, 3))]
+                                             : static_cast<char>('a' + between(random, 0, 25));
+  problem.text =
+      fmt::format("How many times does the letter \"{}\" occur in \"{}\"?", wanted, text);
+  problem.solution = std::to_string(std::count(text.begin(), text.end(), wanted));
+}
+
 void string_transform(Random& random, int difficulty, Problem& problem) {
   std::string word = random_letters(random, 3 + difficulty / 2, 26);
   std::string text = fmt::format("Start with \"{}\".", word);
@@ -58,7 +75,9 @@ void string_transform(Random& random, int difficulty, Problem& problem) {
 }  // namespace
 
 std::vector<Family> text_families() {
-  return {{"counting", counting}, {"string_transform", string_transform}};
+  return {{"counting", counting},
+          {"letter_counting", letter_counting},
+          {"string_transform", string_transform}};
 }
 
 }  // namespace polyphon
