@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs `polyphon bench KIND --json` and keeps the result with what it was measured on.
 
-    bench.py streams|decode|attention|perplexity|memory [option of that benchmark ...]
+    bench.py streams|decode|attention|perplexity|memory|workspace [option of that benchmark ...]
 
 Writes bench/results/<time>-<kind>-<model>-<commit>.jsonl, whose first line says
 what was run where, and prints its path.

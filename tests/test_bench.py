@@ -1,4 +1,4 @@
-"""Whole models by our kernels beside the same models by ggml's own."""
+"""`polyphon bench`: its pairs, and that our kernels compute what ggml's own do."""
 
 import json
 import subprocess
@@ -76,3 +76,19 @@ def test_attention_bench_pairs_both():
     ]
     assert all(row["ours_us"] > 0 and row["stock_us"] > 0 for row in rows)
     assert rows[0]["bytes"] == 2 * 64 * 3 * 64 * 2
+
+
+def test_memory_bench_finds_what_the_window_lost():
+    (row,) = bench("memory", "--facts", 4, "--window", 128, "--times", 2)
+    with_memory, window_alone = row["rows"]
+    assert with_memory["exact"] == 4 and window_alone["exact"] == 0, row
+
+
+def test_workspace_bench_pairs_the_same_sessions():
+    (row,) = bench("workspace", "--pairs", 2, "--topology", "4x48", "--register-cadence", 12,
+                   "--simulations", 16)
+    alone, registers, promotions, search = row["rows"]
+    assert alone["ratio"]["median"] == 1 and alone["register_rows"] == 0
+    assert registers["register_rows"] > 0 and registers["promotions"] == 0
+    assert promotions["promotions"] > 0
+    assert search["simulations"] >= 16 and search["leaves_per_step"] > 1
