@@ -197,6 +197,7 @@ void read_reason(Section section, Config& config) {
   section.read("heads", config.heads);
   section.read("temperature_ladder", reason.temperature_ladder, 0, 2);
   section.read("max_answer_tokens", reason.max_answer_tokens, 1, 1 << 20);
+  section.read("max_repeated_request_tokens", reason.max_repeated_request_tokens, 0, 1 << 20);
   section.read("max_streams", reason.caps.max_streams, 1, Topology::kMaxStreams);
   section.read("max_budget_tokens", reason.caps.max_budget_tokens, 1, 1 << 24);
   section.read("auto_budget_tokens", reason.caps.auto_budget_tokens, 32, 1 << 24);
@@ -317,6 +318,7 @@ std::string config_hash(const Config& config) {
       {"chat_template", config.model_options.chat_template},
       {"strategies", std::move(strategies)},
       {"temperature_ladder", reason.temperature_ladder},
+      {"max_repeated_request_tokens", reason.max_repeated_request_tokens},
       {"collapse",
        {reason.collapse.enabled, reason.collapse.cadence_tokens, reason.collapse.window_tokens,
         reason.collapse.ngram, reason.collapse.ngram_overlap, reason.collapse.hidden_cosine,

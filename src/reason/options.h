@@ -92,6 +92,7 @@ struct ReasonOptions {
   MemoryOptions memory;
   PlanCaps caps;
   int max_answer_tokens = 512;
+  int max_repeated_request_tokens = 256;  // a longer request is not said again before the answer
   MergeMode merge = MergeMode::kKv;
   Topology topology{{{8, 256}}};
 };

@@ -119,7 +119,9 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   const auto interject = [&](const std::string& text) {
     return vocabulary.tokenize(model_->chat_template().interjection(text), true, false);
   };
-  request.merge_instruction = interject(merge_instruction(request.topology));
+  std::string asked = problem_of(input.chat);
+  if (vocabulary.count_tokens(asked) > options_.max_repeated_request_tokens) asked.clear();
+  request.merge_instruction = interject(merge_instruction(request.topology, asked));
   if (request.topology.is_auto())
     request.plan_instruction =
         interject(plan_instruction(auto_topologies(request.auto_budget_tokens, options_.caps)));

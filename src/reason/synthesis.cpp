@@ -6,13 +6,21 @@
 
 namespace polyphon {
 
-std::string merge_instruction(const Topology& topology) {
-  if (!topology.is_auto() && topology.phases.back().streams == 1)
-    return "Check the reasoning above, decide what is right, and give the final answer to my "
-           "request. Do not mention the reasoning.";
-  return "The attempts above were made independently of each other, and some may be wrong. Compare "
-         "them, decide what is right, and give the final answer to my request. Do not mention the "
-         "attempts.";
+std::string merge_instruction(const Topology& topology, const std::string& request) {
+  const bool one_line = !topology.is_auto() && topology.phases.back().streams == 1;
+  const std::string what = one_line ? "reasoning" : "attempts";
+  const std::string judge =
+      one_line ? "Check the reasoning above"
+               : "The attempts above were made independently of each other, and some may be wrong. "
+                 "Compare them";
+  if (request.empty())
+    return fmt::format(
+        "{}, decide what is right, and give the final answer to my request. Do not mention the {}.",
+        judge, what);
+  return fmt::format(
+      "{} and decide what is right. Then answer my request without a word about "
+      "the {}:\n\n{}",
+      judge, what, request);
 }
 
 std::string bridge_text() { return "\n\nTaking these attempts together, I go on:\n"; }

@@ -22,8 +22,9 @@ struct Attempt {
 };
 
 // The user's turn between the streams and the answer: speaks of attempts, unless the last phase has
-// one stream only.
-std::string merge_instruction(const Topology& topology);
+// one stream only. Ends with the user's request said again, unless that is empty: after many
+// streams small models have lost sight of it.
+std::string merge_instruction(const Topology& topology, const std::string& request);
 // Between two phases, in the assistant's voice.
 std::string bridge_text();
 // Told to a stream that would stop before its budget is spent.
