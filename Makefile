@@ -20,7 +20,7 @@ CLANG_FORMAT := $(VENV)/bin/clang-format
 CPP_FILES = git ls-files --cached --others --exclude-standard 'src/*.cpp' 'src/*.h'
 CTEST = ctest --output-on-failure --progress --parallel $(CORES) $(ARGS)
 
-.PHONY: help serve test build demo check bench kernels asan tsan dev format lint llama model clean
+.PHONY: help serve test build demo check bench kernels asan tsan dev format lint llama trainer model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -30,7 +30,7 @@ serve: ## the server on http://127.0.0.1:8080 with the default model
 	@exec $(POLYPHON) serve --host $(HOST) --port $(PORT) --model $(MODEL) $(ARGS)
 
 test: ## every test: fast ones and those with the real model
-	@$(SETUP) packages python-test llama build model
+	@$(SETUP) packages python-test llama torch build model
 	@$(CTEST) --test-dir build/release
 
 build: ## the program: build/release/polyphon
@@ -41,7 +41,7 @@ demo: ## one problem, 8 streams side by side, the merged answer, the timings
 	@scripts/demo.py $(MODEL)
 
 check: ## format, lint, layers, build, every test
-	@$(SETUP) packages python-test python-lint llama build model
+	@$(SETUP) packages python-test python-lint llama torch build model
 	@echo "      clang-format" && $(CPP_FILES) | xargs -r $(CLANG_FORMAT) --dry-run --Werror
 	@echo "      layers" && scripts/check_layers.py
 	@echo "      clang-tidy, of what changed" && scripts/lint.py build/release $(VENV)/bin/clang-tidy
@@ -69,6 +69,9 @@ format: ## clang-format over src/
 
 llama: ## only the pinned llama.cpp, into the cache folder
 	@$(SETUP) packages python llama
+
+trainer: ## the programs, polyphon-train among them, which needs libtorch (0.5 GB)
+	@$(SETUP) packages python llama torch build
 
 model: ## only the default model, into the cache folder
 	@$(SETUP) packages python model

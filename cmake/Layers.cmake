@@ -1,9 +1,10 @@
-# polyphon_layer(name [DEPENDS layers] [PUBLIC libraries] [PRIVATE libraries]
+# polyphon_layer(name [NEEDS package] [DEPENDS layers] [PUBLIC libraries] [PRIVATE libraries]
 #                [DEFINES name=value])
 #   src/<name>/*.cpp        -> static library polyphon_<name> (an INTERFACE library if headers only)
 #   src/<name>/*_test.cpp   -> program polyphon_<name>_tests, found by ctest
 #   src/<name>/*_bench.cpp  -> program polyphon_<name>_bench, built by the target `benches`
-# A folder that does not exist is skipped, and so is a dependency on it.
+# A folder that does not exist is skipped, and so is a dependency on it; so is one whose package was
+# not found.
 #
 # polyphon_openmp(name file)
 #   Compiles one file of a layer with OpenMP, whose threads are then those of ggml. Not under a
@@ -11,13 +12,16 @@
 #
 # polyphon_program()
 #   src/app/main.cpp        -> program polyphon, at the top of the build folder
+#
+# polyphon_trainer()
+#   src/train/main.cpp      -> program polyphon-train beside it, the only one that links libtorch
 
 add_custom_target(benches)
 
 function(polyphon_layer name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE;DEFINES" ${ARGN})
+  cmake_parse_arguments(ARG "" "NEEDS" "DEPENDS;PUBLIC;PRIVATE;DEFINES" ${ARGN})
   set(folder "${PROJECT_SOURCE_DIR}/src/${name}")
-  if(NOT IS_DIRECTORY "${folder}")
+  if(NOT IS_DIRECTORY "${folder}" OR (ARG_NEEDS AND NOT ${ARG_NEEDS}_FOUND))
     return()
   endif()
 
@@ -82,4 +86,22 @@ function(polyphon_program)
   endif()
   add_executable(polyphon "${main}")
   target_link_libraries(polyphon PRIVATE polyphon_app polyphon_flags)
+endfunction()
+
+# <torch/torch.h> alone takes half a minute and a gigabyte a file: the layer's files share one
+# precompiled header.
+function(polyphon_trainer)
+  if(NOT TARGET polyphon_train)
+    return()
+  endif()
+  set(header "${PROJECT_SOURCE_DIR}/src/train/torch.h")
+  target_precompile_headers(polyphon_train PRIVATE "${header}")
+  target_precompile_headers(polyphon_train_tests REUSE_FROM polyphon_train)
+  set(main "${PROJECT_SOURCE_DIR}/src/train/main.cpp")
+  file(GLOB found CONFIGURE_DEPENDS "${main}")
+  if(NOT found)
+    return()
+  endif()
+  add_executable(polyphon-train "${main}")
+  target_link_libraries(polyphon-train PRIVATE polyphon_train CLI11::CLI11 polyphon_flags)
 endfunction()

@@ -19,7 +19,7 @@ OWNERS = [
     (r"prometheus/.*", {"server"}),
     (r"(sqlite3\.h|SQLiteCpp/.*|pqxx/.*|libpq-fe\.h)", {"store"}),
     (r"(torch|ATen|c10)/.*", {"train"}),
-    (r"CLI/.*", {"app"}),
+    (r"CLI/.*", {"app", "train/*main.cpp"}),
     (r"toml\+\+/.*|toml\.hpp|toml\+\+\.h", {"reason", "app"}),
     (r"(gtest|gmock)/.*", {"*_test.cpp", "*_test.h"}),
     (r"benchmark/.*", {"*_bench.cpp"}),

@@ -7,8 +7,10 @@
 #   python-lint   the same with clang-format, clang-tidy (requirements/lint.txt)
 #   python-plot   the same with matplotlib               (requirements/plot.txt)
 #   python-gym    the same with reasoning-gym            (requirements/gym.txt)
+#   python-peft   the same with PyTorch and PEFT         (requirements/peft.txt)
 #   llama         the pinned llama.cpp                   (scripts/llama.sh)
-#   build         build/release/polyphon
+#   torch         the pinned libtorch                    (scripts/torch.sh)
+#   build         build/release/polyphon, and polyphon-train where libtorch is there
 #   model         the default model                      (share/polyphon/models.json)
 # Environment: GPU=cuda|vulkan|none (kept by build/release until it changes), JOBS, POLYPHON_CACHE.
 set -euo pipefail
@@ -99,6 +101,12 @@ llama() {
   GPU="$(gpu)" scripts/llama.sh build
 }
 
+# Where there is no wheel for the machine, all but polyphon-train is still built.
+torch() {
+  [ "$(uname -sm)" = "Linux x86_64" ] || { say "      not for $(uname -sm)" && return; }
+  scripts/torch.sh install
+}
+
 build() {
   local log="$cache/build.log"
   cmake --preset release "-DPOLYPHON_GPU=$(gpu)" >"$log" 2>&1 ||
@@ -116,6 +124,7 @@ title() {
     packages) echo "Debian packages" ;;
     python | python-*) echo "Python tools" ;;
     llama) echo "llama.cpp" ;;
+    torch) echo "libtorch" ;;
     build) echo "$build_dir/polyphon" ;;
     model) echo "default model" ;;
     *) fail "setup.sh: no step $1" ;;

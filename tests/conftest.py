@@ -27,7 +27,9 @@ class Server:
         for needed in (BINARY, MODEL):
             if not needed.exists():
                 pytest.skip(f"{needed} is missing: run `make build model`")
-        command = [BINARY, "serve", "--model", MODEL, "--host", "127.0.0.1"]
+        command = [BINARY, "serve", "--host", "127.0.0.1"]
+        if "--model" not in arguments:
+            command += ["--model", MODEL]
         if "--port" not in arguments:
             command += ["--port", "0"]
         self.process = subprocess.Popen(

@@ -72,7 +72,7 @@ struct PlainLlama::State {
   }
 };
 
-PlainLlama::PlainLlama(const std::string& model_path, int context_cells, int threads)
+PlainLlama::PlainLlama(const std::string& model_path, int context_cells, int threads, bool exact)
     : state_(std::make_unique<State>()) {
   init_llama_backend();
   const TeamGuard guard;
@@ -83,7 +83,8 @@ PlainLlama::PlainLlama(const std::string& model_path, int context_cells, int thr
   params.n_batch = params.n_ubatch = kBatch;
   params.n_seq_max = 64;
   params.kv_unified = true;
-  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  params.flash_attn_type = exact ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  if (exact) params.type_k = params.type_v = GGML_TYPE_F32;
   params.n_threads = params.n_threads_batch =
       threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   state_->context.reset(llama_init_from_model(state_->model.get(), params));
@@ -116,6 +117,34 @@ PlainLlama::Run PlainLlama::decode(const Tokens& prompt, int sequences, int toke
   }
   result.decode_seconds = seconds_since(start);
   result.tokens = sequences * tokens;
+  return result;
+}
+
+void PlainLlama::use_adapter(const std::string& path) {
+  take_llama_errors();
+  llama_adapter_lora* adapter = llama_adapter_lora_init(state_->model.get(), path.c_str());
+  float scale = 1;
+  if (!adapter || llama_set_adapters_lora(state_->context.get(), &adapter, 1, &scale) != 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                "libllama cannot use the adapter " + path + ": " + take_llama_errors());
+}
+
+std::vector<std::vector<float>> PlainLlama::logits(const Tokens& tokens) {
+  const TeamGuard guard;
+  const auto size =
+      static_cast<size_t>(llama_vocab_n_tokens(llama_model_get_vocab(state_->model.get())));
+  std::vector<std::vector<float>> result;
+  llama_memory_clear(llama_get_memory(state_->context.get()), false);
+  while (result.size() < tokens.size()) {
+    const size_t begin = result.size(), end = std::min(tokens.size(), begin + kBatch);
+    for (size_t i = begin; i < end; ++i) state_->add(tokens[i], static_cast<int>(i), 0, true);
+    state_->run();
+    for (size_t i = begin; i < end; ++i) {
+      const float* const row =
+          llama_get_logits_ith(state_->context.get(), static_cast<int>(i - begin));
+      result.emplace_back(row, row + size);
+    }
+  }
   return result;
 }
 

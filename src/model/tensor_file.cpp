@@ -60,9 +60,13 @@ TensorFile read_tensor_file(const std::string& path) {
     throw Error(ErrorCode::kInvalidArgument,
                 path + " is not a GGUF file, or is damaged: " + take_llama_errors());
   TensorFile file;
-  for (int64_t i = 0; i < gguf_get_n_kv(gguf.get()); ++i)
-    if (gguf_get_kv_type(gguf.get(), i) == GGUF_TYPE_STRING)
-      file.strings[gguf_get_key(gguf.get(), i)] = gguf_get_val_str(gguf.get(), i);
+  for (int64_t i = 0; i < gguf_get_n_kv(gguf.get()); ++i) {
+    const char* const key = gguf_get_key(gguf.get(), i);
+    const gguf_type type = gguf_get_kv_type(gguf.get(), i);
+    if (type == GGUF_TYPE_STRING) file.strings[key] = gguf_get_val_str(gguf.get(), i);
+    if (type == GGUF_TYPE_FLOAT32) file.floats[key] = gguf_get_val_f32(gguf.get(), i);
+    if (type == GGUF_TYPE_UINT32) file.integers[key] = gguf_get_val_u32(gguf.get(), i);
+  }
   for (int64_t i = 0; i < gguf_get_n_tensors(gguf.get()); ++i) {
     const char* const name = gguf_get_tensor_name(gguf.get(), i);
     const ggml_tensor* const tensor = ggml_get_tensor(ggml.get(), name);
@@ -82,6 +86,8 @@ void write_tensor_file(const std::string& path, const TensorFile& file) {
   const Gguf gguf(gguf_init_empty());
   for (const auto& [key, value] : file.strings)
     gguf_set_val_str(gguf.get(), key.c_str(), value.c_str());
+  for (const auto& [key, value] : file.floats) gguf_set_val_f32(gguf.get(), key.c_str(), value);
+  for (const auto& [key, value] : file.integers) gguf_set_val_u32(gguf.get(), key.c_str(), value);
   for (const auto& [name, tensor] : file.tensors)
     gguf_add_tensor(gguf.get(), make_tensor(ggml.get(), name, tensor));
   const std::string fresh = path + ".new";

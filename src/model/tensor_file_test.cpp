@@ -28,13 +28,17 @@ class TensorFileTest : public ::testing::Test {
         ".gguf"))
           .string();
   const TensorFile file_{{{"general.architecture", "test"}, {"a.name", "Größe"}},
-                         {{"one", {{3}, {1, 2.5f, -3}}}, {"two", {{2, 3}, {1, 2, 3, 4, 5, 6}}}}};
+                         {{"one", {{3}, {1, 2.5f, -3}}}, {"two", {{2, 3}, {1, 2, 3, 4, 5, 6}}}},
+                         {{"a.float", 0.5f}},
+                         {{"a.number", 7}}};
 };
 
 TEST_F(TensorFileTest, GivesBackWhatWasWritten) {
   write_tensor_file(path_, file_);
   const TensorFile read = read_tensor_file(path_);
   EXPECT_EQ(read.strings, file_.strings);
+  EXPECT_EQ(read.floats, file_.floats);
+  EXPECT_EQ(read.integers, file_.integers);
   ASSERT_EQ(read.tensors.size(), 2u);
   EXPECT_EQ(read.tensors.at("one").values, file_.tensors.at("one").values);
   EXPECT_EQ(read.tensors.at("two").shape, (std::vector<int64_t>{2, 3}));

@@ -26,6 +26,9 @@ class Vocabulary {
   int count_tokens(std::string_view text) const {
     return static_cast<int>(tokenize(text, false, false).size());
   }
+  // What stands before a text that is decoded alone, because attention sinks into the first token:
+  // the beginning of text where the model has one. Memory's nodes are decoded after it.
+  Tokens anchor() const { return tokenize("\n", false, true); }
   std::string detokenize(std::span<const Token> tokens, bool render_special) const {
     std::string text;
     for (Token token : tokens) text += piece(token, render_special);

@@ -10,10 +10,6 @@
 namespace polyphon {
 namespace {
 
-// Something must stand before the first word: attention sinks into it. The beginning of text where
-// the model has one.
-Tokens anchor_of(const Vocabulary& vocabulary) { return vocabulary.tokenize("\n", false, true); }
-
 class CellsSession final : public Session {
  public:
   CellsSession(const Vocabulary& vocabulary, const std::vector<Tokens>& nodes)
@@ -55,11 +51,11 @@ Tokens node_tokens(const std::string& text, const Vocabulary& vocabulary) {
 }
 
 int NodeWriter::cells_needed(const Vocabulary& vocabulary) {
-  return kAtOnce * static_cast<int>(anchor_of(vocabulary).size() + kMostNodeTokens);
+  return kAtOnce * static_cast<int>(vocabulary.anchor().size() + kMostNodeTokens);
 }
 
 NodeWriter::NodeWriter(SessionViews& views, const Vocabulary& vocabulary)
-    : views_(views), anchor_(anchor_of(vocabulary)) {}
+    : views_(views), anchor_(vocabulary.anchor()) {}
 
 void NodeWriter::want(int64_t node, Tokens tokens) {
   POLYPHON_CHECK(!tokens.empty() && tokens.size() <= kMostNodeTokens);

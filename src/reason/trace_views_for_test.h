@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/trace.h"
+#include "core/trace_views.h"
 #include "model/fake_decoder.h"
 
 namespace polyphon {
@@ -25,30 +25,14 @@ inline const TraceSpan& span_of(const Trace& trace, const std::string& owner) {
 
 // Cells as (span, index): those that the view of `sequence` holds when `step` is decoded.
 inline std::set<std::pair<int, size_t>> cells_in_view(const Trace& trace, int sequence, Step step) {
-  std::map<int, std::set<std::pair<int, size_t>>> views;
-  const auto at = [&](const std::pair<int, size_t>& cell) {
-    return trace.spans[static_cast<size_t>(cell.first)].begin + static_cast<Position>(cell.second);
-  };
-  const auto decode_step = [&](Step now) {
-    for (const TraceSpan& span : trace.spans)
-      for (size_t i = 0; i < span.tokens.size(); ++i)
-        if (span.steps[i] == now) views[span.sequence].insert({span.id, i});
-  };
-  auto edit = trace.edits.begin();
-  for (Step now = 0; now <= step; ++now) {
-    for (; edit != trace.edits.end() && edit->step <= now; ++edit) {
-      const auto inside = [&](const auto& cell) {
-        return at(cell) >= edit->begin && at(cell) < edit->end;
-      };
-      if (edit->kind == "close") views.erase(edit->sequence);
-      if (edit->kind == "drop") std::erase_if(views[edit->sequence], inside);
-      if (edit->kind != "join") continue;
-      for (const auto& cell : std::set(views[edit->source]))
-        if (inside(cell)) views[edit->sequence].insert(cell);
-    }
-    decode_step(now);
-  }
-  return views[sequence];
+  TraceViews views(trace);
+  views.run_through(step);
+  std::set<std::pair<int, size_t>> found;
+  views.view(sequence).for_each([&](int index) {
+    const TraceCell& cell = views.cells()[static_cast<size_t>(index)];
+    found.insert({cell.span, static_cast<size_t>(cell.index)});
+  });
+  return found;
 }
 
 // The same as positions, with how often each.

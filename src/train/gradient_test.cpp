@@ -1,0 +1,150 @@
+// Gradients of the trained weights against finite differences, in double precision.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "train/operations.h"
+#include "train/tiny_weights_for_test.h"
+#include "train/transformer.h"
+
+namespace polyphon {
+namespace {
+
+using torch::Tensor;
+
+constexpr TinyModel kTiny{.layers = 2,
+                          .hidden_size = 16,
+                          .feed_forward_size = 24,
+                          .heads = 4,
+                          .kv_heads = 2,
+                          .head_size = 4,
+                          .vocabulary_size = 150};
+
+// Tokens of two packed segments; the second sees what a random mask lets it see.
+TokenBatch packed_batch() {
+  TokenBatch batch;
+  append_plain(batch, random_tokens(7, kTiny.vocabulary_size, 1));
+  append_plain(batch, random_tokens(9, kTiny.vocabulary_size, 2));
+  Random random(3);
+  Visibility visibility(9);
+  for (int row = 0; row < 9; ++row)
+    for (int column = 0; column <= row; ++column)
+      if (column == row || random.uniform() < 0.6) visibility.let_see(row, column);
+  batch.segments[1].visibility = visibility;
+  batch.positions[12] = 40;  // positions need not be those of the row
+  return batch;
+}
+
+// A weighted sum of log-probabilities of targets at some rows: what every loss is made of.
+Tensor weighted_loss(const BaseWeights& weights, const Lora& lora, const TokenBatch& batch,
+                     const ForwardOptions& options) {
+  const std::vector<int> rows{0, 3, 5, 7, 11, 12, 15};
+  const Tensor hidden = forward(weights, lora, batch, options, &rows);
+  const Tensor targets = torch::tensor(std::vector<int64_t>{5, 17, 100, 3, 149, 17, 60});
+  const Tensor factors = torch::tensor(std::vector<double>{1, -0.5, 2, 0.3, 1, -1, 0.7});
+  return (target_logprobs(hidden, weights.output, targets) * factors).sum();
+}
+
+// Compares d loss / d parameter with (loss(+h) - loss(-h)) / 2h at a few numbers of each.
+void expect_gradients(const std::vector<std::pair<std::string, Tensor>>& parameters,
+                      const std::function<Tensor()>& loss) {
+  torch::autograd::variable_list leaves;
+  for (const auto& [name, tensor] : parameters) leaves.push_back(tensor);
+  const auto gradients = torch::autograd::grad({loss()}, leaves);
+  constexpr double kStep = 1e-5;
+  Random random(5);
+  for (size_t p = 0; p < leaves.size(); ++p) {
+    double* const values = leaves[p].data_ptr<double>();
+    double largest = 0;
+    for (int i = 0; i < 4; ++i) {
+      const auto at =
+          static_cast<int64_t>(random.next() % static_cast<uint64_t>(leaves[p].numel()));
+      const torch::NoGradGuard guard;
+      const double value = values[at];
+      values[at] = value + kStep;
+      const double above = loss().item<double>();
+      values[at] = value - kStep;
+      const double below = loss().item<double>();
+      values[at] = value;
+      const double expected = (above - below) / (2 * kStep);
+      const double found = gradients[p].flatten()[at].item<double>();
+      EXPECT_NEAR(found, expected, 1e-7 + 1e-6 * std::abs(expected))
+          << parameters[p].first << "[" << at << "]";
+      largest = std::max(largest, std::abs(expected));
+    }
+    EXPECT_GT(largest, 0) << parameters[p].first << " has no effect";
+  }
+}
+
+void expect_lora_gradients(const std::string& architecture, const LoraConfig& config,
+                           const ForwardOptions& options) {
+  TinyModel tiny = kTiny;
+  tiny.architecture = architecture;
+  const BaseWeights weights = tiny_weights(tiny, Precision::kDouble);
+  const Lora lora(weights.shape, config, 11, torch::kDouble);
+  fill_b(lora, 0.3);
+  const TokenBatch batch = packed_batch();
+  expect_gradients(lora.parameters(), [&] { return weighted_loss(weights, lora, batch, options); });
+}
+
+const LoraConfig kRankTwo{.rank = 2, .alpha = 3};
+
+TEST(gradient, OfLlamaThroughMasksPackingAndTheChunkedLoss) {
+  expect_lora_gradients("llama", kRankTwo, {});
+}
+
+TEST(gradient, OfQwen2WithItsBiases) { expect_lora_gradients("qwen2", kRankTwo, {}); }
+
+TEST(gradient, OfQwen3ThroughTheNormsOfQueriesAndKeys) {
+  expect_lora_gradients("qwen3", kRankTwo, {});
+}
+
+TEST(gradient, ThroughCheckpointing) {
+  expect_lora_gradients("qwen3", kRankTwo, {.checkpoint = true});
+}
+
+TEST(gradient, ThroughDropoutThatIsDrawnAgainTheSame) {
+  LoraConfig config = kRankTwo;
+  config.dropout = 0.3f;
+  expect_lora_gradients("llama", config, {.training = true, .seed = 9, .checkpoint = true});
+}
+
+TEST(gradient, OfChosenProjectionsOnly) {
+  LoraConfig config = kRankTwo;
+  config.projections = {"attn_v", "ffn_down"};
+  expect_lora_gradients("llama", config, {.checkpoint = true});
+}
+
+// What a gate's log p will be: a bias on the scores of some columns.
+TEST(gradient, OfABiasOnAttentionScores) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
+  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
+  const TokenBatch batch = packed_batch();
+  const Tensor log_p = torch::full({1}, -0.7, torch::kDouble).set_requires_grad(true);
+  for (const bool checkpoint : {false, true})
+    expect_gradients({{"log p", log_p}}, [&] {
+      Tensor note = torch::zeros({9, 9}, torch::kDouble);
+      note.narrow(0, 4, 5).narrow(1, 1, 2).fill_(1);
+      ForwardOptions options{.checkpoint = checkpoint};
+      options.biases = {Tensor(), note * log_p};
+      return weighted_loss(weights, lora, batch, options);
+    });
+}
+
+TEST(gradient, IsTheSameToTheBitWithAndWithoutCheckpointing) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kFloat);
+  const Lora lora(weights.shape, kRankTwo, 11);
+  fill_b(lora, 0.3);
+  torch::autograd::variable_list leaves;
+  for (const auto& [name, tensor] : lora.parameters()) leaves.push_back(tensor);
+  const auto gradients = [&](bool checkpoint) {
+    return torch::autograd::grad(
+        {weighted_loss(weights, lora, packed_batch(), {.checkpoint = checkpoint})}, leaves);
+  };
+  const auto kept = gradients(false), computed_again = gradients(true);
+  for (size_t i = 0; i < kept.size(); ++i) EXPECT_TRUE(kept[i].equal(computed_again[i]));
+}
+
+}  // namespace
+}  // namespace polyphon

@@ -1,0 +1,157 @@
+// polyphon-train: wiring only. A process of its own, the only one that links libtorch.
+#include <fmt/format.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+
+#include "base/error.h"
+#include "base/logging.h"
+#include "train/parity.h"
+#include "train/train.h"
+
+namespace polyphon {
+namespace {
+
+using Run = std::function<int()>;
+
+// As in app/main.cpp: libgomp's threads spin at a barrier until they starve each other.
+void limit_spinning(char** argv) {
+  if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
+  setenv("GOMP_SPINCOUNT", "3000", 1);
+  execv("/proc/self/exe", argv);  // where that cannot be, all goes on as it was
+}
+
+std::atomic<bool> stop_asked = false;
+
+void print_progress(const Json& line, bool json) {
+  if (json) {
+    fmt::print("{}\n", line.dump());
+  } else {
+    fmt::print("step {}/{}  loss {:.4f}  lr {:.1e}  {:.0f} tokens/s  {} MB  {:.0f} s left\n",
+               line["step"].get<int64_t>(), line["of"].get<int64_t>(),
+               line["loss"]["tokens"].get<double>(), line["learning_rate"].get<double>(),
+               line["tokens_per_second"].get<double>(), line["peak_memory_mb"].get<int64_t>(),
+               line["eta_seconds"].get<double>());
+  }
+  std::fflush(stdout);
+}
+
+// Tensors of megabytes come and go by the thousand: by default each would be pages fresh from the
+// kernel, zeroed and faulted in one by one, a tenth of the time. Kept instead, by malloc.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+void add_lora(CLI::App& app, Run& run) {
+  struct Flags {
+    TrainOptions options;
+    bool json = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  TrainOptions& options = flags->options;
+  CLI::App& command = *app.add_subcommand("lora", "trains an adapter on token sequences");
+  command.option_defaults()->always_capture_default();
+  command.add_option("--model", options.model_path, "GGUF of the base")->required();
+  command
+      .add_option("--data", options.data_path,
+                  "JSON lines {\"tokens\": [...], \"targets\": [[begin, end, weight], ...]}")
+      ->required();
+  command.add_option("--out", options.out_folder, "folder for adapter, checkpoint and progress")
+      ->required();
+  command.add_option("--rank", options.rank, "of the adapter");
+  command.add_option("--alpha", options.alpha, "its scale times the rank");
+  command.add_option("--dropout", options.dropout, "of the adapter's input");
+  command.add_option("--projections", options.projections, "that get an adapter")->delimiter(',');
+  command.add_option("--learning-rate", options.learning_rate, "at its peak");
+  command.add_option("--final-learning-rate-share", options.final_learning_rate_share,
+                     "of the peak, at the end");
+  command.add_option("--warmup-steps", options.warmup_steps, "up to the peak");
+  command.add_option("--weight-decay", options.weight_decay, "AdamW's");
+  command.add_option("--clip-norm", options.clip_norm, "of the gradient; 0: not clipped");
+  command.add_option("--epochs", options.epochs, "passes over the data");
+  command.add_option("--max-steps", options.max_steps, "0: as the epochs have");
+  command.add_option("--batch-tokens", options.batch_tokens, "packed into one forward pass");
+  command.add_option("--accumulate", options.accumulate, "forward passes a step");
+  command.add_flag("--checkpoint-layers", options.checkpoint_layers,
+                   "compute layers twice instead of keeping what they computed");
+  command.add_option("--seed", options.seed, "of order, dropout and first weights");
+  command.add_option("--precision", options.precision, "of products: auto, bf16, f32");
+  command.add_option("--threads", options.threads, "0: all physical cores");
+  command.add_option("--save-every-steps", options.save_every_steps, "a checkpoint");
+  command.add_option("--save-every-seconds", options.save_every_seconds, "a checkpoint");
+  command.add_flag("--resume", options.resume,
+                   "go on from the checkpoint in --out, if there is one");
+  command.add_flag("--json", flags->json, "a JSON object a step");
+  command.callback([flags, &run] {
+    run = [flags] {
+      for (const int signal : {SIGTERM, SIGINT})
+        std::signal(signal, [](int) { stop_asked.store(true); });
+      const TrainOutcome outcome = train(
+          flags->options, stop_asked, [&](const Json& line) { print_progress(line, flags->json); });
+      if (outcome == TrainOutcome::kStopped)
+        std::fprintf(stderr, "stopped; the checkpoint in %s holds all steps done: add --resume\n",
+                     flags->options.out_folder.c_str());
+      return 0;
+    };
+  });
+}
+
+void add_parity(CLI::App& app, Run& run) {
+  struct Flags {
+    ParityOptions options;
+    std::string path;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App& command =
+      *app.add_subcommand("parity", "how far trainer and engine agree on recorded sessions");
+  command.add_option("file", flags->path, "JSON lines written by polyphon --trace")->required();
+  command.add_option("--model", flags->options.model_path, "GGUF that recorded them")->required();
+  command.add_option("--precision", flags->options.precision, "of the trainer: auto, bf16, f32");
+  command.add_option("--kv-type", flags->options.kv_type, "of the engine's keys and values");
+  command.add_option("--threads", flags->options.threads, "of the engine; 0: all cores");
+  command.add_flag("--float-engine", flags->options.float_engine,
+                   "the engine computes with a copy of the model in F32");
+  command.callback([flags, &run] {
+    run = [flags] {
+      for (const ParityReport& report : measure_parity(read_traces(flags->path), flags->options))
+        fmt::print("{}\n", to_json(report).dump());
+      return 0;
+    };
+  });
+}
+
+}  // namespace
+}  // namespace polyphon
+
+int main(int argc, char** argv) {
+  using namespace polyphon;
+  limit_spinning(argv);
+  keep_freed_memory();
+  CLI::App app("polyphon-train: trains adapters of a served model");
+  app.require_subcommand(1);
+  std::string log_level = "warn";
+  app.add_option("--log-level", log_level, "trace, debug, info, warn, error, off");
+  Run run;
+  add_lora(app, run);
+  add_parity(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    init_logging(log_level);
+    return run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "polyphon-train: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,35 @@
+// AdamW (Loshchilov, Hutter 2019, arXiv:1711.05101) by libtorch's fused kernel, and the clipping of
+// the gradient's norm before it. State is kept as plain tensors, so that a checkpoint holds it
+// exactly.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/tensor_file.h"
+#include "train/lora.h"
+#include "train/torch.h"
+
+namespace polyphon {
+
+class Optimizer {
+ public:
+  // Moments start at zero. `lora` must outlive this.
+  explicit Optimizer(const Lora& lora);
+
+  // The norm over all gradients together, as it was; those are then scaled to at most `most`,
+  // unless that is 0.
+  double clip(double most);
+  // Changes the weights by their gradients, and clears these.
+  void step(double learning_rate, double weight_decay);
+
+  // Weights and moments, by name.
+  void save(TensorFile& file) const;
+  void load(const TensorFile& file, int64_t steps_done);
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<torch::Tensor> weights_, first_moments_, second_moments_, steps_;
+};
+
+}  // namespace polyphon

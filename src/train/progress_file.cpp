@@ -1,0 +1,32 @@
+#include "train/progress_file.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+
+namespace polyphon {
+
+void ProgressFile::keep_steps_up_to(int64_t step) const {
+  std::ifstream old(path_);
+  if (!old) return;
+  std::string kept, line;
+  while (std::getline(old, line)) {
+    // A line that a killed process left half written is of a step to be done again.
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (json.is_object() && json.value("step", step + 1) <= step) kept += line + "\n";
+  }
+  old.close();
+  const std::string fresh = path_ + ".new";
+  if (!(std::ofstream(fresh) << kept << std::flush) ||
+      std::rename(fresh.c_str(), path_.c_str()) != 0)
+    throw Error(ErrorCode::kInternal, "cannot write " + path_ + ": is the disk full?");
+}
+
+void ProgressFile::append(const nlohmann::json& line) const {
+  if (!(std::ofstream(path_, std::ios::app) << line.dump() << "\n" << std::flush))
+    throw Error(ErrorCode::kInternal, "cannot write " + path_ + ": is the disk full?");
+}
+
+}  // namespace polyphon

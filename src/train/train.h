@@ -1,0 +1,27 @@
+// A training run: from options to adapter.gguf, through checkpoints that a killed run goes on from.
+// Blocks for the whole run; one at a time in a process.
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "core/trace.h"
+#include "train/train_options.h"
+
+namespace polyphon {
+
+enum class TrainOutcome {
+  kDone,
+  kStopped,  // `stop` was set: the checkpoint holds all steps done
+};
+
+// `on_progress` gets one object a step, the same that is appended to progress.jsonl: {"step", "of",
+// "epoch", "loss": {"tokens"}, "learning_rate", "gradient_norm", "tokens", "tokens_per_second",
+// "peak_memory_mb", "eta_seconds"}.
+// Throws Error{kInvalidArgument} for options, data, or a checkpoint of another run;
+// Error{kInternal} for a loss that is not a number, naming the batch (the last checkpoint stays),
+// or a full disk.
+TrainOutcome train(const TrainOptions& options, const std::atomic<bool>& stop,
+                   const std::function<void(const Json&)>& on_progress = {});
+
+}  // namespace polyphon

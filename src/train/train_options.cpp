@@ -1,0 +1,69 @@
+#include "train/train_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+
+namespace polyphon {
+namespace {
+
+template <typename Number>
+void expect(bool fits, const char* option, Number value, const char* wanted) {
+  if (fits) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("{} is {}: it must be {}", option, value, wanted), option);
+}
+
+}  // namespace
+
+void check(const TrainOptions& options) {
+  expect(options.learning_rate > 0, "learning-rate", options.learning_rate, "above 0");
+  const double share = options.final_learning_rate_share;
+  expect(share >= 0 && share <= 1, "final-learning-rate-share", share, "between 0 and 1");
+  expect(options.warmup_steps >= 0, "warmup-steps", options.warmup_steps, "0 or more");
+  expect(options.weight_decay >= 0, "weight-decay", options.weight_decay, "0 or more");
+  expect(options.clip_norm >= 0, "clip-norm", options.clip_norm, "0 or more");
+  expect(options.epochs >= 1, "epochs", options.epochs, "1 or more");
+  expect(options.max_steps >= 0, "max-steps", options.max_steps, "0 or more");
+  expect(options.batch_tokens >= 2, "batch-tokens", options.batch_tokens, "2 or more");
+  expect(options.accumulate >= 1, "accumulate", options.accumulate, "1 or more");
+  expect(options.threads >= 0, "threads", options.threads, "0 or more");
+  expect(options.save_every_steps >= 1, "save-every-steps", options.save_every_steps, "1 or more");
+  expect(options.save_every_seconds > 0, "save-every-seconds", options.save_every_seconds,
+         "above 0");
+}
+
+nlohmann::json to_json(const TrainOptions& options) {
+  return {{"rank", options.rank},
+          {"alpha", options.alpha},
+          {"dropout", options.dropout},
+          {"projections", options.projections},
+          {"learning_rate", options.learning_rate},
+          {"final_learning_rate_share", options.final_learning_rate_share},
+          {"warmup_steps", options.warmup_steps},
+          {"weight_decay", options.weight_decay},
+          {"clip_norm", options.clip_norm},
+          {"epochs", options.epochs},
+          {"max_steps", options.max_steps},
+          {"batch_tokens", options.batch_tokens},
+          {"accumulate", options.accumulate},
+          {"seed", options.seed},
+          {"precision", options.precision}};
+}
+
+double learning_rate_at(const TrainOptions& options, int64_t step, int64_t steps) {
+  const double peak = options.learning_rate;
+  if (step < options.warmup_steps)
+    return peak * static_cast<double>(step + 1) / static_cast<double>(options.warmup_steps);
+  const double left = static_cast<double>(std::max<int64_t>(1, steps - options.warmup_steps));
+  const double done = static_cast<double>(step - options.warmup_steps) / left;
+  const double share = options.final_learning_rate_share;
+  const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, done)));
+  return peak * (share + (1 - share) * cosine);
+}
+
+}  // namespace polyphon

@@ -1,0 +1,53 @@
+// What one training run is told. Plain state and its JSON form, no torch.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace polyphon {
+
+// Defaults suit a model of 135M parameters on two cores.
+struct TrainOptions {
+  std::string model_path;
+  std::string data_path;
+  std::string out_folder;  // adapter.gguf, state.gguf, progress.jsonl
+
+  int rank = 16;
+  float alpha = 32;
+  float dropout = 0;
+  std::vector<std::string> projections = {"attn_q",   "attn_k", "attn_v",  "attn_output",
+                                          "ffn_gate", "ffn_up", "ffn_down"};
+
+  double learning_rate = 2e-4;  // the peak
+  double final_learning_rate_share = 0.1;
+  int warmup_steps = 10;
+  double weight_decay = 0;
+  double clip_norm = 1;  // of the gradient; 0: not clipped
+
+  int epochs = 1;
+  int64_t max_steps = 0;           // 0: by epochs alone
+  int batch_tokens = 1024;         // packed into one forward pass
+  int accumulate = 1;              // passes a step
+  bool checkpoint_layers = false;  // less memory, more time
+  uint64_t seed = 1;
+  std::string precision = "auto";
+
+  int threads = 0;  // 0: all physical cores
+  int64_t save_every_steps = 50;
+  double save_every_seconds = 300;
+  bool resume = false;
+};
+
+// Throws Error{kInvalidArgument} that names the option, its value and what it may be.
+void check(const TrainOptions& options);
+
+// Only what the result depends on: two runs with the same are the same run.
+nlohmann::json to_json(const TrainOptions& options);
+
+// Linear from 0 to the peak over the warm-up, then a cosine down to the final share (Loshchilov,
+// Hutter 2017, arXiv:1608.03983). Of step `step` from 0, of `steps` in all.
+double learning_rate_at(const TrainOptions& options, int64_t step, int64_t steps);
+
+}  // namespace polyphon

@@ -1,0 +1,219 @@
+#include "train/train.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/error.h"
+#include "model/tensor_file.h"
+#include "train/tiny_weights_for_test.h"
+
+namespace polyphon {
+namespace {
+
+class TrainTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = test_file("");
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    write_tiny_model_file(folder_ + "/model.gguf", {});
+    write_data(24);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // Sequences in which a token follows from the one before it.
+  void write_data(int count) const {
+    std::ofstream file(folder_ + "/data.jsonl");
+    for (int i = 0; i < count; ++i) {
+      Json tokens = Json::array();
+      for (int j = 0; j < 12 + i % 5; ++j) tokens.push_back((7 * i + 3 * j) % 128);
+      file << Json{{"tokens", tokens}, {"targets", {{1, tokens.size(), 1.0}}}}.dump() << "\n";
+    }
+  }
+  TrainOptions options(const std::string& out) const {
+    TrainOptions options;
+    options.model_path = folder_ + "/model.gguf";
+    options.data_path = folder_ + "/data.jsonl";
+    options.out_folder = folder_ + "/" + out;
+    options.rank = 4;
+    options.dropout = 0.1f;
+    options.learning_rate = 1e-2;
+    options.warmup_steps = 3;
+    options.epochs = 6;
+    options.batch_tokens = 64;
+    options.accumulate = 2;
+    options.threads = 1;
+    options.precision = "f32";
+    options.save_every_steps = 3;
+    return options;
+  }
+  TrainOutcome run(const TrainOptions& options) const {
+    return train(options, std::atomic<bool>(false));
+  }
+  // The curve as it was written: equal texts are equal bits.
+  std::vector<std::string> curve(const std::string& out) const {
+    std::ifstream file(folder_ + "/" + out + "/progress.jsonl");
+    std::vector<std::string> values;
+    for (std::string line; std::getline(file, line);) {
+      const Json json = Json::parse(line);
+      values.push_back(json["step"].dump() + " " + json["loss"].dump() + " " +
+                       json["gradient_norm"].dump());
+    }
+    return values;
+  }
+  std::string refusal(const TrainOptions& options) const {
+    try {
+      run(options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+  std::map<std::string, NamedTensor> adapter(const std::string& out) const {
+    return read_tensor_file(folder_ + "/" + out + "/adapter.gguf").tensors;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(TrainTest, LearnsWhatTheDataSays) {
+  EXPECT_EQ(run(options("run")), TrainOutcome::kDone);
+  std::ifstream file(folder_ + "/run/progress.jsonl");
+  std::vector<double> losses;
+  for (std::string line; std::getline(file, line);)
+    losses.push_back(Json::parse(line)["loss"]["tokens"].get<double>());
+  ASSERT_GT(losses.size(), 15u);
+  EXPECT_LT(losses.back(), 0.7 * losses.front());
+}
+
+TEST_F(TrainTest, PackingAndAccumulationDoNotChangeTheLoss) {
+  TrainOptions one = options("one"), many = options("many");
+  one.dropout = many.dropout = 0;
+  one.max_steps = many.max_steps = 1;
+  one.batch_tokens = 4096;
+  one.accumulate = 1;
+  many.batch_tokens = 20;
+  many.accumulate = 1000;
+  many.epochs = one.epochs = 1;
+  run(one);
+  run(many);
+  const auto value = [&](const std::string& out) {
+    std::ifstream file(folder_ + "/" + out + "/progress.jsonl");
+    return Json::parse(file)["loss"]["tokens"].get<double>();
+  };
+  EXPECT_NEAR(value("one"), value("many"), 1e-5);
+}
+
+TEST_F(TrainTest, RefusesWhatCannotBe) {
+  TrainOptions bad = options("bad");
+  bad.learning_rate = 0;
+  EXPECT_NE(refusal(bad).find("learning-rate is 0"), std::string::npos);
+  bad = options("bad");
+  bad.projections = {"attn_x"};
+  EXPECT_NE(refusal(bad).find("attn_x"), std::string::npos);
+  bad = options("bad");
+  bad.model_path = folder_ + "/none.gguf";
+  EXPECT_NE(refusal(bad).find("cannot read"), std::string::npos);
+  bad = options("bad");
+  bad.batch_tokens = 10;
+  EXPECT_NE(refusal(bad).find("more than the 10"), std::string::npos);
+}
+
+TEST_F(TrainTest, ALossThatIsNoNumberStopsTheRunAndNamesTheBatch) {
+  TrainOptions wild = options("wild");
+  wild.epochs = 1;
+  run(wild);
+  const auto good = adapter("wild");
+  // A weight that no sum survives.
+  {
+    std::ofstream file(folder_ + "/data.jsonl", std::ios::app);
+    file << R"({"tokens": [1, 2, 3], "targets": [[1, 3, 3e38]]})" << "\n";
+  }
+  TrainOptions broken = options("broken");
+  broken.save_every_steps = 1;
+  const std::string why = refusal(broken);
+  EXPECT_NE(why.find("step "), std::string::npos) << why;
+  EXPECT_NE(why.find("lines "), std::string::npos) << why;
+  EXPECT_NE(why.find("checkpoint is kept"), std::string::npos) << why;
+}
+
+TEST_F(TrainTest, LearningRateWarmsUpAndFallsAlongACosine) {
+  TrainOptions o = options("none");
+  o.learning_rate = 1;
+  o.warmup_steps = 4;
+  o.final_learning_rate_share = 0.1;
+  EXPECT_DOUBLE_EQ(learning_rate_at(o, 0, 14), 0.25);
+  EXPECT_DOUBLE_EQ(learning_rate_at(o, 3, 14), 1);
+  EXPECT_DOUBLE_EQ(learning_rate_at(o, 4, 14), 1);
+  EXPECT_NEAR(learning_rate_at(o, 9, 14), 0.55, 1e-12);
+  EXPECT_NEAR(learning_rate_at(o, 14, 14), 0.1, 1e-12);
+}
+
+using resume = TrainTest;  // ctest names
+
+TEST_F(resume, AfterAStopTheCurveGoesOnToTheBit) {
+  run(options("whole"));
+  const TrainOptions stopped = options("stopped");
+  std::atomic<bool> stop = false;
+  const TrainOutcome outcome = train(stopped, stop, [&](const Json& line) {
+    if (line["step"].get<int>() == 8) stop.store(true);
+  });
+  EXPECT_EQ(outcome, TrainOutcome::kStopped);
+  EXPECT_EQ(curve("stopped").size(), 8u);
+  TrainOptions resumed = stopped;
+  resumed.resume = true;
+  EXPECT_EQ(run(resumed), TrainOutcome::kDone);
+  EXPECT_EQ(curve("stopped"), curve("whole"));
+  for (const auto& [name, tensor] : adapter("whole"))
+    EXPECT_EQ(tensor.values, adapter("stopped").at(name).values) << name;
+}
+
+// The process dies between two checkpoints, twice, and leaves half a line of progress.
+TEST_F(resume, AfterAKillTheCurveGoesOnToTheBit) {
+  run(options("whole"));
+  for (const int last : {5, 14}) {
+    const pid_t child = fork();
+    if (child == 0) {
+      TrainOptions killed = options("killed");
+      killed.resume = true;
+      train(killed, std::atomic<bool>(false), [&](const Json& line) {
+        if (line["step"].get<int>() == last) raise(SIGKILL);
+      });
+      _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    std::ofstream(folder_ + "/killed/progress.jsonl", std::ios::app) << "{\"step\": 9";
+  }
+  TrainOptions resumed = options("killed");
+  resumed.resume = true;
+  EXPECT_EQ(run(resumed), TrainOutcome::kDone);
+  EXPECT_EQ(curve("killed"), curve("whole"));
+}
+
+TEST_F(resume, RefusesTheCheckpointOfAnotherRun) {
+  run(options("run"));
+  EXPECT_NE(refusal(options("run")).find("resume that run"), std::string::npos);
+  TrainOptions other = options("run");
+  other.resume = true;
+  other.learning_rate = 3e-3;
+  EXPECT_NE(refusal(other).find("was trained with learning_rate"), std::string::npos);
+  other = options("run");
+  other.resume = true;
+  write_data(23);
+  EXPECT_NE(refusal(other).find("is of other data"), std::string::npos);
+  write_data(24);
+  std::filesystem::resize_file(other.out_folder + "/state.gguf", 500);
+  EXPECT_NE(refusal(other).find("damaged"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace polyphon
