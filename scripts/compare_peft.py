@@ -53,6 +53,7 @@ def run_ours(arguments, data):
         command += ["--batch-tokens", SEQUENCES_A_STEP * SEQUENCE[1], "--rank", RANK]
         command += ["--alpha", ALPHA, "--learning-rate", LEARNING_RATE]
         command += ["--threads", arguments.threads, "--warmup-steps", 0]
+        command += ["--final-learning-rate-share", 1]
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=True)
     steps = [json.loads(line) for line in done.stdout.splitlines()]
     return result(
