@@ -33,6 +33,8 @@ struct ModelFlags {
   std::string kv_type;
   std::string kernels;
   std::string heads;
+  std::string adapter;
+  std::string version;
 
   void add_to(CLI::App& command);
   // Config file and flags together. Throws as read_config().
