@@ -20,7 +20,7 @@ CLANG_FORMAT := $(VENV)/bin/clang-format
 CPP_FILES = git ls-files --cached --others --exclude-standard 'src/*.cpp' 'src/*.h'
 CTEST = ctest --output-on-failure --progress --parallel $(CORES) $(ARGS)
 
-.PHONY: help serve test build demo check bench kernels asan tsan dev format lint llama trainer model clean
+.PHONY: help serve test build demo learn check bench kernels asan tsan dev format lint llama trainer model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -39,6 +39,10 @@ build: ## the program: build/release/polyphon
 demo: ## one problem, 8 streams side by side, the merged answer, the timings
 	@$(SETUP) packages python llama build model
 	@scripts/demo.py $(MODEL)
+
+learn: ## self-play, training and what it is worth on held-out problems
+	@$(SETUP) packages python llama torch build model
+	@scripts/learn.sh $(MODEL) $(or $(LEARN),build/learn)
 
 check: ## format, lint, layers, build, every test
 	@$(SETUP) packages python-test python-lint llama torch build model

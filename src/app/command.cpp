@@ -22,6 +22,10 @@ void ModelFlags::add_to(CLI::App& command) {
   command.add_option("--kv-type", kv_type, "f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0");
   command.add_option("--kernels", kernels, "own, or stock: ggml's")
       ->check(CLI::IsMember({"own", "stock"}));
+  auto* const adapter_option =
+      command.add_option("--adapter", adapter, "GGUF of a LoRA adapter of the model");
+  command.add_option("--version", version, "folder of a trained version (docs/learning.md)")
+      ->excludes(adapter_option);
   command.add_option("--heads", heads, "GGUF of the model's heads (`polyphon heads`)");
 }
 
@@ -35,6 +39,10 @@ Config ModelFlags::config() const {
   if (!kv_type.empty()) config.decoder.kv_type = kv_type;
   if (!kernels.empty()) config.kernels = kernels;
   if (!heads.empty()) config.heads = heads;
+  if (!adapter.empty() || !version.empty()) {
+    config.decoder.adapter = adapter;
+    config.version = version;
+  }
   return config;
 }
 

@@ -16,6 +16,9 @@ void add_think_command(CLI::App& app, Run& run);
 void add_serve_command(CLI::App& app, Run& run);
 void add_replay_command(CLI::App& app, Run& run);
 void add_eval_command(CLI::App& app, Run& run);
+void add_selfplay_command(CLI::App& app, Run& run);
+void add_data_command(CLI::App& app, Run& run);
+void add_train_command(CLI::App& app, Run& run);
 void add_heads_command(CLI::App& app, Run& run);
 void add_models_command(CLI::App& app, Run& run);
 void add_doctor_command(CLI::App& app, Run& run);
@@ -33,6 +36,8 @@ struct ModelFlags {
   std::string kv_type;
   std::string kernels;
   std::string heads;
+  std::string adapter;
+  std::string version;
 
   void add_to(CLI::App& command);
   // Config file and flags together. Throws as read_config().

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "core/trace.h"
+#include "core/version.h"
 
 namespace polyphon {
 namespace {
@@ -130,6 +131,8 @@ class Section {
 
 void read_model(Section section, Config& config) {
   section.read("name", config.model);
+  section.read("adapter", config.decoder.adapter);
+  section.read("version", config.version);
   section.read("gpu_layers", config.model_options.gpu_layers, -1, 10000);
   section.read("device", config.model_options.device);
   section.read("chat_template", config.model_options.chat_template);
@@ -297,6 +300,11 @@ Config read_config(const std::string& path) {
   std::stringstream text;
   text << file.rdbuf();
   return parse_config(text.str(), path);
+}
+
+std::string heads_path(const Config& config) {
+  return config.heads.empty() && !config.version.empty() ? version_heads(config.version)
+                                                         : config.heads;
 }
 
 std::string config_hash(const Config& config) {

@@ -11,7 +11,8 @@
 namespace polyphon {
 
 struct Config {
-  std::string model = "";  // catalogue name or path; empty: the catalogue's default
+  std::string model = "";    // catalogue name or path; empty: the catalogue's default
+  std::string version = "";  // a folder (core/version.h) whose adapter and heads are served
   ModelOptions model_options;
   DecoderOptions decoder;
   std::string kernels = "own";  // "stock": ggml's, for comparison
@@ -26,6 +27,9 @@ struct Config {
 // type, a value out of range, each with the key and the line.
 Config read_config(const std::string& path);
 Config parse_config(const std::string& toml, const std::string& name);
+
+// Where the heads are: those that are named, else the version's; empty: the untrained ones.
+std::string heads_path(const Config& config);
 
 // SHA-256 of all that changes what a session does.
 std::string config_hash(const Config& config);

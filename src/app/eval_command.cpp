@@ -10,6 +10,7 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "base/error.h"
+#include "pipeline/comparison.h"
 #include "pipeline/evaluation.h"
 #include "pipeline/report.h"
 
@@ -20,6 +21,7 @@ struct EvalFlags {
   ModelFlags model;
   std::string suite, output, baseline;
   std::vector<std::string> arms;
+  std::vector<std::string> compared;  // two files, before and after
   bool control_set = false, cures = false, report_only = false, json = false;
   int limit = 0;
   EvaluationOptions options;
@@ -95,7 +97,30 @@ void print_report(const EvalFlags& flags, const std::vector<EvaluationSample>& s
   print_out(to_markdown(report, header.value("bytes_per_cell", 0.0)));
 }
 
+// The same problems under the same terms; what answered them is what differs.
+int compare_command(const EvalFlags& flags) {
+  const EvaluationFile before = read_evaluation(flags.compared[0]),
+                       after = read_evaluation(flags.compared[1]);
+  for (const char* key : {"suite_digest", "streams", "tokens", "temperature", "max_answer_tokens"})
+    if (before.header.value(key, Json()) != after.header.value(key, Json()))
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          fmt::format("{} and {} cannot be compared: their {} is {} and {}", flags.compared[0],
+                      flags.compared[1], key, before.header.value(key, Json()).dump(),
+                      after.header.value(key, Json()).dump()));
+  const auto comparisons = compare_evaluations(before.samples, after.samples);
+  if (!flags.json) {
+    print_out(to_markdown(comparisons));
+    return 0;
+  }
+  const Json json = {
+      {"before", before.header}, {"after", after.header}, {"comparisons", to_json(comparisons)}};
+  print_out(json.dump() + "\n");
+  return 0;
+}
+
 int evaluate_command(const EvalFlags& flags) {
+  if (!flags.compared.empty()) return compare_command(flags);
   if (flags.report_only) {
     const EvaluationFile file = read_evaluation(flags.output);
     print_report(flags, file.samples, file.header);
@@ -162,9 +187,12 @@ void add_eval_command(CLI::App& app, Run& run) {
       ->default_val("sequential");
   command.add_option("--output", flags->output, "keep samples in this file, and go on from it");
   command.add_flag("--report", flags->report_only, "only report what --output holds");
+  command.add_option("--compare", flags->compared, "two files of --output: the gain, paired")
+      ->expected(2);
   command.add_flag("--json", flags->json, "the report as one JSON object");
   command.callback([flags, &run] {
-    if (flags->report_only ? flags->output.empty() : flags->suite.empty())
+    const bool compares = !flags->compared.empty();
+    if (!compares && (flags->report_only ? flags->output : flags->suite).empty())
       throw CLI::RequiredError(flags->report_only ? "--output" : "--suite");
     run = [flags] { return evaluate_command(*flags); };
   });

@@ -12,6 +12,7 @@
 #include "attention/span_backend.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "core/version.h"
 
 namespace polyphon {
 namespace {
@@ -22,6 +23,35 @@ void show_progress(float progress) {
   if (isatty(STDERR_FILENO) == 0) return;
   std::fprintf(stderr, "\rloading the model: %3.0f %%", 100.0 * progress);
   if (progress >= 1) std::fprintf(stderr, "\r\033[K");
+}
+
+void check_base(const std::string& what, const std::string& base, const std::string& digest) {
+  if (base != digest)
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{} was trained on the base {}, but the model is {}", what, base, digest));
+}
+
+// What is served, by name: the base, or what training made of it, whose adapter goes into
+// `decoder`.
+std::string apply_version(const Config& config, const std::string& digest,
+                          DecoderOptions& decoder) {
+  std::string name = "base-" + digest.substr(0, 12);
+  if (!config.version.empty()) {
+    if (!decoder.adapter.empty())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a version has its own adapter: give [model] version or adapter, not both");
+    const Version version = read_version(config.version);
+    check_base("version " + version.name, version.base_digest, digest);
+    decoder.adapter = version_adapter(config.version);
+    name = version.name;
+  } else if (!decoder.adapter.empty()) {
+    const std::string adapter = decoder.adapter;
+    if (const std::string base = adapter_base_digest(adapter); !base.empty())
+      check_base("adapter " + adapter, base, digest);
+    name += "+lora-" + sha256_file(adapter).substr(0, 12);
+  }
+  return name;
 }
 
 }  // namespace
@@ -47,9 +77,10 @@ std::string model_digest(const std::string& path) {
 }
 
 void load_heads(Reasoner& reasoner, const Config& config) {
-  if (config.heads.empty()) return;
-  reasoner.swap_heads(read_heads(config.heads, reasoner.identity().model_digest,
-                                 reasoner.model().info().hidden_size));
+  const std::string path = heads_path(config);
+  if (path.empty()) return;
+  reasoner.swap_heads(
+      read_heads(path, reasoner.identity().model_digest, reasoner.model().info().hidden_size));
 }
 
 std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
@@ -58,13 +89,15 @@ std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
   model_options.progress = show_progress;
   register_span_backend();
   enable_span_backend(config.kernels == "own");
+  const std::string digest = model_digest(model_options.path);
+  DecoderOptions decoder_options = config.decoder;
+  const std::string version = apply_version(config, digest, decoder_options);
   auto model = load_language_model(model_options);
   EngineOptions engine_options = config.engine;
   if (!model->info().supports_views) engine_options.max_cached_prefixes = 0;
   auto engine =
-      std::make_unique<Engine>(model->make_decoder(config.decoder), engine_options, kClock);
-  const std::string digest = model_digest(model_options.path);
-  Reasoner::Identity identity{"base-" + digest.substr(0, 12), digest, config_hash(config)};
+      std::make_unique<Engine>(model->make_decoder(decoder_options), engine_options, kClock);
+  Reasoner::Identity identity{version, digest, config_hash(config)};
   auto reasoner =
       std::make_unique<Reasoner>(std::move(model), std::move(engine), config.reason, identity);
   load_heads(*reasoner, config);

@@ -9,7 +9,8 @@
 
 namespace polyphon {
 
-// Blocks while the weights load; shows progress on a terminal's standard error. Throws Error.
+// Blocks while the weights load; shows progress on a terminal's standard error. Throws Error, also
+// for an adapter or a version of another base, naming both digests.
 std::unique_ptr<Reasoner> load_reasoner(const Config& config);
 
 // Reads the configured heads, if any, for the sessions from now on. Throws Error as read_heads().

@@ -33,9 +33,10 @@ int main(int argc, char** argv) {
   std::string log_level = "warn";
   app.add_option("--log-level", log_level, "trace, debug, info, warn, error, off");
   Run run;
-  for (const auto add : {add_think_command, add_serve_command, add_replay_command, add_eval_command,
-                         add_heads_command, add_models_command, add_doctor_command,
-                         add_bench_command, add_key_command})
+  for (const auto add :
+       {add_think_command, add_serve_command, add_replay_command, add_eval_command,
+        add_selfplay_command, add_data_command, add_train_command, add_heads_command,
+        add_models_command, add_doctor_command, add_bench_command, add_key_command})
     add(app, run);
   try {
     app.parse(argc, argv);

@@ -76,19 +76,21 @@ Json to_json(const Trace& trace) {
   for (const TraceDecision& decision : trace.decisions)
     decisions.push_back(
         {{"step", decision.step}, {"kind", decision.kind}, {"detail", decision.detail}});
-  return {{"format", Trace::kFormat},
-          {"id", trace.id},
-          {"created", trace.created},
-          {"version", trace.version},
-          {"model_digest", trace.model_digest},
-          {"config_hash", trace.config_hash},
-          {"seed", trace.seed},
-          {"cached_prompt_tokens", trace.cached_prompt_tokens},
-          {"request", trace.request},
-          {"spans", std::move(spans)},
-          {"edits", std::move(edits)},
-          {"decisions", std::move(decisions)},
-          {"result", trace.result}};
+  Json json = {{"format", Trace::kFormat},
+               {"id", trace.id},
+               {"created", trace.created},
+               {"version", trace.version},
+               {"model_digest", trace.model_digest},
+               {"config_hash", trace.config_hash},
+               {"seed", trace.seed},
+               {"cached_prompt_tokens", trace.cached_prompt_tokens},
+               {"request", trace.request},
+               {"spans", std::move(spans)},
+               {"edits", std::move(edits)},
+               {"decisions", std::move(decisions)},
+               {"result", trace.result}};
+  if (!trace.outcome.is_null()) json["outcome"] = trace.outcome;
+  return json;
 }
 
 Trace trace_from_json(const Json& json) {
@@ -114,6 +116,7 @@ Trace trace_from_json(const Json& json) {
       trace.decisions.push_back({decision.at("step").get<Step>(),
                                  decision.at("kind").get<std::string>(), decision.at("detail")});
     trace.result = json.at("result");
+    trace.outcome = json.value("outcome", Json());
     return trace;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kInvalidArgument, std::string("not a trace: ") + error.what());

@@ -62,7 +62,8 @@ struct Trace {
   std::vector<TraceSpan> spans;
   std::vector<TraceEdit> edits;
   std::vector<TraceDecision> decisions;
-  Json result;  // the answer object: streams, text, timings
+  Json result;   // the answer object: streams, text, timings
+  Json outcome;  // what a checker said of it; null: none has looked
 };
 
 Json to_json(const Trace& trace);

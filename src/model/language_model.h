@@ -30,6 +30,7 @@ struct DecoderOptions {
   int max_rows = 512;           // of one decode
   int threads = 0;              // 0: all physical cores
   std::string kv_type = "f16";  // f32, f16, bf16, q8_0, q4_0, ...
+  std::string adapter = "";     // a LoRA as GGUF, of this decoder alone; empty: none
 };
 
 struct ModelInfo {
@@ -53,8 +54,9 @@ class LanguageModel {
   virtual const ModelInfo& info() const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
   virtual const ChatTemplate& chat_template() const = 0;
-  // Throws Error{kInvalidArgument} for a type or size that cannot be, Error{kInternal} when memory
-  // does not suffice.
+  // Throws Error{kInvalidArgument} for a type or size that cannot be or an adapter of another
+  // architecture or shape, Error{kNotFound} for no adapter, Error{kInternal} when memory does not
+  // suffice.
   virtual std::unique_ptr<Decoder> make_decoder(const DecoderOptions& options) const = 0;
   // Throws Error{kInvalidArgument, field "grammar"} when the GBNF does not parse. Any thread.
   virtual std::unique_ptr<Grammar> make_grammar(const GrammarSpec& spec) const = 0;
@@ -63,6 +65,10 @@ class LanguageModel {
 // Throws Error{kNotFound} (no such file), Error{kInvalidArgument} (not a GGUF, truncated, an
 // architecture libllama does not know) or Error{kInternal}, each with one line that says so.
 std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options);
+
+// SHA-256 of the model file that an adapter was trained on; empty when it does not say. Throws
+// Error{kNotFound}, or Error{kInvalidArgument} for what is no adapter.
+std::string adapter_base_digest(const std::string& path);
 
 // What libllama found on this machine, for doctor and the start-up line.
 struct ComputeDevice {

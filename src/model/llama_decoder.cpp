@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "model/available_memory.h"
 #include "model/key_turner.h"
+#include "model/llama_adapter.h"
 #include "model/llama_backend.h"
 #include "model/openmp_team.h"
 
@@ -88,8 +89,10 @@ llama_context_params to_params(const DecoderOptions& options) {
 
 class LlamaDecoder final : public Decoder {
  public:
-  LlamaDecoder(llama_context* context, llama_model* model, const DecoderOptions& options)
-      : context_(context, llama_free),
+  LlamaDecoder(llama_context* context, Adapter adapter, llama_model* model,
+               const DecoderOptions& options)
+      : adapter_(std::move(adapter)),
+        context_(context, llama_free),
         memory_(llama_get_memory(context)),
         model_(model),
         options_(options),
@@ -184,6 +187,7 @@ class LlamaDecoder final : public Decoder {
     }
   }
 
+  const Adapter adapter_;  // the context computes with it; may be null
   std::unique_ptr<llama_context, decltype(&llama_free)> context_;
   llama_memory_t memory_;
   llama_model* model_;
@@ -246,7 +250,14 @@ std::unique_ptr<Decoder> make_llama_decoder(llama_model* model, const DecoderOpt
     throw Error(ErrorCode::kInvalidArgument,
                 "this model has no KV cache: it makes embeddings, not text");
   }
-  return std::make_unique<LlamaDecoder>(context, model, options);
+  Adapter adapter;
+  try {
+    if (!options.adapter.empty()) adapter = set_adapter(context, model, options.adapter);
+  } catch (const Error&) {
+    llama_free(context);
+    throw;
+  }
+  return std::make_unique<LlamaDecoder>(context, std::move(adapter), model, options);
 }
 
 }  // namespace polyphon

@@ -46,6 +46,22 @@ void set_tensor(ggml_backend_buffer_t, ggml_tensor* tensor, const void* data, si
     pack_panels(*packed, data, panel, panel + 1, to);
 }
 
+// Of ggml's buffers in memory, before ours differ from it.
+ggml_backend_buffer_i& plain_interface() {
+  static ggml_backend_buffer_i interface{};
+  return interface;
+}
+
+// libllama puts an adapter's tensors where the weights lie that they change. They are floats, which
+// ggml's own kernels compute with: their buffer becomes one of ggml's, before anything is in it.
+ggml_status init_tensor(ggml_backend_buffer_t buffer, ggml_tensor* tensor) {
+  if (!packed_weights(tensor)) {
+    buffer->buft = ggml_backend_cpu_buffer_type();
+    buffer->iface = plain_interface();
+  }
+  return GGML_STATUS_SUCCESS;
+}
+
 // Weights are read from one end to the other at every step: with pages of 4 KiB the walks through
 // page tables cost some percent. Only a wish; nothing is wrong when it is not granted.
 void wish_for_huge_pages(void* begin, size_t size) {
@@ -60,7 +76,9 @@ ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t type, size_t size)
       ggml_backend_buft_alloc_buffer(ggml_backend_cpu_buffer_type(), size);
   if (!buffer) return nullptr;
   if (size > 0) wish_for_huge_pages(ggml_backend_buffer_get_base(buffer), size);
+  plain_interface() = buffer->iface;
   buffer->buft = type;
+  buffer->iface.init_tensor = init_tensor;
   buffer->iface.set_tensor = set_tensor;
   buffer->iface.get_tensor = nullptr;
   buffer->iface.cpy_tensor = nullptr;

@@ -1,0 +1,83 @@
+// polyphon data build: self-play's traces as training data.
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "app/command.h"
+#include "app/load.h"
+#include "app/model_catalogue.h"
+#include "pipeline/selfplay.h"
+#include "pipeline/training_data.h"
+
+namespace polyphon {
+namespace {
+
+struct DataFlags {
+  std::string model, output, config_path, suites = POLYPHON_SHARE_DIR "/../suites";
+  std::vector<std::string> folders;
+  bool json = false;
+  DataOptions options;
+};
+
+void print_counts(const DataCounts& counts) {
+  std::string text = "family              difficulty  problems     right     wrong    worked\n";
+  for (const auto& [cell, of] : counts.cells)
+    text += fmt::format("{:<20}{:>10}{:>10}{:>10}{:>10}{:>10}\n", cell.family, cell.difficulty,
+                        of.problems, of.right, of.wrong, of.worked);
+  print_out(text + fmt::format("{} sequences, {} tokens to learn\n", counts.sequences,
+                               counts.target_tokens));
+}
+
+int build(const DataFlags& flags) {
+  const Config config = flags.config_path.empty() ? Config{} : read_config(flags.config_path);
+  ModelOptions model_options = config.model_options;
+  const std::string& named = flags.model.empty() ? config.model : flags.model;
+  model_options.path = resolve_model(named.empty() ? default_model_name() : named);
+  const auto model = load_language_model(model_options);
+  DataCounts counts;
+  const auto sequences = build_training_data(
+      flags.folders, *model, model_digest(model_options.path), config.reason.strategies,
+      held_out_texts(flags.suites), flags.options, counts);
+  write_training_data(flags.output, sequences);
+  if (counts.damaged > 0)
+    std::cerr << fmt::format("{} damaged lines are left out: {}\n", counts.damaged,
+                             counts.first_damage);
+  if (counts.foreign > 0)
+    std::cerr << fmt::format("{} traces of another model are left out\n", counts.foreign);
+  if (flags.json)
+    print_out(to_json(counts).dump() + "\n");
+  else
+    print_counts(counts);
+  return 0;
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app, Run& run) {
+  CLI::App& data = *app.add_subcommand("data", "training data");
+  data.require_subcommand(1);
+  auto flags = std::make_shared<DataFlags>();
+  DataOptions& options = flags->options;
+  CLI::App& command = *data.add_subcommand("build", "of what `polyphon selfplay` left in folders");
+  command.add_option("folders", flags->folders, "of self-play")->required();
+  command.add_option("--output", flags->output, "JSON lines for `polyphon train`")->required();
+  command.add_option("--config", flags->config_path, "TOML file (docs/configuration.md)");
+  command.add_option("--model", flags->model, "name from `polyphon models`, or a GGUF file");
+  command.add_option("--failure-weight", options.failure_weight, "a failure's at most; 0: none")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_flag("--winners-only", options.winners_only, "what is right weighs 1, else nothing");
+  command.add_option("--most-per-cell", options.most_per_cell, "right streams, and wrong ones")
+      ->check(CLI::Range(0, 1 << 20));
+  command
+      .add_option("--worked-below", options.worked_below, "success that needs no worked solutions")
+      ->check(CLI::Range(0.0, 1.1));
+  command.add_option("--worked-per-cell", options.worked_per_cell, "worked solutions; 0: none")
+      ->check(CLI::Range(0, 1 << 20));
+  command.add_flag("--random-rewards", options.random_rewards, "the control: outcomes by chance");
+  command.add_option("--seed", options.seed, "of order and choice")->check(CLI::NonNegativeNumber);
+  command.add_option("--suites", flags->suites, "folder of suites whose problems are held out");
+  command.add_flag("--json", flags->json, "the counts as one JSON object");
+  command.callback([flags, &run] { run = [flags] { return build(*flags); }; });
+}
+
+}  // namespace polyphon

@@ -1,0 +1,61 @@
+#include "core/version.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+
+namespace polyphon {
+namespace {
+
+std::string json_path(const std::string& folder) { return folder + "/version.json"; }
+
+std::string if_there(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) ? path : "";
+}
+
+}  // namespace
+
+std::string version_adapter(const std::string& folder) {
+  return if_there(folder + "/adapter.gguf");
+}
+std::string version_heads(const std::string& folder) { return if_there(folder + "/heads.gguf"); }
+
+Version read_version(const std::string& folder) {
+  std::ifstream file(json_path(folder));
+  if (!file) throw Error(ErrorCode::kNotFound, "no version at " + json_path(folder));
+  try {
+    const Json json = Json::parse(file);
+    Version version;
+    json.at("name").get_to(version.name);
+    json.at("base_digest").get_to(version.base_digest);
+    json.at("data_hash").get_to(version.data_hash);
+    version.config = json.at("config");
+    version.metrics = json.at("metrics");
+    if (version.name.empty())
+      throw Error(ErrorCode::kInvalidArgument, json_path(folder) + ": name is empty");
+    return version;
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kInvalidArgument, json_path(folder) + ": " + error.what());
+  }
+}
+
+void write_version(const std::string& folder, const Version& version) {
+  const Json json = {{"name", version.name},
+                     {"base_digest", version.base_digest},
+                     {"data_hash", version.data_hash},
+                     {"config", version.config},
+                     {"metrics", version.metrics}};
+  const std::string path = json_path(folder), fresh = path + ".new";
+  std::ofstream file(fresh, std::ios::trunc);
+  file << json.dump(2) << '\n';
+  file.close();
+  if (!file || std::rename(fresh.c_str(), path.c_str()) != 0) {
+    std::remove(fresh.c_str());
+    throw Error(ErrorCode::kInternal, "cannot write " + path);
+  }
+}
+
+}  // namespace polyphon

@@ -1,0 +1,29 @@
+// A version: what training made of a base model, as a folder with adapter.gguf, heads.gguf (either
+// may be missing) and version.json, which this is. Plain state.
+#pragma once
+
+#include <string>
+
+#include "core/trace.h"
+
+namespace polyphon {
+
+struct Version {
+  std::string name;
+  std::string base_digest;  // SHA-256 of the base model's file
+  std::string data_hash;    // SHA-256 of the training data
+  Json config;              // of the training run
+  Json metrics;             // its last ones
+};
+
+// The files of a version's folder; empty when it has none.
+std::string version_adapter(const std::string& folder);
+std::string version_heads(const std::string& folder);
+
+// Throws Error{kNotFound} for no such folder, Error{kInvalidArgument} that names the member at
+// fault.
+Version read_version(const std::string& folder);
+// Writes beside version.json and renames. Throws Error{kInternal}.
+void write_version(const std::string& folder, const Version& version);
+
+}  // namespace polyphon

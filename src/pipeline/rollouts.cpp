@@ -1,0 +1,125 @@
+#include "pipeline/rollouts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+
+namespace polyphon {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string header_path(const std::string& folder) { return folder + "/selfplay.json"; }
+
+void check_header(const std::string& folder, const Json& header) {
+  std::ifstream file(header_path(folder));
+  const Json found = Json::parse(file, nullptr, false);
+  if (!found.is_object())
+    throw Error(ErrorCode::kInvalidArgument, header_path(folder) + " is not a self-play header");
+  for (const auto& [key, value] : header.items())
+    if (found.value(key, Json()) != value)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("{} holds another self-play: its {} is {}, not {}", folder, key,
+                              found.value(key, Json()).dump(), value.dump()));
+}
+
+void write_header(const std::string& folder, const Json& header) {
+  const std::string fresh = header_path(folder) + ".new";
+  std::ofstream file(fresh, std::ios::trunc);
+  file << header.dump(2) << '\n';
+  file.close();
+  std::error_code failed;
+  if (file) fs::rename(fresh, header_path(folder), failed);
+  if (!file || failed) throw Error(ErrorCode::kInternal, "cannot write " + header_path(folder));
+}
+
+// Reads backwards from the end to the last newline.
+void cut_unfinished_line(const std::string& path) {
+  std::error_code none;
+  const auto size = static_cast<std::streamoff>(fs::file_size(path, none));
+  if (none || size == 0) return;
+  std::ifstream file(path, std::ios::binary);
+  std::streamoff end = size;
+  for (char last = 0; end > 0; --end) {
+    file.seekg(end - 1);
+    file.get(last);
+    if (last == '\n') break;
+  }
+  if (end == size) return;
+  fs::resize_file(path, static_cast<uintmax_t>(end), none);
+  if (none) throw Error(ErrorCode::kInternal, "cannot cut the unfinished line of " + path);
+}
+
+}  // namespace
+
+int Outcome::right_count() const {
+  return static_cast<int>(std::count(right.begin(), right.end(), true));
+}
+
+Json to_json(const Outcome& outcome) {
+  return {{"family", outcome.cell.family},
+          {"difficulty", outcome.cell.difficulty},
+          {"seed", outcome.seed},
+          {"right", outcome.right}};
+}
+
+Outcome outcome_from_json(const Json& json) {
+  try {
+    Outcome outcome;
+    json.at("family").get_to(outcome.cell.family);
+    json.at("difficulty").get_to(outcome.cell.difficulty);
+    json.at("seed").get_to(outcome.seed);
+    json.at("right").get_to(outcome.right);
+    return outcome;
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kInvalidArgument, std::string("not an outcome: ") + error.what());
+  }
+}
+
+RolloutCounts read_rollouts(const std::string& folder,
+                            const std::function<void(const Trace&, const Outcome&)>& on_trace) {
+  if (!fs::exists(header_path(folder)))
+    throw Error(ErrorCode::kNotFound, folder + " is no folder of `polyphon selfplay`");
+  RolloutCounts counts;
+  std::ifstream file(traces_path(folder));
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    Trace trace;
+    Outcome outcome;
+    try {
+      trace = trace_from_json(Json::parse(line));
+      outcome = outcome_from_json(trace.outcome);
+    } catch (const std::exception& error) {
+      if (++counts.damaged == 1)
+        counts.first_damage = fmt::format("{} line {}: {}", traces_path(folder), number,
+                                          std::string(error.what()).substr(0, 200));
+      continue;
+    }
+    ++counts.traces;
+    on_trace(trace, outcome);
+  }
+  return counts;
+}
+
+void open_rollouts(const std::string& folder, const Json& header) {
+  std::error_code failed;
+  fs::create_directories(folder, failed);
+  if (failed)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("cannot make the folder {}: {}", folder, failed.message()));
+  if (fs::exists(header_path(folder))) {
+    check_header(folder, header);
+  } else if (!fs::is_empty(folder)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                folder + " is not empty and holds no self-play: choose another folder");
+  } else {
+    write_header(folder, header);
+  }
+  cut_unfinished_line(traces_path(folder));
+}
+
+}  // namespace polyphon

@@ -1,0 +1,44 @@
+// What self-play leaves in a folder: traces.jsonl, a session's trace a line with its outcome, and
+// selfplay.json, what must be the same for a run to go on there.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/trace.h"
+#include "pipeline/curriculum.h"
+
+namespace polyphon {
+
+struct Outcome {
+  Cell cell;
+  uint64_t seed = 0;        // of the problem
+  std::vector<bool> right;  // by stream
+
+  int right_count() const;
+};
+
+Json to_json(const Outcome& outcome);
+// Throws Error{kInvalidArgument}.
+Outcome outcome_from_json(const Json& json);
+
+inline std::string traces_path(const std::string& folder) { return folder + "/traces.jsonl"; }
+
+// Lines that hold no trace with an outcome are left out.
+struct RolloutCounts {
+  int traces = 0;
+  int damaged = 0;
+  std::string first_damage;  // the line and why
+};
+// In the order in which they were written. Throws Error{kNotFound} for no such folder, and what
+// `on_trace` throws.
+RolloutCounts read_rollouts(const std::string& folder,
+                            const std::function<void(const Trace&, const Outcome&)>& on_trace);
+
+// Makes the folder for rollouts of `header`, or goes on in it: a line that a killed run did not
+// finish is cut off. Throws Error{kInvalidArgument} when the folder holds something else, or
+// rollouts of another header, naming the member; Error{kInternal} when it cannot be written.
+void open_rollouts(const std::string& folder, const Json& header);
+
+}  // namespace polyphon

@@ -1,0 +1,80 @@
+// Self-play: the model's own attempts at generated problems, checked exactly, kept as traces with
+// outcomes. Runs through the same front door as any request, at background priority.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "pipeline/curriculum.h"
+#include "pipeline/rollouts.h"
+#include "reason/reasoner.h"
+#include "tasks/problem.h"
+
+namespace polyphon {
+
+// Problems for training have seeds below, those of frozen suites from here on.
+inline constexpr uint64_t kFirstSuiteSeed = 1'000'000;
+
+struct SelfPlayOptions {
+  std::vector<std::string> families;
+  int streams = 8;  // of a session, each with a strategy in turn
+  int tokens = 96;  // of a stream
+  float temperature = 0.8f;
+  uint64_t seed = 1;
+  int parallel = 4;      // problems at once
+  int64_t problems = 0;  // in the folder, with those of earlier runs; 0: no limit
+  double seconds = 0;    // of this run; 0: no limit
+};
+
+// Hands out problems of a cell that no suite holds, new ones as long as there are any: a small cell
+// (81 products of two digits) repeats itself. Not thread-safe.
+class ProblemSource {
+ public:
+  // `held_out`: the texts of all suites.
+  ProblemSource(uint64_t seed, std::set<std::string> held_out)
+      : seed_(seed), held_out_(std::move(held_out)) {}
+
+  // CHECKs that the cell has other problems than those held out.
+  Problem next(const Cell& cell);
+  // That one was handed out by an earlier run.
+  void remember(const Problem& problem);
+  int64_t held_out_skipped() const { return skipped_; }
+
+ private:
+  uint64_t seed_;
+  std::set<std::string> held_out_, seen_;
+  std::map<Cell, uint64_t> drawn_;
+  int64_t skipped_ = 0;
+};
+
+// The texts of the problems of every *.json suite in the folder. Throws as read_suite(), and
+// Error{kNotFound} when there is none.
+std::set<std::string> held_out_texts(const std::string& suites_folder);
+
+struct SelfPlayReport {
+  std::map<Cell, CellCounts> cells;  // with those of earlier runs
+  std::vector<Cell> cold;            // without any success
+  int64_t problems = 0;              // of this run
+  int64_t resumed = 0;               // found in the folder
+  int64_t held_out_skipped = 0;
+  RolloutCounts found;  // what was read of the folder
+};
+Json to_json(const SelfPlayReport& report);
+
+// What a session plays: topology NxT, merged by vote, strategies in turn.
+ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& options,
+                           uint64_t session);
+
+// Blocks until the limits are reached, every family rests, or `stop` is set and what runs has
+// ended. The reasoner should let streams end by themselves: no agreement, no collapse watch.
+// `on_session` is called under a lock. Throws the first Error of a session or of writing the
+// folder; what was written stays, and a later run goes on from there.
+SelfPlayReport self_play(Reasoner& reasoner, const SelfPlayOptions& options,
+                         const std::set<std::string>& held_out, const std::string& folder,
+                         const std::atomic<bool>& stop,
+                         const std::function<void(const SelfPlayReport&, const Cell&)>& on_session);
+
+}  // namespace polyphon

@@ -1,0 +1,66 @@
+// A fake model that states an answer: "Answer: 0", 1 or 2, by how much the stream sees, so that
+// streams of different strategies say different things; and a folder for what it plays.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cctype>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "model/fake_language_model.h"
+#include "pipeline/selfplay.h"
+
+namespace polyphon {
+
+inline void state_an_answer(const FakeRow& row, std::span<float> logits) {
+  static const std::string kSaid = "\nAnswer: ";
+  const std::string seen(row.visible.begin(), row.visible.end());
+  Token next = FakeTokens::kTurnEnd;
+  if (!std::isdigit(static_cast<unsigned char>(seen.back()))) {
+    size_t said = kSaid.size();
+    while (!seen.ends_with(kSaid.substr(0, said))) --said;
+    next = said == kSaid.size() ? static_cast<Token>('0' + seen.size() % 3) : kSaid[said];
+  }
+  logits[static_cast<size_t>(next)] = 50;
+}
+
+class SelfPlayTest : public ::testing::Test {
+ protected:
+  SelfPlayTest() {
+    FakeDecoder::Options sizes;
+    sizes.capacity_cells = 1 << 15;
+    sizes.max_rows = 2048;
+    auto model = std::make_unique<FakeLanguageModel>(sizes, state_an_answer);
+    auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
+    ReasonOptions reason;
+    reason.agreement.enabled = false;
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), reason,
+                                           Reasoner::Identity{"v1", "digest", "hash"});
+    options_.families = {"counting", "letter_counting"};
+    options_.tokens = 32;
+    options_.problems = 12;
+    options_.parallel = 3;
+  }
+  void SetUp() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  SelfPlayReport play() {
+    return self_play(*reasoner_, options_, held_out_, folder_, stop_,
+                     [&](const SelfPlayReport& report, const Cell&) { on_session_(report); });
+  }
+
+  const SteadyClock clock_;
+  std::unique_ptr<Reasoner> reasoner_;
+  SelfPlayOptions options_;
+  std::set<std::string> held_out_ = {"a problem"};
+  std::atomic<bool> stop_ = false;
+  std::function<void(const SelfPlayReport&)> on_session_ = [](const SelfPlayReport&) {};
+  const std::string folder_ =
+      (std::filesystem::temp_directory_path() /
+       (std::string("selfplay-") + ::testing::UnitTest::GetInstance()->current_test_info()->name()))
+          .string();
+};
+
+}  // namespace polyphon

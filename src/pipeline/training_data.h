@@ -1,0 +1,74 @@
+// Training data out of self-play: token sequences with the tokens that are learnt and their
+// weights, in polyphon-train's format, a JSON line each:
+//   {"tokens": [...], "targets": [[begin, end, weight], ...]}
+//
+// A sequence is the prompt, a stream's preamble, what the stream sampled, and the end of its turn
+// where the stream came to it. The policy part weighs a stream by its reward less the mean of its
+// problem's streams (a policy gradient with that baseline, not divided by the standard deviation:
+// Liu et al. 2025, arXiv:2503.20783), failures clipped so that they push less than successes pull.
+// Problems that all or no streams had right say nothing there. Worked solutions stand in for
+// successes in cells that have few.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/token.h"
+#include "model/language_model.h"
+#include "pipeline/curriculum.h"
+#include "pipeline/rollouts.h"
+#include "reason/strategy.h"
+
+namespace polyphon {
+
+struct TrainingSequence {
+  Cell cell;
+  Tokens tokens;
+  int begin = 0;  // of the target, which goes to the end
+  double weight = 1;
+};
+
+struct DataOptions {
+  double failure_weight = 0.1;  // a failure weighs at most this, negative; 0: none
+  bool winners_only = false;    // rejection sampling: all that is right weighs 1, the rest nothing
+  int most_per_cell = 400;      // right streams of a cell, and as many wrong ones
+  // Cells whose success is below get so many worked solutions, and so does the difficulty that
+  // comes after those of a family that were played.
+  double worked_below = 0.2;
+  int worked_per_cell = 200;
+  // The control: outcomes are dealt out anew among all streams, worked solutions among the problems
+  // of a cell. What is still learnt is the form, not the problem.
+  bool random_rewards = false;
+  uint64_t seed = 1;
+};
+
+struct DataCounts {
+  struct Cell {
+    int problems = 0, right = 0, wrong = 0, worked = 0;  // sequences but for problems
+  };
+  std::map<polyphon::Cell, Cell> cells;
+  int sequences = 0;
+  int64_t target_tokens = 0;
+  int foreign = 0;  // traces of another model, left out
+  int damaged = 0;
+  int edited = 0;  // streams that more was said to than their preamble, left out
+  std::string first_damage;
+};
+Json to_json(const DataCounts& counts);
+
+// Reads the folders of self-play. Shuffled by seed; the same for the same input. `held_out` as for
+// self_play(). Throws Error{kNotFound}, Error{kInvalidArgument} when nothing is left to learn from.
+std::vector<TrainingSequence> build_training_data(const std::vector<std::string>& folders,
+                                                  const LanguageModel& model,
+                                                  const std::string& model_digest,
+                                                  const std::vector<Strategy>& strategies,
+                                                  const std::set<std::string>& held_out,
+                                                  const DataOptions& options, DataCounts& counts);
+
+// Writes beside `path` and renames. Throws Error{kInternal}.
+void write_training_data(const std::string& path, const std::vector<TrainingSequence>& sequences);
+
+}  // namespace polyphon

@@ -1,0 +1,129 @@
+"""Self-play, training data and training by the real program; the trainer itself is a stand-in."""
+
+import json
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+from conftest import BINARY, MODEL
+
+SELFPLAY = ["selfplay", "--model", MODEL, "--families", "products,letter_counting"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needed():
+    for path in (BINARY, MODEL):
+        if not path.exists():
+            pytest.skip(f"{path} is missing: run `make build model`")
+
+
+def polyphon(*arguments):
+    command = [str(part) for part in [BINARY, *arguments]]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learning") / "play"
+    flags = ["--tokens", "32", "--streams", "4", "--output", folder]
+    first = subprocess.Popen([str(p) for p in [BINARY, *SELFPLAY, *flags, "--problems", 1000]])
+    traces = folder / "traces.jsonl"
+    while not traces.exists() or traces.read_bytes().count(b"\n") < 4:
+        assert first.poll() is None
+        time.sleep(0.1)
+    first.kill()
+    first.wait()
+    left = traces.read_bytes().count(b"\n")
+    done = polyphon(*SELFPLAY, *flags, "--problems", left + 4, "--json")
+    assert done.returncode == 0, done.stderr
+    return folder, left, json.loads(done.stdout)
+
+
+def test_selfplay_goes_on_after_a_kill(played):
+    folder, left, summary = played
+    assert summary["resumed"] == left and summary["problems"] == 4
+    traces = [json.loads(line) for line in (folder / "traces.jsonl").open()]
+    assert len(traces) == left + 4
+    assert all(len(trace["outcome"]["right"]) == 4 for trace in traces)
+    assert sum(cell["problems"] for cell in summary["cells"]) == left + 4
+
+
+def test_data_build_writes_what_the_trainer_reads(played, tmp_path):
+    data = tmp_path / "data.jsonl"
+    flags = ["--model", MODEL, "--worked-below", "1.1", "--worked-per-cell", "3", "--json"]
+    done = polyphon("data", "build", played[0], "--output", data, *flags)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in data.open()]
+    counts = json.loads(done.stdout)
+    assert counts["sequences"] == len(lines) > 0
+    for line in lines:
+        [[begin, end, weight]] = line["targets"]
+        assert 1 <= begin < end == len(line["tokens"]) and weight > -0.101
+
+
+def test_usage_and_input_errors_are_clear(played, tmp_path):
+    assert polyphon(*SELFPLAY, "--output", tmp_path / "play").returncode == 2
+    unknown = ["selfplay", "--model", MODEL, "--families", "chess", "--problems", 1]
+    done = polyphon(*unknown, "--output", tmp_path / "play")
+    assert done.returncode == 1 and "'chess'" in done.stderr
+    done = polyphon("data", "build", tmp_path, "--model", MODEL, "--output", tmp_path / "data")
+    assert done.returncode == 1 and "is no folder of `polyphon selfplay`" in done.stderr
+
+
+def stand_in(path, body):
+    path.write_text("#!/bin/sh\n" + body)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def train(tmp_path, trainer, *more):
+    data = tmp_path / "data.jsonl"
+    data.write_text("{}\n")
+    flags = ["--model", MODEL, "--data", data, "--output", tmp_path / "night-1"]
+    return ["train", *flags, "--trainer", trainer, *more]
+
+
+def test_train_makes_a_version(tmp_path):
+    body = """out=$7; mkdir -p $out; echo "$@" > $out/arguments; echo adapter > $out/adapter.gguf
+echo '{"step": 1, "of": 2, "loss": {"tokens": 2}}'; echo '{"step": 2, "of": 2, "loss": {"tokens": 1}}'
+"""
+    done = polyphon(*train(tmp_path, stand_in(tmp_path / "trainer", body), "--rank", "4", "--json"))
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["step"] for line in done.stdout.splitlines()] == [1, 2]
+    version = json.loads((tmp_path / "night-1" / "version.json").read_text())
+    assert version["name"] == "night-1" and version["metrics"]["loss"]["tokens"] == 1
+    assert len(version["base_digest"]) == len(version["data_hash"]) == 64
+    assert (tmp_path / "night-1" / "arguments").read_text().endswith("--json --rank 4\n")
+
+
+def test_train_passes_signals_on_and_makes_no_version_of_half_a_run(tmp_path):
+    body = """trap 'echo stopped >&2; exit 0' TERM
+echo '{"step": 1, "of": 9, "loss": {"tokens": 2}}'; while :; do sleep 0.1; done
+"""
+    command = train(tmp_path, stand_in(tmp_path / "trainer", body), "--json")
+    running = subprocess.Popen(
+        [str(part) for part in [BINARY, *command]],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    running.stdout.readline()
+    running.send_signal(signal.SIGTERM)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 0 and "stopped" in errors
+    assert not (tmp_path / "night-1" / "version.json").exists()
+
+
+def test_a_trainer_that_fails_fails_the_command(tmp_path):
+    done = polyphon(*train(tmp_path, stand_in(tmp_path / "trainer", "echo no >&2; exit 3\n")))
+    assert done.returncode == 1 and "no\n" in done.stderr and "ended with 3" in done.stderr
+    done = polyphon(*train(tmp_path, tmp_path / "nowhere"))
+    assert done.returncode == 1 and "cannot start" in done.stderr
+
+
+def test_a_version_of_another_base_is_refused_with_both_digests(tmp_path):
+    members = {"name": "n", "base_digest": "f" * 64, "data_hash": "", "config": {}, "metrics": {}}
+    (tmp_path / "version.json").write_text(json.dumps(members))
+    done = polyphon("think", "--model", MODEL, "--version", tmp_path, "Hello")
+    assert done.returncode == 1 and "f" * 64 in done.stderr
+    assert len([word for word in done.stderr.replace(",", " ").split() if len(word) == 64]) == 2
