@@ -13,13 +13,13 @@ namespace {
 
 using torch::Tensor;
 
-constexpr TinyModel kTiny{.layers = 2,
-                          .hidden_size = 16,
-                          .feed_forward_size = 24,
-                          .heads = 4,
-                          .kv_heads = 2,
-                          .head_size = 4,
-                          .vocabulary_size = 150};
+const TinyModel kTiny{.layers = 2,
+                      .hidden_size = 16,
+                      .feed_forward_size = 24,
+                      .heads = 4,
+                      .kv_heads = 2,
+                      .head_size = 4,
+                      .vocabulary_size = 150};
 
 // Tokens of two packed segments; the second sees what a random mask lets it see.
 TokenBatch packed_batch() {

@@ -53,7 +53,8 @@ class Lora {
   const LoraConfig& config() const { return config_; }
   float scale() const { return config_.alpha / static_cast<float>(config_.rank); }
   const LoraPair& at(int layer, int projection) const {
-    return pairs_[static_cast<size_t>(layer * kProjectionCount + projection)];
+    const int index = layer * kProjectionCount + projection;
+    return pairs_[static_cast<size_t>(index)];
   }
   // All of them, in a fixed order; named "blk.N.attn_q.weight.lora_a" and so on, as in
   // adapter.gguf.

@@ -156,7 +156,7 @@ TEST_F(TrainTest, LearningRateWarmsUpAndFallsAlongACosine) {
   EXPECT_NEAR(learning_rate_at(o, 14, 14), 0.1, 1e-12);
 }
 
-using resume = TrainTest;  // ctest names
+using resume = TrainTest;  // NOLINT(readability-identifier-naming): what ctest calls them
 
 TEST_F(resume, AfterAStopTheCurveGoesOnToTheBit) {
   run(options("whole"));

@@ -33,8 +33,9 @@ struct Pass : torch::CustomClassHolder {
 using PassPtr = c10::intrusive_ptr<Pass>;
 
 LoraTerms terms_of(const Pass& pass, int layer, int group) {
+  const int place = layer * kGroupCount + group;
   return {pass.lora.scale(), pass.options.training ? pass.lora.config().dropout : 0.0,
-          derive_seed(pass.options.seed, static_cast<uint64_t>(layer * kGroupCount + group))};
+          derive_seed(pass.options.seed, static_cast<uint64_t>(place))};
 }
 
 // One layer as a function of its input and of what is trained.
