@@ -1,7 +1,6 @@
 // polyphon bench: our engine and plain libllama on the same work in one process, so that every
 // figure is a ratio.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <fstream>
@@ -14,6 +13,7 @@
 #include "app/model_catalogue.h"
 #include "attention/span_backend.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "base/random.h"
 #include "engine/sample_rows.h"
 #include "model/plain_llama.h"
@@ -42,12 +42,6 @@ struct BenchFlags {
   int thought_tokens() const { return budget > 0 ? budget : quick ? 512 : 2048; }
   std::string output, commit;
 };
-
-double peak_memory_mib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
 
 // Runs rows as they are measured, prints and keeps them.
 class Report {
@@ -174,9 +168,9 @@ class StreamsBench {
       });
     };
     const Spread wide = seconds(breadth);
-    const double wide_memory = peak_memory_mib();
+    const double wide_memory = static_cast<double>(peak_memory_kib()) / 1024;
     const Spread deep = seconds(depth);
-    const double deep_memory = peak_memory_mib();
+    const double deep_memory = static_cast<double>(peak_memory_kib()) / 1024;
     const Spread peer = repeat(flags_.repeats, [&](int i) {
       const auto run = plain_.decode(prompt_of(64, 900 + i), 1, budget);
       return run.prefill_seconds + run.decode_seconds;

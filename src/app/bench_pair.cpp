@@ -7,7 +7,7 @@ namespace polyphon {
 
 BenchPair load_bench_pair(const Config& config) {
   ModelOptions options = config.model_options;
-  options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
+  options.path = resolve_model(config.model);
   register_span_backend();
   const auto load = [&](bool ours) {
     enable_span_backend(ours);

@@ -179,7 +179,7 @@ int bench_perplexity(const PerplexityFlags& flags) {
   config.decoder.max_rows = std::max(config.decoder.max_rows, flags.window);
   std::optional<FloatCopy> copy;
   if (flags.float_weights) {
-    copy.emplace(resolve_model(config.model.empty() ? default_model_name() : config.model));
+    copy.emplace(resolve_model(config.model));
     config.model = copy->path();
   }
   return PerplexityBench(flags, config).run();

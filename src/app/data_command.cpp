@@ -31,8 +31,7 @@ void print_counts(const DataCounts& counts) {
 int build(const DataFlags& flags) {
   const Config config = flags.config_path.empty() ? Config{} : read_config(flags.config_path);
   ModelOptions model_options = config.model_options;
-  const std::string& named = flags.model.empty() ? config.model : flags.model;
-  model_options.path = resolve_model(named.empty() ? default_model_name() : named);
+  model_options.path = resolve_model(flags.model.empty() ? config.model : flags.model);
   const auto model = load_language_model(model_options);
   DataCounts counts;
   const auto sequences = build_training_data(

@@ -13,6 +13,7 @@
 #include "pipeline/comparison.h"
 #include "pipeline/evaluation.h"
 #include "pipeline/report.h"
+#include "pipeline/run_header.h"
 
 namespace polyphon {
 namespace {
@@ -60,11 +61,9 @@ Json header_of(const EvalFlags& flags, const Suite& suite, const Reasoner& reaso
 std::vector<EvaluationSample> resumed(const std::string& path, const Json& header) {
   if (path.empty() || access(path.c_str(), F_OK) != 0) return {};
   EvaluationFile file = read_evaluation(path);
-  for (const auto& [key, value] : header.items())
-    if (key != "config_hash" && file.header.value(key, Json()) != value)
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("{} holds another evaluation: its {} is {}, not {}", path, key,
-                              file.header.value(key, Json()).dump(), value.dump()));
+  Json wanted = header;
+  wanted.erase("config_hash");
+  require_same_run(path, "evaluation", file.header, wanted);
   return std::move(file.samples);
 }
 

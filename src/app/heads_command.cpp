@@ -19,7 +19,7 @@ struct HeadsFlags {
 int write(const HeadsFlags& flags) {
   const Config config = flags.model.config();
   ModelOptions options = config.model_options;
-  options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
+  options.path = resolve_model(config.model);
   const auto model = load_language_model(options);
   Heads heads;
   heads.version = flags.version;

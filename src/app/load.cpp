@@ -85,7 +85,7 @@ void load_heads(Reasoner& reasoner, const Config& config) {
 
 std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
   ModelOptions model_options = config.model_options;
-  model_options.path = resolve_model(config.model.empty() ? default_model_name() : config.model);
+  model_options.path = resolve_model(config.model);
   model_options.progress = show_progress;
   register_span_backend();
   enable_span_backend(config.kernels == "own");

@@ -1,27 +1,11 @@
 // Dispatch only: subcommands are in their own files.
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 
 #include "app/command.h"
 #include "base/logging.h"
-
-namespace {
-
-// libgomp's threads spin at a barrier for milliseconds before they sleep, and while one spins the
-// one it waits for may have no core: beside another busy process a decode was 5 to 8 times slower.
-// It reads the limit when it is loaded, so the program starts itself once more, as the same
-// process.
-void limit_spinning(char** argv) {
-  if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
-  setenv("GOMP_SPINCOUNT", "3000", 1);
-  execv("/proc/self/exe", argv);  // where that cannot be, all goes on as it was
-}
-
-}  // namespace
+#include "base/process.h"
 
 int main(int argc, char** argv) {
   using namespace polyphon;

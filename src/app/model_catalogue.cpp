@@ -44,7 +44,8 @@ std::vector<CatalogueEntry> model_catalogue() {
 
 std::string default_model_name() { return catalogue_json().at("default"); }
 
-std::string resolve_model(const std::string& model) {
+std::string resolve_model(const std::string& given) {
+  const std::string model = given.empty() ? default_model_name() : given;
   std::string names;
   for (const CatalogueEntry& entry : model_catalogue()) {
     names += (names.empty() ? "" : ", ") + entry.name;

@@ -20,8 +20,9 @@ std::string models_folder();
 std::vector<CatalogueEntry> model_catalogue();
 std::string default_model_name();
 
-// The file of a catalogue name (in any case), or `model` itself when it is a path. Throws
-// Error{kNotFound} that says how to pull it, or which names there are.
-std::string resolve_model(const std::string& model);
+// The file of a catalogue name (in any case), of the default's when nothing is given, or what is
+// given when it is a path. Throws Error{kNotFound} that says how to pull it, or which names there
+// are.
+std::string resolve_model(const std::string& given);
 
 }  // namespace polyphon

@@ -38,7 +38,7 @@ std::string version_name(const TrainFlags& flags) {
 }
 
 int train(const TrainFlags& flags) {
-  const std::string model = resolve_model(flags.model.empty() ? default_model_name() : flags.model);
+  const std::string model = resolve_model(flags.model);
   std::vector<std::string> arguments = {"lora",     "--model", model,        "--data",
                                         flags.data, "--out",   flags.output, "--json"};
   arguments.insert(arguments.end(), flags.others.begin(), flags.others.end());

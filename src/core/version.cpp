@@ -1,10 +1,10 @@
 #include "core/version.h"
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/replace_file.h"
 
 namespace polyphon {
 namespace {
@@ -48,14 +48,7 @@ void write_version(const std::string& folder, const Version& version) {
                      {"data_hash", version.data_hash},
                      {"config", version.config},
                      {"metrics", version.metrics}};
-  const std::string path = json_path(folder), fresh = path + ".new";
-  std::ofstream file(fresh, std::ios::trunc);
-  file << json.dump(2) << '\n';
-  file.close();
-  if (!file || std::rename(fresh.c_str(), path.c_str()) != 0) {
-    std::remove(fresh.c_str());
-    throw Error(ErrorCode::kInternal, "cannot write " + path);
-  }
+  replace_file(json_path(folder), [&](std::ostream& file) { file << json.dump(2) << '\n'; });
 }
 
 }  // namespace polyphon

@@ -43,13 +43,8 @@ Comparison comparison_of(const std::string& arm, const std::string& slice, const
           gain(pairs.stream_before, pairs.stream_after)};
 }
 
-Json to_json(const Interval& interval) {
-  return {{"mean", interval.mean}, {"low", interval.low}, {"high", interval.high}};
-}
-
-std::string percent(const Interval& interval, bool sign) {
-  return fmt::format(fmt::runtime(sign ? "{:+.1f} ({:+.1f} to {:+.1f})" : "{:.1f}"),
-                     100 * interval.mean, 100 * interval.low, 100 * interval.high);
+std::string mean_percent(const Interval& interval) {
+  return fmt::format("{:.1f}", 100 * interval.mean);
 }
 
 }  // namespace
@@ -100,9 +95,9 @@ std::string to_markdown(const std::vector<Comparison>& comparisons) {
       "(95 %) |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n";
   for (const Comparison& each : comparisons)
     text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", each.arm, each.slice,
-                        each.problems, percent(each.before, false), percent(each.after, false),
-                        percent(each.gain, true), percent(each.stream_before, false),
-                        percent(each.stream_after, false), percent(each.stream_gain, true));
+                        each.problems, mean_percent(each.before), mean_percent(each.after),
+                        percent(each.gain, true), mean_percent(each.stream_before),
+                        mean_percent(each.stream_after), percent(each.stream_gain, true));
   return text;
 }
 

@@ -102,17 +102,6 @@ std::vector<SliceReport> slices_of(const std::vector<ByProblem>& arms) {
   return slices;
 }
 
-Json to_json(const Interval& interval) {
-  return {{"mean", interval.mean}, {"low", interval.low}, {"high", interval.high}};
-}
-
-std::string percent(const Interval& interval, bool sign) {
-  return sign ? fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * interval.mean, 100 * interval.low,
-                            100 * interval.high)
-              : fmt::format("{:.1f} ({:.1f} to {:.1f})", 100 * interval.mean, 100 * interval.low,
-                            100 * interval.high);
-}
-
 }  // namespace
 
 EvaluationReport report_of(const std::vector<EvaluationSample>& samples,

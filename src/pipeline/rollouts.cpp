@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/replace_file.h"
+#include "pipeline/run_header.h"
 
 namespace polyphon {
 namespace {
@@ -15,26 +17,12 @@ namespace fs = std::filesystem;
 
 std::string header_path(const std::string& folder) { return folder + "/selfplay.json"; }
 
-void check_header(const std::string& folder, const Json& header) {
+Json read_header(const std::string& folder) {
   std::ifstream file(header_path(folder));
-  const Json found = Json::parse(file, nullptr, false);
+  Json found = Json::parse(file, nullptr, false);
   if (!found.is_object())
     throw Error(ErrorCode::kInvalidArgument, header_path(folder) + " is not a self-play header");
-  for (const auto& [key, value] : header.items())
-    if (found.value(key, Json()) != value)
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("{} holds another self-play: its {} is {}, not {}", folder, key,
-                              found.value(key, Json()).dump(), value.dump()));
-}
-
-void write_header(const std::string& folder, const Json& header) {
-  const std::string fresh = header_path(folder) + ".new";
-  std::ofstream file(fresh, std::ios::trunc);
-  file << header.dump(2) << '\n';
-  file.close();
-  std::error_code failed;
-  if (file) fs::rename(fresh, header_path(folder), failed);
-  if (!file || failed) throw Error(ErrorCode::kInternal, "cannot write " + header_path(folder));
+  return found;
 }
 
 // Reads backwards from the end to the last newline.
@@ -112,12 +100,12 @@ void open_rollouts(const std::string& folder, const Json& header) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("cannot make the folder {}: {}", folder, failed.message()));
   if (fs::exists(header_path(folder))) {
-    check_header(folder, header);
+    require_same_run(folder, "self-play", read_header(folder), header);
   } else if (!fs::is_empty(folder)) {
     throw Error(ErrorCode::kInvalidArgument,
                 folder + " is not empty and holds no self-play: choose another folder");
   } else {
-    write_header(folder, header);
+    replace_file(header_path(folder), [&](std::ostream& file) { file << header.dump(2) << '\n'; });
   }
   cut_unfinished_line(traces_path(folder));
 }

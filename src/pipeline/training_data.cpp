@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <fstream>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/replace_file.h"
 #include "pipeline/selfplay.h"
 #include "tasks/family.h"
 #include "tasks/worked.h"
@@ -216,18 +215,13 @@ std::vector<TrainingSequence> build_training_data(const std::vector<std::string>
 }
 
 void write_training_data(const std::string& path, const std::vector<TrainingSequence>& sequences) {
-  const std::string fresh = path + ".new";
-  std::ofstream file(fresh, std::ios::trunc);
-  for (const TrainingSequence& sequence : sequences) {
-    const Json target =
-        Json::array({sequence.begin, sequence.tokens.size(), static_cast<float>(sequence.weight)});
-    file << Json{{"tokens", sequence.tokens}, {"targets", Json::array({target})}}.dump() << '\n';
-  }
-  file.close();
-  if (!file || std::rename(fresh.c_str(), path.c_str()) != 0) {
-    std::remove(fresh.c_str());
-    throw Error(ErrorCode::kInternal, "cannot write " + path);
-  }
+  replace_file(path, [&](std::ostream& file) {
+    for (const TrainingSequence& sequence : sequences) {
+      const Json target = Json::array(
+          {sequence.begin, sequence.tokens.size(), static_cast<float>(sequence.weight)});
+      file << Json{{"tokens", sequence.tokens}, {"targets", Json::array({target})}}.dump() << '\n';
+    }
+  });
 }
 
 Json to_json(const DataCounts& counts) {

@@ -1,5 +1,7 @@
 #include "tasks/statistics.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -17,6 +19,17 @@ double mean_of(std::span<const double> values) {
 }
 
 }  // namespace
+
+Json to_json(const Interval& interval) {
+  return {{"mean", interval.mean}, {"low", interval.low}, {"high", interval.high}};
+}
+
+std::string percent(const Interval& interval, bool sign) {
+  return sign ? fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * interval.mean, 100 * interval.low,
+                            100 * interval.high)
+              : fmt::format("{:.1f} ({:.1f} to {:.1f})", 100 * interval.mean, 100 * interval.low,
+                            100 * interval.high);
+}
 
 Interval bootstrap_mean(std::span<const double> values, int resamples, uint64_t seed) {
   if (values.empty()) return {};

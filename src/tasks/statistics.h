@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
+
+#include "core/trace.h"
 
 namespace polyphon {
 
@@ -12,6 +15,9 @@ struct Interval {
   double low = 0;  // 95 %
   double high = 0;
 };
+Json to_json(const Interval& interval);
+// "12.5 (6.2 to 18.8)", of shares; with `sign` "+12.5 (+6.2 to +18.8)", of differences of shares.
+std::string percent(const Interval& interval, bool sign);
 
 // Percentile bootstrap (Efron 1979) of the mean over problems, `resamples` times by `seed`. Given
 // differences of paired values it is the paired interval. Empty: all zero.

@@ -1,18 +1,17 @@
 // polyphon-train: wiring only. A process of its own, the only one that links libtorch.
 #include <fmt/format.h>
 #include <malloc.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 
 #include "base/error.h"
 #include "base/logging.h"
+#include "base/process.h"
 #include "train/parity.h"
 #include "train/train.h"
 
@@ -20,13 +19,6 @@ namespace polyphon {
 namespace {
 
 using Run = std::function<int()>;
-
-// As in app/main.cpp: libgomp's threads spin at a barrier until they starve each other.
-void limit_spinning(char** argv) {
-  if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
-  setenv("GOMP_SPINCOUNT", "3000", 1);
-  execv("/proc/self/exe", argv);  // where that cannot be, all goes on as it was
-}
 
 std::atomic<bool> stop_asked = false;
 

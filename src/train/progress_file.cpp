@@ -1,10 +1,9 @@
 #include "train/progress_file.h"
 
-#include <cstdio>
-#include <filesystem>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/replace_file.h"
 
 namespace polyphon {
 
@@ -18,10 +17,7 @@ void ProgressFile::keep_steps_up_to(int64_t step) const {
     if (json.is_object() && json.value("step", step + 1) <= step) kept += line + "\n";
   }
   old.close();
-  const std::string fresh = path_ + ".new";
-  if (!(std::ofstream(fresh) << kept << std::flush) ||
-      std::rename(fresh.c_str(), path_.c_str()) != 0)
-    throw Error(ErrorCode::kInternal, "cannot write " + path_ + ": is the disk full?");
+  replace_file(path_, [&](std::ostream& file) { file << kept; });
 }
 
 void ProgressFile::append(const nlohmann::json& line) const {

@@ -5,11 +5,11 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "base/random.h"
 #include "train/adapter_file.h"
 #include "train/operations.h"
@@ -29,18 +29,6 @@ double seconds_since(Clock::time_point start) {
 
 LoraConfig lora_config(const TrainOptions& options) {
   return {options.rank, options.alpha, options.dropout, options.projections};
-}
-
-// The most that this process has held, in MB.
-int64_t peak_memory_mb() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmHWM:") {
-      int64_t kilobytes = 0;
-      status >> kilobytes;
-      return kilobytes / 1024;
-    }
-  return 0;
 }
 
 class TrainRun {
@@ -143,7 +131,7 @@ class TrainRun {
             {"gradient_norm", norm},
             {"tokens", state_.tokens},
             {"tokens_per_second", static_cast<double>(tokens) / seconds_since(started)},
-            {"peak_memory_mb", peak_memory_mb()}};
+            {"peak_memory_mb", peak_memory_kib() / 1024}};
   }
 
   // Weighted mean of the targets' negative log-probabilities; its share that this batch has.
