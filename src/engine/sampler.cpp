@@ -100,6 +100,7 @@ SampledToken Sampler::sample(std::span<float> logits) {
   if (!token) return result;
   if (grammar_) grammar_->accept(*token);
   remember(*token);
+  rank_.reset();
   result.token = *token;
   if (wants_logprob) result.logprob = raw_logit(logits, *token) - normaliser;
   return result;
@@ -116,6 +117,7 @@ std::vector<TokenLogprob> Sampler::top_logprobs(std::span<const float> logits, f
 std::optional<Token> Sampler::choose(std::span<float> logits) {
   const float maximum = clean_and_block_maxima(logits, maxima_);
   if (!std::isfinite(maximum)) return std::nullopt;
+  if (rank_) return ranked(logits, *rank_);
   if (params_.temperature <= 0) {
     collect_at_least(logits, maxima_, maximum, indices_);
     return indices_.front();
@@ -124,6 +126,14 @@ std::optional<Token> Sampler::choose(std::span<float> logits) {
   candidates_.clear();
   cut(params_.top_k > 0 ? keep_best_k(logits, maximum) : keep_within_reach(logits, maximum));
   return draw(maximum);
+}
+
+Token Sampler::ranked(std::span<const float> logits, int rank) {
+  collect_best(logits, maxima_, static_cast<size_t>(rank) + 1, indices_);
+  const auto last = std::find_if(indices_.rbegin(), indices_.rend(), [&](Token token) {
+    return std::isfinite(logits[static_cast<size_t>(token)]);
+  });
+  return *last;
 }
 
 bool Sampler::is_unfiltered() const {

@@ -45,6 +45,9 @@ class Sampler {
   void measure_entropy() { measures_entropy_ = true; }
   // Of the last sample(), in nats; 0 when not measured.
   double entropy() const { return entropy_; }
+  // The next sample() does not draw: it takes the token that `rank` others are ahead of, or the
+  // last one that may follow.
+  void take_rank(int rank) { rank_ = rank; }
   // Later draws use the new seed and temperature (a stream that is re-seeded).
   void reseed(uint64_t seed, float temperature);
 
@@ -56,6 +59,7 @@ class Sampler {
   // None when no logit is finite.
   std::optional<Token> choose(std::span<float> logits);
   bool is_unfiltered() const;
+  Token ranked(std::span<const float> logits, int rank);
   Token draw_unfiltered(std::span<const float> logits, float maximum);
   // These two fill candidates_, best first, with a superset of what top-p and min-p keep, and
   // return the mass that top-p is a share of.
@@ -79,6 +83,7 @@ class Sampler {
   std::vector<float> distribution_;
   bool measures_entropy_ = false;
   double entropy_ = 0;
+  std::optional<int> rank_;  // of the next sample()
   Random random_;
   std::deque<Token> history_;                     // the last penalty_last_n tokens
   std::unordered_map<Token, int> occurrences_;    // of tokens in history_

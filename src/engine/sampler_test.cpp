@@ -391,6 +391,30 @@ TEST(Sampler, GrammarMasksOnlyWhenTheFirstChoiceIsRefused) {
   }
 }
 
+TEST(Sampler, TakesARankOnceAndOnlyOfWhatMayFollow) {
+  std::vector<float> logits(400, -kInfinity);
+  logits[7] = 3;
+  logits[300] = 2;
+  logits[20] = 1;
+  SamplingParams params = no_filters();
+  params.temperature = 0;
+  Sampler sampler(params, nullptr, true);
+  const auto next = [&](Sampler& from) {
+    std::vector<float> copy = logits;
+    return from.sample(copy).token;
+  };
+  sampler.take_rank(1);
+  EXPECT_EQ(next(sampler), 300);
+  EXPECT_EQ(next(sampler), 7);
+  sampler.take_rank(10);
+  EXPECT_EQ(next(sampler), 20);
+
+  std::string calls;
+  Sampler bound(params, std::make_unique<SetGrammar>(std::set<Token>{7, 20}, &calls), true);
+  bound.take_rank(1);
+  EXPECT_EQ(next(bound), 20);
+}
+
 TEST(Sampler, GrammarThatAllowsNothingGivesNoTokenAndIsNotAdvanced) {
   std::string calls;
   Sampler sampler({}, std::make_unique<SetGrammar>(std::set<Token>{}, &calls), true);

@@ -23,13 +23,22 @@ void depth(ThinkInput& input, const EvaluationShape& shape) {
   input.diversity.strategies = {"direct"};
 }
 
-// vote@N with only some of what keeps the streams apart.
-Arm cure(const char* name, const char* what, bool strategies, double ladder, bool watch) {
+// What keeps streams apart.
+struct Cures {
+  bool strategies = false;
+  double ladder = 0;
+  bool watch = false;
+  bool first_token = false;
+};
+
+// vote@N with only some of them.
+Arm cure(const char* name, const char* what, Cures cures) {
   return {name, what, [=](ThinkInput& input, const EvaluationShape& shape) {
             breadth(input, shape, MergeMode::kVote);
-            if (!strategies) input.diversity.strategies = {"direct"};
-            input.diversity.temperature_ladder = ladder;
-            input.diversity.collapse_watch = watch;
+            if (!cures.strategies) input.diversity.strategies = {"direct"};
+            input.diversity.temperature_ladder = cures.ladder;
+            input.diversity.collapse_watch = cures.watch;
+            input.diversity.branch_first_token = cures.first_token;
           }};
 }
 
@@ -73,11 +82,12 @@ std::vector<Arm> make_arms() {
          input.memory.enabled = true;
        }},
       {"vote_workspace", "vote, with registers and the gate", workspace(MergeMode::kVote)},
-      cure("same", "vote over samples of one strategy", false, 0, false),
-      cure("ladder", "same, with the temperature ladder", false, 0.6, false),
-      cure("strategies", "same, with a strategy each", true, 0, false),
-      cure("reseed", "same, with the watch that re-seeds followers", false, 0, true),
-      cure("all_cures", "same, with all three", true, 0.6, true),
+      cure("same", "vote over samples of one strategy", {}),
+      cure("ladder", "same, with the temperature ladder", {.ladder = 0.6}),
+      cure("strategies", "same, with a strategy each", {.strategies = true}),
+      cure("reseed", "same, with the watch that re-seeds followers", {.watch = true}),
+      cure("first_token", "same, each beginning with another token", {.first_token = true}),
+      cure("all_cures", "strategies, ladder and watch", {true, 0.6, true}),
   };
 }
 
@@ -108,8 +118,8 @@ const std::vector<std::string>& control_set() {
 }
 
 const std::vector<std::string>& collapse_cures() {
-  static const std::vector<std::string> names = {"same", "ladder", "strategies", "reseed",
-                                                 "all_cures"};
+  static const std::vector<std::string> names = {"same",   "ladder",      "strategies",
+                                                 "reseed", "first_token", "all_cures"};
   return names;
 }
 

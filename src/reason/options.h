@@ -61,6 +61,10 @@ struct DiversityRequest {
   // Budget forcing (s1, Muennighoff et al. 2025): a stream that would end early is told to check
   // its work, until its budget is spent.
   bool spend_budget = false;
+  // Streams of one strategy begin with the most likely token, the second, and so on, instead of
+  // drawing it: what comes first decides much of what follows (CoT-decoding, Wang & Zhou 2024,
+  // arXiv:2402.10200).
+  bool branch_first_token = false;
 };
 
 struct WorkspaceOptions {

@@ -65,6 +65,8 @@ void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber ba
   std::unique_ptr<Grammar> script;
   if (!scripts.empty()) script = make_script(scripts[static_cast<size_t>(id) % scripts.size()]);
   generate(context_, stream, sampling, std::move(script));
+  if (context_.request.diversity.branch_first_token)
+    views.sampler(stream.sequence)->take_rank(index / static_cast<int>(strategies.size()));
   context_.events->push(StreamStarted{id, phase_, stream.strategy.name});
 }
 

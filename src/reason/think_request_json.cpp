@@ -57,7 +57,8 @@ Json to_json(const DiversityRequest& diversity) {
           {"temperature_ladder",
            diversity.temperature_ladder ? Json(*diversity.temperature_ladder) : Json()},
           {"collapse_watch", diversity.collapse_watch},
-          {"spend_budget", diversity.spend_budget}};
+          {"spend_budget", diversity.spend_budget},
+          {"branch_first_token", diversity.branch_first_token}};
 }
 
 DiversityRequest diversity_from_json(const Json& json) {
@@ -67,6 +68,7 @@ DiversityRequest diversity_from_json(const Json& json) {
     diversity.temperature_ladder = ladder.get<double>();
   json.at("collapse_watch").get_to(diversity.collapse_watch);
   json.at("spend_budget").get_to(diversity.spend_budget);
+  diversity.branch_first_token = json.value("branch_first_token", false);  // older traces have none
   return diversity;
 }
 

@@ -212,6 +212,23 @@ TEST_F(ThinkTest, AnotherSeedGivesOtherTokens) {
   EXPECT_LT(compare_traces(*a.trace, *b.trace).matching, compare_traces(*a.trace, *b.trace).tokens);
 }
 
+TEST_F(ThinkTest, StreamsOfOneStrategyBeginWithTheLikeliestTokensInTurn) {
+  start([](const FakeRow&, std::span<float> logits) {
+    for (char c = 'a'; c <= 'z'; ++c) logits[static_cast<size_t>(c)] = static_cast<float>('{' - c);
+  });
+  ThinkInput branching = input("4x5");
+  branching.diversity.strategies = {"direct", "estimate_first"};
+  branching.diversity.branch_first_token = true;
+  const Finished result = think(branching);
+  const auto first = [&](int stream) {
+    return span(*result.trace, "stream " + std::to_string(stream))->tokens.at(0);
+  };
+  EXPECT_EQ(first(0), 'a');
+  EXPECT_EQ(first(1), 'a');
+  EXPECT_EQ(first(2), 'b');
+  EXPECT_EQ(first(3), 'b');
+}
+
 TEST_F(ThinkTest, CellsAreFreeAfterwardsAndAfterCancelling) {
   start();
   think(input("4x50"));

@@ -29,6 +29,7 @@ DiversityRequest read_diversity(const FieldReader& fields) {
   wish.temperature_ladder = fields.number("temperature_ladder", 0, 4);
   wish.collapse_watch = fields.boolean("collapse_watch").value_or(true);
   wish.spend_budget = fields.boolean("spend_budget").value_or(false);
+  wish.branch_first_token = fields.boolean("branch_first_token").value_or(false);
   return wish;
 }
 
@@ -70,7 +71,8 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   const FieldReader fields(*wishes, "polyphon");
   fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold",
                      "register_cadence", "gate_refractory", "seed", "stream_thoughts", "narrow",
-                     "strategies", "temperature_ladder", "collapse_watch", "spend_budget"});
+                     "strategies", "temperature_ladder", "collapse_watch", "spend_budget",
+                     "branch_first_token"});
   input.workspace = read_workspace(fields, input.workspace);
   input.diversity = read_diversity(fields);
   input.search = read_search(fields, input.search);
