@@ -1,8 +1,23 @@
 #include "train/adapter_file.h"
 
+#include <fmt/format.h>
+
+#include "base/error.h"
 #include "train/named_tensors.h"
 
 namespace polyphon {
+namespace {
+
+constexpr const char* kBaseKey = "polyphon.base_sha256";
+constexpr const char* kAlphaKey = "adapter.lora.alpha";
+
+template <typename Values>
+auto value_of(const Values& values, const char* key) {
+  const auto found = values.find(key);
+  return found == values.end() ? typename Values::mapped_type{} : found->second;
+}
+
+}  // namespace
 
 void write_adapter(const std::string& path, const Lora& lora, const std::string& architecture,
                    const std::string& base_digest) {
@@ -11,11 +26,31 @@ void write_adapter(const std::string& path, const Lora& lora, const std::string&
                   {"general.architecture", architecture},
                   {"general.name", "polyphon adapter"},
                   {"adapter.type", "lora"},
-                  {"polyphon.base_sha256", base_digest}};
+                  {kBaseKey, base_digest}};
   // llama.cpp scales by alpha / rank, as we do.
-  file.floats["adapter.lora.alpha"] = lora.config().alpha;
+  file.floats[kAlphaKey] = lora.config().alpha;
   for (const auto& [name, tensor] : lora.parameters()) file.tensors[name] = to_named(tensor);
   write_tensor_file(path, file);
+}
+
+void read_adapter(const std::string& path, const Lora& lora, const std::string& base_digest) {
+  const TensorFile file = read_tensor_file(path);
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::kInvalidArgument, path + " " + why, "from");
+  };
+  if (const std::string base = value_of(file.strings, kBaseKey); base != base_digest)
+    refuse("is an adapter of model " + base + ", this is " + base_digest);
+  if (const float alpha = value_of(file.floats, kAlphaKey); alpha != lora.config().alpha)
+    refuse(fmt::format("has alpha {}, this run has {}", alpha, lora.config().alpha));
+  const auto parameters = lora.parameters();
+  if (file.tensors.size() != parameters.size())
+    refuse(fmt::format("has {} tensors, this run's projections have {}", file.tensors.size(),
+                       parameters.size()));
+  for (const auto& [name, tensor] : parameters) {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end()) refuse("has no " + name);
+    copy_named(name, found->second, tensor);
+  }
 }
 
 }  // namespace polyphon

@@ -14,4 +14,8 @@ namespace polyphon {
 void write_adapter(const std::string& path, const Lora& lora, const std::string& architecture,
                    const std::string& base_digest);
 
+// Into weights of the same rank, alpha and projections. Throws Error{kNotFound}, or
+// Error{kInvalidArgument} with what differs: not such a file, of another base.
+void read_adapter(const std::string& path, const Lora& lora, const std::string& base_digest);
+
 }  // namespace polyphon

@@ -58,6 +58,8 @@ void add_lora(CLI::App& app, Run& run) {
       ->required();
   command.add_option("--out", options.out_folder, "folder for adapter, checkpoint and progress")
       ->required();
+  command.add_option("--from", options.from_path,
+                     "adapter.gguf to go on from, instead of the base");
   command.add_option("--rank", options.rank, "of the adapter");
   command.add_option("--alpha", options.alpha, "its scale times the rank");
   command.add_option("--dropout", options.dropout, "of the adapter's input");

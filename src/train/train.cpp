@@ -47,6 +47,9 @@ class TrainRun {
         progress_(options.out_folder + "/progress.jsonl") {
     state_.options = to_json(options);
     state_.model_sha256 = sha256_file(options.model_path);
+    const std::string& from = options.from_path;
+    if (!from.empty()) read_adapter(from, lora_, state_.model_sha256);
+    state_.options["from_sha256"] = from.empty() ? "" : sha256_file(from);
     state_.data_sha256 = sha256_file(options.data_path);
     begin();
   }

@@ -12,6 +12,7 @@ namespace polyphon {
 struct TrainOptions {
   std::string model_path;
   std::string data_path;
+  std::string from_path;   // an adapter.gguf to go on from; empty: from the base
   std::string out_folder;  // adapter.gguf, state.gguf, progress.jsonl
 
   int rank = 16;

@@ -111,6 +111,27 @@ TEST_F(TrainTest, PackingAndAccumulationDoNotChangeTheLoss) {
   EXPECT_NEAR(value("one"), value("many"), 1e-5);
 }
 
+TEST_F(TrainTest, GoesOnFromAnotherRunsAdapter) {
+  run(options("first"));
+  TrainOptions next = options("next");
+  next.from_path = folder_ + "/first/adapter.gguf";
+  next.learning_rate = 1e-9;
+  next.max_steps = 1;
+  run(next);
+  for (const auto& [name, tensor] : adapter("first")) {
+    const std::vector<float> gone_on = adapter("next").at(name).values;
+    for (size_t i = 0; i < gone_on.size(); ++i) EXPECT_NEAR(gone_on[i], tensor.values[i], 1e-7);
+  }
+  next.out_folder = folder_ + "/other";
+  next.alpha = 7;
+  EXPECT_NE(refusal(next).find("has alpha 32, this run has 7"), std::string::npos);
+  next.alpha = 32;
+  next.projections = {"attn_q"};
+  EXPECT_NE(refusal(next).find("has 28 tensors"), std::string::npos) << refusal(next);
+  write_tiny_model_file(folder_ + "/model.gguf", {.architecture = "qwen2"});
+  EXPECT_NE(refusal(next).find("is an adapter of model"), std::string::npos);
+}
+
 TEST_F(TrainTest, RefusesWhatCannotBe) {
   TrainOptions bad = options("bad");
   bad.learning_rate = 0;
