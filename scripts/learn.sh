@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # From nothing to a trained version and what it is worth on problems it has never seen:
-# self-play and training in two rounds, a control with random rewards, and paired comparisons.
+# two rounds of self-play and training, the same with random rewards as a control, and paired
+# comparisons with the base.
 #   learn.sh MODEL FOLDER       a run that was interrupted goes on where it was
-# Environment: FAMILIES, MINUTES (of self-play, a round), EPOCHS, LIMIT (problems of a suite's entry;
-# 0: all), SUITE, TRAINER.
+# Environment: FAMILIES, MINUTES (of self-play, a round), WORKED (solutions a cell for the cold
+# start), LIMIT (problems of a suite's entry; 0: all), SUITE, TRAINER, THREADS (0: all cores).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 model="$1" folder="$2"
 families="${FAMILIES:-chain_sum,products,letter_counting,gcd}"
-minutes="${MINUTES:-6}" epochs="${EPOCHS:-1}" limit="${LIMIT:-0}"
-suite="${SUITE:-share/suites/easy.json}"
+minutes="${MINUTES:-3}" worked="${WORKED:-200}" limit="${LIMIT:-0}"
+suite="${SUITE:-share/suites/easy.json}" threads="${THREADS:-0}"
 polyphon=build/release/polyphon
 trainer="${TRAINER:-build/release/polyphon-train}"
 mkdir -p "$folder"
@@ -23,44 +24,48 @@ printf '[reason.agreement]\nenabled = false\n[reason.collapse]\nenabled = false\
 play() { # NAME [OPTIONS]
   say "self-play $1"
   [ -e "$folder/$1.done" ] || "$polyphon" selfplay --model "$model" --families "$families" \
-    --output "$folder/$1" --minutes "$minutes" "${@:2}"
+    --output "$folder/$1" --minutes "$minutes" --threads "$threads" "${@:2}"
   touch "$folder/$1.done"
 }
 
-data() { # NAME FOLDERS AND OPTIONS
+# Worked solutions stand in where the model has few successes of its own.
+data() { # NAME FOLDER [OPTIONS]
   say "data $1"
-  "$polyphon" data build --model "$model" --output "$folder/$1.jsonl" --worked-below 0.8 \
-    --worked-per-cell 100 --most-per-cell 100 "${@:2}"
+  "$polyphon" data build "$2" --model "$model" --output "$folder/$1.jsonl" --worked-below 0.8 \
+    --most-per-cell 100 "${@:3}"
 }
 
-train() { # NAME
+train() { # NAME [OPTIONS]
   say "training $1"
   [ -e "$folder/$1/version.json" ] || "$polyphon" train --model "$model" --data "$folder/$1.jsonl" \
-    --output "$folder/$1" --trainer "$trainer" --epochs "$epochs" --resume
+    --output "$folder/$1" --trainer "$trainer" --threads "$threads" --resume "${@:2}"
+}
+
+# A cold start, self-play with what came of it, and training on from there on its own successes.
+learn() { # NAME [OPTIONS of data build]
+  data "$1-cold" "$folder/round-1" --worked-per-cell "$worked" "${@:2}"
+  train "$1-cold" --learning-rate 1e-3
+  play "$1-round-2" --version "$folder/$1-cold" --seed 2
+  data "$1" "$folder/$1-round-2" --worked-per-cell "$((worked / 4))" --seed 2 "${@:2}"
+  train "$1" --learning-rate 5e-4 --from "$folder/$1-cold/adapter.gguf"
 }
 
 evaluate() { # NAME [OPTIONS]
   say "evaluation of $1"
   "$polyphon" eval --model "$model" --suite "$suite" --limit "$limit" --arms vote --baseline vote \
     --streams 8 --tokens 96 --max-answer-tokens 8 --parallel 4 --config "$folder/eval.toml" \
-    --output "$folder/$1.eval.jsonl" "${@:2}" >/dev/null
+    --threads "$threads" --output "$folder/$1.eval.jsonl" "${@:2}" >/dev/null
 }
 
-compare() { "$polyphon" eval --compare "$folder/$1.eval.jsonl" "$folder/$2.eval.jsonl"; }
-
 play round-1
-data version-1 "$folder/round-1"
-train version-1
-play round-2 --version "$folder/version-1" --seed 2
-data version-2 "$folder/round-1" "$folder/round-2"
-data control "$folder/round-1" "$folder/round-2" --random-rewards
-train version-2
-train control
+learn trained
+learn control --random-rewards
 evaluate base
-for version in version-1 version-2 control; do
+for version in trained-cold trained control; do
   evaluate "$version" --version "$folder/$version"
 done
-for version in version-1 version-2 control; do
+for version in trained-cold trained control; do
   printf '\n%s against the base\n\n' "$version"
-  compare base "$version"
+  "$polyphon" eval --compare "$folder/base.eval.jsonl" "$folder/$version.eval.jsonl"
 done
+say "done"

@@ -1,6 +1,7 @@
 """The program as a user meets it on the command line: right and wrong input, files that are not what
 they should be, disks that are full, and keys pressed too early."""
 
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,8 @@ import socket
 import struct
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -409,3 +412,53 @@ def test_heads_are_read_again_on_a_signal_and_refused_when_of_another_model(tmp_
         assert server.stop() == 0
     done = run("think", "--model", MODEL, "--heads", path, "1+1?")
     assert_refused(done, 1, "heads.gguf", "not a GGUF")
+
+
+def test_another_version_takes_new_sessions_on_a_signal_while_old_ones_finish(tmp_path):
+    digest = hashlib.sha256(Path(MODEL).read_bytes()).hexdigest()
+
+    def make_version(name, base):
+        members = {"name": name, "base_digest": base, "data_hash": "", "config": {}, "metrics": {}}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "version.json").write_text(json.dumps(members))
+
+    def serve(name):
+        (tmp_path / "next").symlink_to(name)
+        (tmp_path / "next").rename(tmp_path / "current")
+
+    make_version("night-1", digest)
+    make_version("night-2", digest)
+    make_version("broken", "f" * 64)
+    serve("night-1")
+    server = Server("--version", tmp_path / "current", "--ctx-size", 2048)
+
+    def version():
+        return httpx.get(server.url + "/props", timeout=60).json()["build_info"]
+
+    def ask(topology):
+        body = {"messages": [{"role": "user", "content": "Count."}], "max_tokens": 8,
+                "polyphon": {"topology": topology}, "ignore_eos": True}
+        answer = httpx.post(server.url + "/v1/chat/completions", json=body, timeout=120).json()
+        return answer["polyphon"]["version"]
+
+    try:
+        assert version() == "night-1"
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(ask, "4x256")
+            while '"is_processing":true' not in httpx.get(server.url + "/slots").text:
+                time.sleep(0.01)
+            serve("night-2")
+            server.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 30
+            while version() != "night-2" and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert version() == "night-2"
+            assert running.result() == "night-1"
+        assert ask("2x16") == "night-2"
+        assert 'version="night-2"' in httpx.get(server.url + "/metrics").text
+        serve("broken")
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert ask("2x16") == "night-2"
+    finally:
+        assert server.stop() == 0

@@ -62,14 +62,14 @@ Json fits(const Reasoner& reasoner) {
 
 Json model_report(Reasoner& reasoner) {
   const ModelInfo& info = reasoner.model().info();
-  const Engine& engine = reasoner.engine();
+  const auto engine = reasoner.engine();
   return {{"name", info.name},
           {"path", info.path},
           {"description", info.description},
           {"weights_bytes", info.size_bytes},
           {"trained_context", info.trained_context},
-          {"context_cells", engine.capacity_cells()},
-          {"kv_bytes_per_cell", engine.bytes_per_cell()},
+          {"context_cells", engine->capacity_cells()},
+          {"kv_bytes_per_cell", engine->bytes_per_cell()},
           {"memory_left", available_memory()},
           {"thinks_in_streams", info.supports_views},
           {"fits", info.supports_views ? fits(reasoner) : Json::array()}};

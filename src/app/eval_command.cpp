@@ -130,7 +130,7 @@ int evaluate_command(const EvalFlags& flags) {
   Config config = flags.model.config();
   config.engine.max_cached_prefixes = 0;  // every arm pays for its prompt
   auto reasoner = load_reasoner(config);
-  const Json header = header_of(flags, suite, *reasoner, reasoner->engine().bytes_per_cell());
+  const Json header = header_of(flags, suite, *reasoner, reasoner->engine()->bytes_per_cell());
   std::vector<EvaluationSample> samples = resumed(flags.output, header);
   std::set<std::string> done;
   for (const EvaluationSample& sample : samples) done.insert(sample.arm + " " + sample.problem());

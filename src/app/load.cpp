@@ -54,6 +54,20 @@ std::string apply_version(const Config& config, const std::string& digest,
   return name;
 }
 
+// Untrained ones when none are configured.
+Heads configured_heads(const Reasoner& reasoner, const Config& config) {
+  const std::string path = heads_path(config);
+  if (path.empty()) return {};
+  return read_heads(path, reasoner.identity().model_digest, reasoner.model().info().hidden_size);
+}
+
+std::unique_ptr<Engine> make_engine(const LanguageModel& model, const DecoderOptions& decoder,
+                                    const Config& config) {
+  EngineOptions options = config.engine;
+  if (!model.info().supports_views) options.max_cached_prefixes = 0;
+  return std::make_unique<Engine>(model.make_decoder(decoder), options, kClock);
+}
+
 }  // namespace
 
 std::string model_digest(const std::string& path) {
@@ -76,11 +90,15 @@ std::string model_digest(const std::string& path) {
   return digest;
 }
 
-void load_heads(Reasoner& reasoner, const Config& config) {
-  const std::string path = heads_path(config);
-  if (path.empty()) return;
-  reasoner.swap_heads(
-      read_heads(path, reasoner.identity().model_digest, reasoner.model().info().hidden_size));
+void reload_version(Reasoner& reasoner, const Config& config) {
+  DecoderOptions decoder = config.decoder;
+  const std::string version = apply_version(config, reasoner.identity().model_digest, decoder);
+  Heads heads = configured_heads(reasoner, config);
+  if (version == reasoner.version())
+    reasoner.swap_heads(std::move(heads));
+  else
+    reasoner.swap_version(version, make_engine(reasoner.model(), decoder, config),
+                          std::move(heads));
 }
 
 std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
@@ -93,14 +111,11 @@ std::unique_ptr<Reasoner> load_reasoner(const Config& config) {
   DecoderOptions decoder_options = config.decoder;
   const std::string version = apply_version(config, digest, decoder_options);
   auto model = load_language_model(model_options);
-  EngineOptions engine_options = config.engine;
-  if (!model->info().supports_views) engine_options.max_cached_prefixes = 0;
-  auto engine =
-      std::make_unique<Engine>(model->make_decoder(decoder_options), engine_options, kClock);
+  auto engine = make_engine(*model, decoder_options, config);
   Reasoner::Identity identity{version, digest, config_hash(config)};
   auto reasoner =
       std::make_unique<Reasoner>(std::move(model), std::move(engine), config.reason, identity);
-  load_heads(*reasoner, config);
+  reasoner->swap_heads(configured_heads(*reasoner, config));
   const MemoryOptions& memory = config.reason.memory;
   if (!memory.path.empty())
     reasoner->use_memory_store(std::make_unique<MemoryStore>(

@@ -13,8 +13,11 @@ namespace polyphon {
 // for an adapter or a version of another base, naming both digests.
 std::unique_ptr<Reasoner> load_reasoner(const Config& config);
 
-// Reads the configured heads, if any, for the sessions from now on. Throws Error as read_heads().
-void load_heads(Reasoner& reasoner, const Config& config);
+// Reads the configured version again, for the sessions from now on: its heads, and its adapter when
+// it has another name than the one that is served. What is running goes on as it is, so for a while
+// there are two contexts with a KV cache each. Throws Error as load_reasoner(); then all stays as
+// it was.
+void reload_version(Reasoner& reasoner, const Config& config);
 
 // SHA-256 of a model file, remembered by path, size and time of change: hashing takes a second a
 // GiB.

@@ -1,5 +1,5 @@
 // polyphon serve: the server until SIGINT or SIGTERM; a second signal ends it at once. SIGHUP reads
-// the heads again.
+// the version again.
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
@@ -69,14 +69,14 @@ Config effective_config(const ServeFlags& flags) {
   return config;
 }
 
-// New sessions get the heads that the file holds now; when it cannot be read they keep what they
-// had.
-void read_heads_again(Reasoner& reasoner, const Config& config) {
+// New sessions get the version that the files hold now; when they cannot be read they get what the
+// ones before had.
+void read_version_again(Reasoner& reasoner, const Config& config) {
   try {
-    load_heads(reasoner, config);
-    std::cerr << fmt::format("polyphon: heads {}\n", reasoner.heads()->version);
+    reload_version(reasoner, config);
+    std::cerr << fmt::format("polyphon: version {}\n", reasoner.identity().version);
   } catch (const Error& error) {
-    std::cerr << fmt::format("polyphon: heads {} stay: {}\n", reasoner.heads()->version,
+    std::cerr << fmt::format("polyphon: version {} stays: {}\n", reasoner.identity().version,
                              error.what());
   }
 }
@@ -101,7 +101,7 @@ int serve(const ServeFlags& flags) {
     for (int signal = -1; signal != SIGINT && signal != SIGTERM;) {
       signal = sigtimedwait(&signals, nullptr, &patience);
       if (ended.stop_requested()) return;  // the server could not serve
-      if (signal == SIGHUP) read_heads_again(*reasoner, config);
+      if (signal == SIGHUP) read_version_again(*reasoner, config);
     }
     std::cerr << "polyphon: stopping, running requests finish\n";
     std::thread([&signals] {
@@ -115,7 +115,7 @@ int serve(const ServeFlags& flags) {
   const ComputeInfo compute = compute_info();
   print_out(fmt::format(
       "{} ({}), {} KV cells, {} CPU kernels{}\nlistening on {}://{}:{}\n", info.name,
-      info.description, reasoner->engine().capacity_cells(), compute.cpu_variant,
+      info.description, reasoner->engine()->capacity_cells(), compute.cpu_variant,
       info.supports_views ? "" : "; no streams: " + info.views_reason,
       config.server.tls_certificate.empty() ? "http" : "https", config.server.host, server.port()));
   server.serve();

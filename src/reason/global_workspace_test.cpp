@@ -282,8 +282,8 @@ TEST_F(WorkspaceTest, WhatIsSetAsideIsEnough) {
         wish.workspace.refractory_tokens = refractory;
         EXPECT_NO_THROW(think(wish)) << topology << " " << cadence << " " << refractory;
       }
-  ASSERT_TRUE(reasoner_->engine().drain(std::chrono::seconds(20)));
-  EXPECT_EQ(reasoner_->engine().status().cells_used, reasoner_->engine().status().cells_cached);
+  ASSERT_TRUE(reasoner_->engine()->drain(std::chrono::seconds(20)));
+  EXPECT_EQ(reasoner_->engine()->status().cells_used, reasoner_->engine()->status().cells_cached);
 }
 
 TEST_F(WorkspaceTest, WishesOutOfRangeAreRefusedByName) {

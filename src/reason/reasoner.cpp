@@ -25,12 +25,13 @@ std::string version_with(const std::string& model_version, const Heads& heads) {
 }
 
 // Sends the session off; the ticket can cancel it.
-SessionTicket submit(Engine& engine, std::unique_ptr<Session> session,
+SessionTicket submit(std::shared_ptr<Engine> engine, std::unique_ptr<Session> session,
                      std::shared_ptr<EventChannel> events, SessionTerms terms,
                      SessionTicket::OnFinished on_finished = {}) {
   if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
-  engine.submit(std::move(session), terms);
-  return SessionTicket(std::move(events), terms.cancelled, std::move(on_finished));
+  engine->submit(std::move(session), terms);
+  return SessionTicket(std::move(engine), std::move(events), terms.cancelled,
+                       std::move(on_finished));
 }
 
 // For what goes to the store: one that fails is logged and fails no answer.
@@ -67,25 +68,42 @@ std::optional<SessionEvent> SessionTicket::next(std::chrono::milliseconds timeou
 Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine> engine,
                    const ReasonOptions& options, const Identity& identity)
     : model_(std::move(model)),
-      engine_(std::move(engine)),
       options_(options),
-      identity_(identity) {}
+      identity_(identity),
+      served_(std::make_shared<Served>(
+          Served{identity.version, std::move(engine), std::make_shared<Heads>()})) {}
 
-Reasoner::~Reasoner() { engine_.reset(); }
+// The engine before the model whose weights it reads.
+Reasoner::~Reasoner() { served_.reset(); }
 
-std::shared_ptr<const Heads> Reasoner::heads() const {
-  const std::lock_guard lock(heads_mutex_);
-  return heads_;
+std::shared_ptr<const Reasoner::Served> Reasoner::served() const {
+  const std::lock_guard lock(served_mutex_);
+  return served_;
+}
+
+void Reasoner::swap(const std::function<void(Served&)>& change) {
+  std::shared_ptr<const Served> before;  // ends without the lock: an engine's end takes a step
+  const std::lock_guard lock(served_mutex_);
+  auto fresh = std::make_shared<Served>(*served_);
+  change(*fresh);
+  before = std::exchange(served_, std::move(fresh));
 }
 
 void Reasoner::swap_heads(Heads heads) {
-  auto fresh = std::make_shared<const Heads>(std::move(heads));
-  const std::lock_guard lock(heads_mutex_);
-  heads_ = std::move(fresh);
+  swap([&](Served& served) { served.heads = std::make_shared<const Heads>(std::move(heads)); });
+}
+
+void Reasoner::swap_version(const std::string& version, std::unique_ptr<Engine> engine,
+                            Heads heads) {
+  swap([&](Served& served) {
+    served = {version, std::move(engine), std::make_shared<const Heads>(std::move(heads))};
+  });
 }
 
 Reasoner::Identity Reasoner::identity() const {
-  return {version_with(identity_.version, *heads()), identity_.model_digest, identity_.config_hash};
+  const auto served = this->served();
+  return {version_with(served->version, *served->heads), identity_.model_digest,
+          identity_.config_hash};
 }
 
 ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
@@ -128,40 +146,41 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   return request;
 }
 
-PlanLimits Reasoner::limits() const {
-  return {engine_->capacity_cells(), engine_->max_sequences(), model_->info().trained_context,
-          engine_->bytes_per_cell()};
+PlanLimits Reasoner::limits(const Engine& engine) const {
+  return {engine.capacity_cells(), engine.max_sequences(), model_->info().trained_context,
+          engine.bytes_per_cell()};
 }
 
 std::string Reasoner::misfit(const ThinkInput& input) const {
-  return polyphon::misfit(request_of(input), options_, model_->vocabulary(), limits());
+  return polyphon::misfit(request_of(input), options_, model_->vocabulary(), limits(*engine()));
 }
 
 SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
   ThinkRequest request = request_of(input);
-  fit_plan(request, options_, model_->vocabulary(), limits(), input.narrow);
-  if (request.memory.enabled) load_memory(request.memory, terms);
-  return submit_thought(request, std::move(terms), true);
+  const auto served = this->served();
+  fit_plan(request, options_, model_->vocabulary(), limits(*served->engine), input.narrow);
+  if (request.memory.enabled) load_memory(*served, request.memory, terms);
+  return submit_thought(*served, request, std::move(terms), true);
 }
 
-ComputedBy Reasoner::computed_by() const {
-  return {identity_.model_digest, fmt::format("{} {} {}", identity_.model_digest, identity_.version,
-                                              engine_->cells_format())};
+ComputedBy Reasoner::computed_by(const Served& served) const {
+  return {identity_.model_digest, fmt::format("{} {} {}", identity_.model_digest, served.version,
+                                              served.engine->cells_format())};
 }
 
-void Reasoner::load_memory(MemoryRequest& memory, const SessionTerms& terms) {
-  if (store_)
-    polyphon::load_memory(memory, *store_, terms.tenant, computed_by(), model_->vocabulary());
-  const auto fresh = complete_cells(memory, terms);
+void Reasoner::load_memory(const Served& served, MemoryRequest& memory, const SessionTerms& terms) {
+  const ComputedBy by = computed_by(served);
+  if (store_) polyphon::load_memory(memory, *store_, terms.tenant, by, model_->vocabulary());
+  const auto fresh = complete_cells(*served.engine, memory, terms);
   if (!store_) return;
   or_log([&] {
     for (const LoadedNode* node : fresh)
-      keep_cells(*node->cells, *store_, terms.tenant, node->id, computed_by());
+      keep_cells(*node->cells, *store_, terms.tenant, node->id, by);
   });
 }
 
-std::vector<const LoadedNode*> Reasoner::complete_cells(MemoryRequest& memory,
-                                                        const SessionTerms& terms) {
+std::vector<const LoadedNode*> Reasoner::complete_cells(Engine& engine, MemoryRequest& memory,
+                                                        const SessionTerms& terms) const {
   std::vector<LoadedNode*> without;
   std::vector<Tokens> tokens;
   for (LoadedNode& node : memory.loaded) {
@@ -169,30 +188,33 @@ std::vector<const LoadedNode*> Reasoner::complete_cells(MemoryRequest& memory,
     without.push_back(&node);
     tokens.push_back(node.tokens);
   }
-  auto cells = compute_cells(*engine_, model_->vocabulary(), tokens, terms);
+  auto cells = compute_cells(engine, model_->vocabulary(), tokens, terms);
   for (size_t i = 0; i < without.size(); ++i) without[i]->cells = std::move(cells[i]);
   return {without.begin(), without.end()};
 }
 
-SessionTicket Reasoner::submit_thought(const ThinkRequest& request, SessionTerms terms, bool keep) {
+SessionTicket Reasoner::submit_thought(const Served& served, const ThinkRequest& request,
+                                       SessionTerms terms, bool keep) {
   auto events = std::make_shared<EventChannel>();
-  const auto heads = this->heads();
-  const TraceHeader header{fresh_trace_id(), version_with(identity_.version, *heads),
+  const TraceHeader header{fresh_trace_id(), version_with(served.version, *served.heads),
                            identity_.model_digest, identity_.config_hash};
-  auto on_finished = keep ? keeper(terms.tenant, header.id) : SessionTicket::OnFinished();
-  return submit(*engine_, make_think_session(*model_, request, options_, heads, header, events),
+  auto on_finished = keep ? keeper(served, terms.tenant, header.id) : SessionTicket::OnFinished();
+  return submit(served.engine,
+                make_think_session(*model_, request, options_, served.heads, header, events),
                 events, std::move(terms), std::move(on_finished));
 }
 
-SessionTicket::OnFinished Reasoner::keeper(const std::string& tenant, const std::string& session) {
+SessionTicket::OnFinished Reasoner::keeper(const Served& served, const std::string& tenant,
+                                           const std::string& session) {
   if (!store_) return {};
-  return [this, tenant, session](const Finished& finished) {
-    or_log([&] { keep_memory(finished.memory, *store_, tenant, session, computed_by()); });
+  return [this, tenant, session, by = computed_by(served)](const Finished& finished) {
+    or_log([&] { keep_memory(finished.memory, *store_, tenant, session, by); });
   };
 }
 
 SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) {
-  const int positions = std::min(engine_->capacity_cells(), model_->info().trained_context);
+  const auto engine = this->engine();
+  const int positions = std::min(engine->capacity_cells(), model_->info().trained_context);
   const auto prompt = static_cast<int>(request.prompt.size());
   if (prompt + 1 > positions)
     throw Error(
@@ -201,21 +223,21 @@ SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) 
         "messages");
   // Room is what is left beside the prompt, for every choice.
   const int room =
-      std::min(positions - prompt, (engine_->capacity_cells() - prompt) / request.choices - 2);
+      std::min(positions - prompt, (engine->capacity_cells() - prompt) / request.choices - 2);
   if (room < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{} choices beside a prompt of {} tokens do not fit {} KV cells",
-                            request.choices, prompt, engine_->capacity_cells()),
+                            request.choices, prompt, engine->capacity_cells()),
                 "n");
   request.max_tokens = std::min(request.max_tokens, room);
   auto events = std::make_shared<EventChannel>();
-  return submit(*engine_, make_completion_session(*model_, std::move(request), events), events,
+  return submit(engine, make_completion_session(*model_, std::move(request), events), events,
                 std::move(terms));
 }
 
 SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
   auto events = std::make_shared<EventChannel>();
-  return submit(*engine_, make_embedding_session(*model_, std::move(prompt), events), events,
+  return submit(engine(), make_embedding_session(*model_, std::move(prompt), events), events,
                 std::move(terms));
 }
 
@@ -225,9 +247,10 @@ SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int witho
   validate(request.search);
   replay_clock(request.search, trace);
   validate(request.memory);
-  complete_cells(request.memory, terms);
+  const auto served = this->served();
+  complete_cells(*served->engine, request.memory, terms);
   if (without_promotion >= 0) request.workspace.without_promotion = without_promotion;
-  return submit_thought(request, std::move(terms), false);
+  return submit_thought(*served, request, std::move(terms), false);
 }
 
 Finished wait_finished(SessionTicket& ticket,

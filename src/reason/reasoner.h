@@ -44,9 +44,10 @@ struct ThinkInput {
 class SessionTicket {
  public:
   using OnFinished = std::function<void(const Finished&)>;
-  SessionTicket(std::shared_ptr<EventChannel> events, std::shared_ptr<std::atomic<bool>> cancelled,
-                OnFinished on_finished = {})
-      : events_(std::move(events)),
+  SessionTicket(std::shared_ptr<Engine> engine, std::shared_ptr<EventChannel> events,
+                std::shared_ptr<std::atomic<bool>> cancelled, OnFinished on_finished = {})
+      : engine_(std::move(engine)),
+        events_(std::move(events)),
         cancelled_(std::move(cancelled)),
         on_finished_(std::move(on_finished)) {}
   ~SessionTicket() { cancel(); }
@@ -61,6 +62,7 @@ class SessionTicket {
   }
 
  private:
+  std::shared_ptr<Engine> engine_;  // lives as long as what runs on it
   std::shared_ptr<EventChannel> events_;
   std::shared_ptr<std::atomic<bool>> cancelled_;
   OnFinished on_finished_;
@@ -83,14 +85,19 @@ class Reasoner {
   MemoryStore* memory_store() { return store_.get(); }  // may be null
 
   const LanguageModel& model() const { return *model_; }
-  Engine& engine() { return *engine_; }
   const ReasonOptions& options() const { return options_; }
-  // With the version of the heads that new sessions get.
-  Identity identity() const;
 
-  std::shared_ptr<const Heads> heads() const;
+  // These are what new sessions get.
+  Identity identity() const;  // with the version of the heads
+  std::string version() const { return served()->version; }
+  std::shared_ptr<Engine> engine() const { return served()->engine; }
+  std::shared_ptr<const Heads> heads() const { return served()->heads; }
+
   // Sessions that are submitted from now on use these; running ones finish with theirs.
   void swap_heads(Heads heads);
+  // The same for another version of the model: an engine over the same weights with its adapter.
+  // The engine before goes when its last session has ended.
+  void swap_version(const std::string& version, std::unique_ptr<Engine> engine, Heads heads);
 
   // All throw Error as their parts do. None blocks on decoding, but for think() and replay() when
   // they bring memory along whose cells are not kept.
@@ -105,22 +112,33 @@ class Reasoner {
   SessionTicket replay(const Trace& trace, SessionTerms terms, int without_promotion = -1);
 
  private:
+  // What a session is decoded with, replaced as a whole.
+  struct Served {
+    std::string version;
+    std::shared_ptr<Engine> engine;
+    std::shared_ptr<const Heads> heads;
+  };
+  std::shared_ptr<const Served> served() const;
+  void swap(const std::function<void(Served&)>& change);
+
   ThinkRequest request_of(const ThinkInput& input) const;
   // `keep`: what the session leaves goes to the tenant's store.
-  SessionTicket submit_thought(const ThinkRequest& request, SessionTerms terms, bool keep);
-  PlanLimits limits() const;
-  ComputedBy computed_by() const;
-  void load_memory(MemoryRequest& memory, const SessionTerms& terms);
+  SessionTicket submit_thought(const Served& served, const ThinkRequest& request,
+                               SessionTerms terms, bool keep);
+  PlanLimits limits(const Engine& engine) const;
+  ComputedBy computed_by(const Served& served) const;
+  void load_memory(const Served& served, MemoryRequest& memory, const SessionTerms& terms);
   // Computes the cells that are missing. The nodes that got some.
-  std::vector<const LoadedNode*> complete_cells(MemoryRequest& memory, const SessionTerms& terms);
-  SessionTicket::OnFinished keeper(const std::string& tenant, const std::string& session);
+  std::vector<const LoadedNode*> complete_cells(Engine& engine, MemoryRequest& memory,
+                                                const SessionTerms& terms) const;
+  SessionTicket::OnFinished keeper(const Served& served, const std::string& tenant,
+                                   const std::string& session);
 
   std::unique_ptr<LanguageModel> model_;
-  std::unique_ptr<Engine> engine_;
   ReasonOptions options_;
-  const Identity identity_;
-  mutable std::mutex heads_mutex_;
-  std::shared_ptr<const Heads> heads_ = std::make_shared<Heads>();  // heads_mutex_
+  const Identity identity_;  // as it was at first
+  mutable std::mutex served_mutex_;
+  std::shared_ptr<const Served> served_;  // served_mutex_
   std::unique_ptr<MemoryStore> store_;
 };
 

@@ -378,8 +378,8 @@ TEST_F(MemoryTest, WhatIsSetAsideIsEnough) {
         wish.workspace.gate_threshold = 0;
         EXPECT_NO_THROW(think(wish)) << topology << " " << window << " " << nodes;
       }
-  ASSERT_TRUE(reasoner_->engine().drain(std::chrono::seconds(20)));
-  EXPECT_EQ(reasoner_->engine().status().cells_used, reasoner_->engine().status().cells_cached);
+  ASSERT_TRUE(reasoner_->engine()->drain(std::chrono::seconds(20)));
+  EXPECT_EQ(reasoner_->engine()->status().cells_used, reasoner_->engine()->status().cells_cached);
 }
 
 TEST_F(MemoryTest, WishesOutOfRangeAreRefusedByName) {

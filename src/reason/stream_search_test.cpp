@@ -105,8 +105,8 @@ class SearchTest : public ::testing::Test {
 
   // Every session left the cache as it found it.
   void expect_nothing_left() {
-    ASSERT_TRUE(reasoner_->engine().drain(std::chrono::seconds(20)));
-    const EngineStatus status = reasoner_->engine().status();
+    ASSERT_TRUE(reasoner_->engine()->drain(std::chrono::seconds(20)));
+    const EngineStatus status = reasoner_->engine()->status();
     EXPECT_EQ(status.cells_used, status.cells_cached);
     EXPECT_EQ(status.sessions_failed, 0);
   }

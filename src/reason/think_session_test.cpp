@@ -229,6 +229,23 @@ TEST_F(ThinkTest, StreamsOfOneStrategyBeginWithTheLikeliestTokensInTurn) {
   EXPECT_EQ(first(3), 'b');
 }
 
+TEST_F(ThinkTest, AnotherVersionTakesNewSessionsWhileOldOnesFinish) {
+  start();
+  const std::weak_ptr<Engine> before = reasoner_->engine();
+  {
+    SessionTicket running = reasoner_->think(input("4x200"), {});
+    auto decoder = reasoner_->model().make_decoder({});
+    reasoner_->swap_version(
+        "v2", std::make_unique<Engine>(std::move(decoder), EngineOptions{}, kClock), {});
+    EXPECT_EQ(think(input("2x10")).trace->version, "v2");
+    EXPECT_FALSE(before.expired());
+    const Finished finished = wait_finished(running);
+    EXPECT_EQ(finished.trace->version, "v1");
+    EXPECT_EQ(span(*finished.trace, "stream 3")->tokens.size(), 200u);
+  }
+  EXPECT_TRUE(before.expired());
+}
+
 TEST_F(ThinkTest, CellsAreFreeAfterwardsAndAfterCancelling) {
   start();
   think(input("4x50"));
@@ -236,8 +253,8 @@ TEST_F(ThinkTest, CellsAreFreeAfterwardsAndAfterCancelling) {
     SessionTicket ticket = reasoner_->think(input("8x400"), {});
     ticket.next(std::chrono::seconds(10));
   }  // dropped: cancelled
-  ASSERT_TRUE(reasoner_->engine().drain(std::chrono::seconds(20)));
-  const EngineStatus status = reasoner_->engine().status();
+  ASSERT_TRUE(reasoner_->engine()->drain(std::chrono::seconds(20)));
+  const EngineStatus status = reasoner_->engine()->status();
   EXPECT_EQ(status.cells_used, status.cells_cached);
   EXPECT_EQ(status.sessions_cancelled, 1);
 }

@@ -34,7 +34,7 @@ EmbeddingRequest read_embedding_request(const Json& body, const RequestContext& 
                                             model.hidden_size));
   request.prompts = read_prompts(fields, "input", context, kMaxInputs);
   const int positions =
-      std::min(context.reasoner.engine().capacity_cells() - 2, model.trained_context);
+      std::min(context.reasoner.engine()->capacity_cells() - 2, model.trained_context);
   for (const Tokens& prompt : request.prompts)
     if (prompt.size() > static_cast<size_t>(positions))
       fields.refuse("input", fmt::format("has {} tokens, but the context holds {}", prompt.size(),

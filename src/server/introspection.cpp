@@ -76,14 +76,14 @@ void Introspection::health(const Request&, Response& response) {
 
 void Introspection::props(const Request&, Response& response) {
   const ReasonOptions& reason = state_.reasoner.options();
-  const Engine& engine = state_.reasoner.engine();
+  const auto engine = state_.reasoner.engine();
   const ModelInfo& model = state_.reasoner.model().info();
   const SamplingParams sampling;
   Json strategies = Json::array();
   for (const Strategy& strategy : reason.strategies) strategies.push_back(strategy.name);
   send_json(response, 200,
             {{"default_generation_settings",
-              {{"n_ctx", engine.capacity_cells()},
+              {{"n_ctx", engine->capacity_cells()},
                {"params",
                 {{"temperature", sampling.temperature},
                  {"top_k", sampling.top_k},
@@ -92,13 +92,13 @@ void Introspection::props(const Request&, Response& response) {
                  {"repeat_penalty", sampling.repetition_penalty},
                  {"repeat_last_n", sampling.penalty_last_n},
                  {"n_predict", state_.options.default_max_tokens}}}}},
-             {"total_slots", engine.max_sequences()},
+             {"total_slots", engine->max_sequences()},
              {"model_alias", state_.options.served_name},
              {"model_path", model.path},
              {"chat_template", state_.reasoner.model().chat_template().source()},
              {"build_info", state_.reasoner.identity().version},
              {"modalities", {{"vision", false}, {"audio", false}}},
-             {"n_ctx", engine.capacity_cells()},
+             {"n_ctx", engine->capacity_cells()},
              {"polyphon",
               {{"version", state_.reasoner.identity().version},
                {"model_digest", state_.reasoner.identity().model_digest},
@@ -107,12 +107,12 @@ void Introspection::props(const Request&, Response& response) {
                {"topology", reason.topology.to_string()},
                {"merge", to_string(reason.merge)},
                {"strategies", std::move(strategies)},
-               {"kv_bytes_per_cell", engine.bytes_per_cell()}}}});
+               {"kv_bytes_per_cell", engine->bytes_per_cell()}}}});
 }
 
 // One entry a session, live or waiting: the engine has no fixed slots.
 void Introspection::slots(const Request& request, Response& response) {
-  const EngineStatus status = state_.reasoner.engine().status();
+  const EngineStatus status = state_.reasoner.engine()->status();
   if (request.has_param("fail_on_no_slot") && status.sessions_waiting > 0)
     return send_json(response, 503, error_body(503, "all sessions that fit are running"));
   Json slots = Json::array();
@@ -122,8 +122,9 @@ void Introspection::slots(const Request& request, Response& response) {
 }
 
 void Introspection::metrics(const Request&, Response& response) {
-  response.set_content(state_.metrics.scrape(state_.reasoner.engine().status()),
-                       "text/plain; version=0.0.4");
+  response.set_content(
+      state_.metrics.scrape(state_.reasoner.engine()->status(), state_.reasoner.identity().version),
+      "text/plain; version=0.0.4");
 }
 
 void Introspection::tokenize(const Request& request, Response& response) {

@@ -50,7 +50,6 @@ struct Metrics::Families {
 
   const prometheus::Labels labels;
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
-  std::mutex scraping;  // raise() reads and then increments
   Histogram& time_to_first_token = histogram("polyphon_time_to_first_token_seconds",
                                              "Submitted to the first answer token", 0.01);
   Histogram& time_per_output_token =
@@ -60,11 +59,17 @@ struct Metrics::Families {
       counter("polyphon_collapse_events_total", "Streams re-seeded or ended as followers");
 };
 
-Metrics::Metrics(const std::string& version) : families_(std::make_unique<Families>(version)) {}
+Metrics::Metrics(const std::string& version) : families_(std::make_shared<Families>(version)) {}
 Metrics::~Metrics() = default;
 
+std::shared_ptr<Metrics::Families> Metrics::families() {
+  const std::lock_guard lock(mutex_);
+  return families_;
+}
+
 void Metrics::observe(const SessionEvent& event) {
-  Families& f = *families_;
+  const auto families = this->families();
+  Families& f = *families;
   const auto* finished = std::get_if<Finished>(&event);
   if (!finished) return;
   f.sessions("finished").Increment();
@@ -81,9 +86,10 @@ void Metrics::observe(const SessionEvent& event) {
     if (decision.kind == "collapse") f.collapses.Increment();
 }
 
-std::string Metrics::scrape(const EngineStatus& status) {
+std::string Metrics::scrape(const EngineStatus& status, const std::string& version) {
+  const std::lock_guard lock(mutex_);  // raise() reads and then increments
+  if (families_->labels.at("version") != version) families_ = std::make_shared<Families>(version);
   Families& f = *families_;
-  std::lock_guard lock(f.scraping);
   const auto prompt = static_cast<double>(status.prompt_tokens);
   const auto generated = static_cast<double>(status.generated_tokens);
   f.total("llamacpp:prompt_tokens_total", "Prompt tokens processed", prompt);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/clock.h"
@@ -17,12 +18,16 @@ class Metrics {
 
   // An event of a session, as it passes; Finished fills the histograms.
   void observe(const SessionEvent& event);
-  // The text of a scrape, with the engine's counts of now.
-  std::string scrape(const EngineStatus& status);
+  // The text of a scrape, with the engine's counts of now. Another version than before begins new
+  // series, since its engine counts from 0.
+  std::string scrape(const EngineStatus& status, const std::string& version);
 
  private:
   struct Families;
-  std::unique_ptr<Families> families_;
+  std::shared_ptr<Families> families();
+
+  std::mutex mutex_;
+  std::shared_ptr<Families> families_;  // of one version; mutex_
 };
 
 }  // namespace polyphon

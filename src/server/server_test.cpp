@@ -84,7 +84,7 @@ class ServerTest : public ::testing::Test {
   // Waits until no session is live; a leak ends in the test's own time limit.
   void wait_idle() {
     while (true) {
-      const EngineStatus status = reasoner_->engine().status();
+      const EngineStatus status = reasoner_->engine()->status();
       if (status.sessions_live == 0 && status.sessions_waiting == 0) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
@@ -454,8 +454,8 @@ TEST_F(ServerTest, AClientThatGoesAwayFreesItsCells) {
     EXPECT_FALSE(leaver.send(request));
     wait_idle();
   }
-  EXPECT_EQ(reasoner_->engine().status().sessions_cancelled, 2);
-  const EngineStatus status = reasoner_->engine().status();
+  EXPECT_EQ(reasoner_->engine()->status().sessions_cancelled, 2);
+  const EngineStatus status = reasoner_->engine()->status();
   EXPECT_EQ(status.cells_used, status.cells_cached);
 }
 
@@ -526,8 +526,8 @@ TEST_F(ServerTest, FinishesWhatRunsBeforeItStops) {
     ASSERT_TRUE(result);
     streamed = result->body;
   });
-  while (reasoner_->engine().status().sessions_live +
-             reasoner_->engine().status().sessions_waiting ==
+  while (reasoner_->engine()->status().sessions_live +
+             reasoner_->engine()->status().sessions_waiting ==
          0)
     std::this_thread::yield();
   std::jthread stopper([&] { server_->stop(); });
