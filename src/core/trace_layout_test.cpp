@@ -2,35 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <set>
 
 #include "base/error.h"
+#include "core/trace_builder_for_test.h"
 
 namespace polyphon {
 namespace {
-
-// A small session, written by hand.
-class TraceBuilder {
- public:
-  // Tokens 100 * span + index.
-  int span(int sequence, Position begin, const std::vector<Step>& steps) {
-    TraceSpan& span = trace.spans.emplace_back();
-    span.id = static_cast<int>(trace.spans.size()) - 1;
-    span.sequence = sequence;
-    span.begin = begin;
-    span.steps = steps;
-    for (size_t i = 0; i < steps.size(); ++i)
-      span.tokens.push_back(100 * span.id + static_cast<Token>(i));
-    span.logprobs.assign(steps.size(), NAN);
-    return span.id;
-  }
-  void edit(Step step, const std::string& kind, int sequence, int source = -1, Position begin = 0,
-            Position end = 0) {
-    trace.edits.push_back({step, kind, sequence, source, begin, end});
-  }
-  Trace trace;
-};
 
 // Tokens that the token at (span, index) sees.
 std::set<Token> seen_by(const TraceLayout& layout, int span, int index) {
@@ -40,30 +18,6 @@ std::set<Token> seen_by(const TraceLayout& layout, int span, int index) {
     if (layout.visibility.sees(row, column))
       seen.insert(layout.tokens[static_cast<size_t>(column)]);
   return seen;
-}
-
-// A prompt of three, two of them from the cache; two streams forked from it, that decode in step; a
-// register that sees both; its note joins the first stream; the second stream loses a cell.
-Trace two_streams() {
-  TraceBuilder b;
-  b.edit(0, "open", 0);
-  const int prompt = b.span(0, 0, {-1, -1, 0});
-  b.edit(1, "open", 1);
-  b.edit(1, "join", 1, 0, 0, 3);
-  b.edit(1, "open", 2);
-  b.edit(1, "join", 2, 0, 0, 3);
-  b.span(1, 3, {1, 2, 3, 4});  // span 1
-  b.span(2, 3, {1, 2, 3, 4});  // span 2
-  b.edit(3, "open", 3);
-  b.edit(3, "join", 3, 1, 0, 100);
-  b.edit(3, "join", 3, 2, 3, 100);
-  b.span(3, 5, {3, 3});  // span 3: the note
-  b.edit(4, "join", 1, 3, 5, 7);
-  b.edit(4, "close", 3);
-  b.edit(4, "drop", 2, -1, 3, 4);
-  b.span(1, 7, {5});  // span 4: after the note, whose positions the stream has passed
-  EXPECT_EQ(prompt, 0);
-  return b.trace;
 }
 
 TEST(TraceLayout, RowsAreTheCellsInTheOrderInWhichTheyCame) {
@@ -117,12 +71,7 @@ TEST(TraceLayout, ATokenIsPredictedByTheLastRowOfItsSequence) {
 }
 
 TEST(TraceLayout, PlacedCellsSawTheirAnchorAndEachOtherAlone) {
-  TraceBuilder b;
-  b.span(0, 0, {0, 0, 0, 0});
-  b.edit(1, "place", 0, -1, 4, 6);
-  b.span(0, 4, {1, 1});  // span 1: placed
-  b.span(0, 6, {1, 2});  // span 2: the reader goes on
-  const TraceLayout layout = lay_out(b.trace, /*anchor=*/{7, 8});
+  const TraceLayout layout = lay_out(placed_cells(), /*anchor=*/{7, 8});
   EXPECT_EQ(layout.tokens, (Tokens{0, 1, 2, 3, 7, 8, 100, 101, 200, 201}));
   EXPECT_EQ(layout.positions, (std::vector<Position>{0, 1, 2, 3, 2, 3, 4, 5, 6, 7}));
   EXPECT_EQ(seen_by(layout, 1, 0), (std::set<Token>{7, 8, 100}));

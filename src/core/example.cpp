@@ -1,0 +1,138 @@
+#include "core/example.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace polyphon {
+namespace {
+
+using Json = nlohmann::json;
+
+[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
+
+RowRun run_from(const Json& json, int begin, int rows) {
+  if (!json.is_array() || json.size() != 4 || !json[3].is_array())
+    refuse("a run is " + json.dump() + ", must be [begin, end, position, [[first, end], ...]]");
+  RowRun run{json[0].get<int>(), json[1].get<int>(), json[2].get<Position>(), {}};
+  if (run.begin != begin || run.end <= run.begin || run.end > rows)
+    refuse(fmt::format("run [{}, {}) must begin at {}, where the last one ended, and end by {}",
+                       run.begin, run.end, begin, rows));
+  if (run.position < 0) refuse(fmt::format("a run's position is {}", run.position));
+  int last = 0;
+  for (const Json& each : json[3]) {
+    if (!each.is_array() || each.size() != 2) refuse("a range of rows is " + each.dump());
+    const RowRange range{each[0].get<int>(), each[1].get<int>()};
+    if (range.begin < last || range.end <= range.begin || range.end > run.begin)
+      refuse(fmt::format("run [{}, {}) sees [{}, {}): ranges must rise and lie before the run",
+                         run.begin, run.end, range.begin, range.end));
+    last = range.end;
+    run.sees.push_back(range);
+  }
+  return run;
+}
+
+TargetRange target_from(const Json& json, const Example& example) {
+  if (!json.is_array() || json.size() < 3 || json.size() > 4)
+    refuse("a target is " + json.dump() + ", must be [begin, end, weight] or with a row after it");
+  TargetRange range{json[0].get<int>(), json[1].get<int>(), json[2].get<float>(), -1};
+  if (json.size() == 4) range.from = json[3].get<int>();
+  // The run that the range begins in; all rows for a plain sequence.
+  int begin = 0, end = example.rows();
+  for (const RowRun& run : example.runs)
+    if (run.begin <= range.begin && range.begin < run.end) {
+      begin = run.begin;
+      end = run.end;
+    }
+  const int least = json.size() == 4 ? begin : begin + 1;
+  if (range.begin < least || range.begin >= range.end || range.end > end)
+    refuse(fmt::format("target [{}, {}) must lie within [{}, {})", range.begin, range.end, least,
+                       end));
+  if (json.size() == 4 && (range.from < 0 || range.from >= range.begin))
+    refuse(fmt::format("target [{}, {}) cannot be predicted from row {}", range.begin, range.end,
+                       range.from));
+  if (!std::isfinite(range.weight)) refuse("a target's weight is not a number");
+  return range;
+}
+
+// A plain sequence as what it is: one run.
+std::vector<RowRun> runs_of(const Example& example) {
+  if (!example.runs.empty()) return example.runs;
+  return {{0, example.rows(), 0, {}}};
+}
+
+}  // namespace
+
+int Example::target_tokens() const {
+  return std::accumulate(targets.begin(), targets.end(), 0, [](int sum, const TargetRange& range) {
+    return sum + range.end - range.begin;
+  });
+}
+
+Json to_json(const Example& example) {
+  Json targets = Json::array();
+  for (const TargetRange& range : example.targets) {
+    targets.push_back({range.begin, range.end, range.weight});
+    if (range.from >= 0) targets.back().push_back(range.from);
+  }
+  Json json = {{"tokens", example.tokens}, {"targets", std::move(targets)}};
+  if (example.runs.empty()) return json;
+  Json& runs = json["runs"] = Json::array();
+  for (const RowRun& run : example.runs) {
+    Json sees = Json::array();
+    for (const RowRange& range : run.sees) sees.push_back(Json::array({range.begin, range.end}));
+    runs.push_back(Json::array({run.begin, run.end, run.position, std::move(sees)}));
+  }
+  return json;
+}
+
+Example example_from_json(const Json& json) {
+  Example example;
+  json.at("tokens").get_to(example.tokens);
+  if (json.contains("runs")) {
+    for (const Json& run : json.at("runs"))
+      example.runs.push_back(
+          run_from(run, example.runs.empty() ? 0 : example.runs.back().end, example.rows()));
+    if (example.runs.empty() || example.runs.back().end != example.rows())
+      refuse(fmt::format("the runs must cover all {} rows", example.rows()));
+  }
+  for (const Json& target : json.at("targets"))
+    example.targets.push_back(target_from(target, example));
+  if (example.targets.empty()) refuse("there is no target: nothing would be learnt from it");
+  return example;
+}
+
+bool is_plain(const Example& example) {
+  return std::all_of(example.runs.begin(), example.runs.end(), [](const RowRun& run) {
+    const bool all = run.begin == 0 || run.sees == std::vector<RowRange>{{0, run.begin}};
+    return all && run.position == static_cast<Position>(run.begin);
+  });
+}
+
+std::vector<Position> positions_of(const Example& example) {
+  std::vector<Position> positions;
+  for (const RowRun& run : runs_of(example))
+    for (int row = run.begin; row < run.end; ++row)
+      positions.push_back(run.position + static_cast<Position>(row - run.begin));
+  return positions;
+}
+
+Visibility visibility_of(const Example& example) {
+  Visibility visibility(example.rows());
+  for (const RowRun& run : runs_of(example)) {
+    IndexSet seen(example.rows());
+    for (const RowRange& range : run.sees)
+      for (int row = range.begin; row < range.end; ++row) seen.insert(row);
+    for (int row = run.begin; row < run.end; ++row) {
+      seen.insert(row);
+      visibility.set_row(row, seen);
+    }
+  }
+  return visibility;
+}
+
+}  // namespace polyphon

@@ -1,0 +1,69 @@
+// One line of training data: a sequence of tokens, what each of them sees, and which are learnt.
+// Written by data building, read by the trainer. Plain state and its JSON form:
+//   {"tokens": [...], "targets": [[begin, end, weight], ...]}
+// is a plain sequence: positions from 0, each row sees all before it. A line that holds more than
+// one line of thought says so in runs:
+//   "runs": [[begin, end, position, [[first, last + 1], ...]], ...]
+// Rows [begin, end) sit at positions from `position` on and see, beside the rows of the run up to
+// themselves, the named ranges of earlier rows. The runs cover all rows, in order. Eight streams of
+// one prompt that are then merged are ten runs:
+//   [0, 40, 0, []], [40, 90, 40, [[0, 40]]], [90, 150, 40, [[0, 40]]], ...,
+//   [400, 470, 100, [[0, 400]]]
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/token.h"
+#include "core/visibility.h"
+
+namespace polyphon {
+
+struct RowRange {
+  int begin = 0;
+  int end = 0;
+  bool operator==(const RowRange&) const = default;
+};
+
+struct RowRun {
+  int begin = 0;  // rows [begin, end)
+  int end = 0;
+  Position position = 0;       // of the first row, the others follow it
+  std::vector<RowRange> sees;  // of rows before the run, rising, apart from each other
+  bool operator==(const RowRun&) const = default;
+};
+
+// Rows [begin, end) of one run are targets: each is predicted from the row before it and counts
+// with the weight, negative to be made less likely. The first one is predicted from row `from` if
+// that is not -1, which a run's first row needs: its sequence's last row is elsewhere. In JSON a
+// fourth number.
+struct TargetRange {
+  int begin = 0;
+  int end = 0;
+  float weight = 1;
+  int from = -1;
+  bool operator==(const TargetRange&) const = default;
+};
+
+struct Example {
+  int line = 0;  // in the file, from 1; 0: in none
+  Tokens tokens;
+  std::vector<TargetRange> targets;
+  std::vector<RowRun> runs;  // empty: a plain sequence
+
+  int rows() const { return static_cast<int>(tokens.size()); }
+  int target_tokens() const;
+};
+
+nlohmann::json to_json(const Example& example);
+// Throws Error{kInvalidArgument}: not such an object, targets outside the tokens or across runs,
+// runs with gaps or that see what is not before them, nothing to learn.
+Example example_from_json(const nlohmann::json& json);
+
+// Positions from 0, each row sees all before it, whether runs say so or there are none.
+bool is_plain(const Example& example);
+std::vector<Position> positions_of(const Example& example);
+// What each row sees, itself included.
+Visibility visibility_of(const Example& example);
+
+}  // namespace polyphon

@@ -1,0 +1,168 @@
+#include "core/trace_example.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "core/trace_layout.h"
+
+namespace polyphon {
+namespace {
+
+// Rows of one sequence in which nothing entered or left the view but the rows themselves.
+struct OpenRun {
+  std::vector<int> rows;  // of the layout
+  IndexSet next;          // what the next row sees if the view stays as it is, but for itself
+};
+
+// A run is placed where its first row came to be, and sees only what was there before that row: so
+// every run sees rows of earlier runs only.
+std::vector<OpenRun> runs_of(const TraceLayout& layout, const Trace& trace) {
+  std::vector<OpenRun> runs;
+  std::map<int, size_t> last;  // by sequence: index in runs
+  for (int row = 0; row < layout.rows(); ++row) {
+    const int span = layout.spans[static_cast<size_t>(row)];
+    const int sequence = span < 0 ? -1 : trace.spans[static_cast<size_t>(span)].sequence;
+    const IndexSet& seen = layout.visibility.row(row);
+    const Position position = layout.positions[static_cast<size_t>(row)];
+    const auto found = last.find(sequence);
+    OpenRun* run = found == last.end() ? nullptr : &runs[found->second];
+    if (run) {
+      run->next.insert(row);
+      const auto before = static_cast<size_t>(run->rows.back());
+      if (run->next != seen || layout.positions[before] + 1 != position) run = nullptr;
+    }
+    if (!run) {
+      last[sequence] = runs.size();
+      run = &runs.emplace_back(OpenRun{{}, seen});
+    }
+    run->rows.push_back(row);
+  }
+  return runs;
+}
+
+void add_range(std::vector<RowRange>& ranges, const RowRange& range) {
+  if (!ranges.empty() && ranges.back().end == range.begin)
+    ranges.back().end = range.end;
+  else
+    ranges.push_back(range);
+}
+
+// As one with the last range where it goes on from it.
+void add_target(Example& example, TargetRange range) {
+  const auto begins = [&](const RowRun& run) { return run.begin == range.begin; };
+  if (range.from == range.begin - 1 &&
+      std::none_of(example.runs.begin(), example.runs.end(), begins))
+    range.from = -1;
+  TargetRange* const last = example.targets.empty() ? nullptr : &example.targets.back();
+  if (last && range.from < 0 && last->end == range.begin && last->weight == range.weight)
+    last->end = range.end;
+  else
+    example.targets.push_back(range);
+}
+
+}  // namespace
+
+TraceExample::TraceExample(const Trace& trace, const Tokens& anchor) {
+  const TraceLayout layout = lay_out(trace, anchor);
+  std::vector<int> place(static_cast<size_t>(layout.rows()));  // of a row of the layout
+  const std::vector<OpenRun> runs = runs_of(layout, trace);
+  for (const OpenRun& run : runs) {
+    const auto first = static_cast<size_t>(run.rows.front());
+    const int begin = all_.rows();
+    all_.runs.push_back(
+        {begin, begin + static_cast<int>(run.rows.size()), layout.positions[first], {}});
+    for (const int row : run.rows) {
+      place[static_cast<size_t>(row)] = all_.rows();
+      all_.tokens.push_back(layout.tokens[static_cast<size_t>(row)]);
+    }
+    IndexSet seen(layout.rows());  // by place
+    layout.visibility.row(run.rows.front()).for_each([&](int row) {
+      if (row != run.rows.front()) seen.insert(place[static_cast<size_t>(row)]);
+    });
+    seen.for_each([&](int row) { add_range(all_.runs.back().sees, {row, row + 1}); });
+  }
+  row_of_ = layout.row_of;
+  for (std::vector<int>& rows : row_of_)
+    for (int& row : rows) row = place[static_cast<size_t>(row)];
+  for (size_t span = 0; span < trace.spans.size(); ++span) {
+    std::vector<int>& from = predicted_from_.emplace_back();
+    for (size_t i = 0; i < layout.row_of[span].size(); ++i) {
+      const auto row = static_cast<size_t>(layout.row_of[span][i]);
+      const bool sampled = !std::isnan(trace.spans[span].logprobs[i]);
+      const int predictor = sampled ? layout.predictors[row] : -1;
+      from.push_back(predictor < 0 ? -1 : place[static_cast<size_t>(predictor)]);
+    }
+  }
+}
+
+const RowRun& TraceExample::run_of(int row) const {
+  return *std::find_if(all_.runs.begin(), all_.runs.end(),
+                       [&](const RowRun& run) { return row < run.end; });
+}
+
+void TraceExample::learn(int span, float weight) {
+  const std::vector<int>& rows = row_of_[static_cast<size_t>(span)];
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const int row = rows[i], from = predicted_from_[static_cast<size_t>(span)][i];
+    if (from >= 0) all_.targets.push_back({row, row + 1, weight, from});
+  }
+}
+
+void TraceExample::learn_after(int span, const Tokens& tokens, float weight) {
+  POLYPHON_CHECK(!row_of_[static_cast<size_t>(span)].empty());
+  const int last = row_of_[static_cast<size_t>(span)].back(), begin = all_.rows();
+  const RowRun& before = run_of(last);
+  RowRun run{begin, begin + static_cast<int>(tokens.size()),
+             before.position + static_cast<Position>(last + 1 - before.begin), before.sees};
+  run.sees.push_back({before.begin, last + 1});
+  all_.tokens.insert(all_.tokens.end(), tokens.begin(), tokens.end());
+  all_.targets.push_back({run.begin, run.end, weight, last});
+  all_.runs.push_back(std::move(run));
+}
+
+// A run that is kept keeps those it sees, which all come before it.
+std::vector<bool> TraceExample::needed_runs() const {
+  std::vector<bool> needed(all_.runs.size());
+  const auto need = [&](int begin, int end) {
+    for (size_t i = 0; i < all_.runs.size(); ++i)
+      if (all_.runs[i].begin < end && begin < all_.runs[i].end) needed[i] = true;
+  };
+  for (const TargetRange& range : all_.targets) {
+    need(range.begin, range.end);
+    need(range.from, range.from + 1);
+  }
+  for (size_t i = needed.size(); i-- > 0;)
+    if (needed[i])
+      for (const RowRange& range : all_.runs[i].sees) need(range.begin, range.end);
+  return needed;
+}
+
+Example TraceExample::example() const {
+  const std::vector<bool> needed = needed_runs();
+  Example example;
+  std::vector<int> place(static_cast<size_t>(all_.rows()), -1);
+  for (size_t i = 0; i < needed.size(); ++i) {
+    if (!needed[i]) continue;
+    const RowRun& run = all_.runs[i];
+    RowRun kept{example.rows(), example.rows() + run.end - run.begin, run.position, {}};
+    for (int row = run.begin; row < run.end; ++row) {
+      place[static_cast<size_t>(row)] = example.rows();
+      example.tokens.push_back(all_.tokens[static_cast<size_t>(row)]);
+    }
+    for (const RowRange& range : run.sees)
+      add_range(kept.sees, {place[static_cast<size_t>(range.begin)],
+                            place[static_cast<size_t>(range.end - 1)] + 1});
+    example.runs.push_back(std::move(kept));
+  }
+  if (is_plain(example)) example.runs.clear();
+  for (const TargetRange& range : all_.targets)
+    add_target(example, {place[static_cast<size_t>(range.begin)],
+                         place[static_cast<size_t>(range.end - 1)] + 1, range.weight,
+                         place[static_cast<size_t>(range.from)]});
+  return example;
+}
+
+}  // namespace polyphon

@@ -1,0 +1,212 @@
+#include "core/trace_example.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/random.h"
+#include "core/trace_builder_for_test.h"
+#include "core/trace_layout.h"
+
+namespace polyphon {
+namespace {
+
+// All that a session sampled: here all tokens that follow from one of their sequence.
+Example everything_of(const Trace& trace) {
+  TraceExample example(trace);
+  for (size_t span = 0; span < trace.spans.size(); ++span) example.learn(static_cast<int>(span), 1);
+  return example.example();
+}
+
+void sample_all(Trace& trace) {
+  for (TraceSpan& span : trace.spans) span.logprobs.assign(span.tokens.size(), -1);
+}
+
+// Tokens are told apart by their values. The rows of an example have the layout's positions, see
+// the same tokens and are predicted by the same. How many targets there were.
+int expect_as_laid_out(const Example& example, const TraceLayout& layout) {
+  std::map<Token, int> row_of;
+  for (int row = 0; row < layout.rows(); ++row)
+    row_of[layout.tokens[static_cast<size_t>(row)]] = row;
+  const auto tokens_seen = [](const Visibility& visibility, int row, const Tokens& tokens) {
+    std::set<Token> seen;
+    visibility.row(row).for_each(
+        [&](int other) { seen.insert(tokens[static_cast<size_t>(other)]); });
+    return seen;
+  };
+  const Visibility visibility = visibility_of(example);
+  const std::vector<Position> positions = positions_of(example);
+  for (int row = 0; row < example.rows(); ++row) {
+    const Token token = example.tokens[static_cast<size_t>(row)];
+    const int there = row_of.at(token);
+    EXPECT_EQ(positions[static_cast<size_t>(row)], layout.positions[static_cast<size_t>(there)]);
+    EXPECT_EQ(tokens_seen(visibility, row, example.tokens),
+              tokens_seen(layout.visibility, there, layout.tokens))
+        << token;
+  }
+  int targets = 0;
+  for (const TargetRange& range : example.targets)
+    for (int row = range.begin; row < range.end; ++row, ++targets) {
+      const int from = row == range.begin && range.from >= 0 ? range.from : row - 1;
+      const int there = row_of.at(example.tokens[static_cast<size_t>(row)]);
+      const int predictor = layout.predictors[static_cast<size_t>(there)];
+      EXPECT_GE(predictor, 0);
+      if (predictor < 0) continue;
+      EXPECT_EQ(example.tokens[static_cast<size_t>(from)],
+                layout.tokens[static_cast<size_t>(predictor)]);
+    }
+  return targets;
+}
+
+int sampled_tokens(const TraceLayout& layout) {
+  return static_cast<int>(std::count_if(layout.predictors.begin(), layout.predictors.end(),
+                                        [](int predictor) { return predictor >= 0; }));
+}
+
+// A session of chance: views open as copies of parts of others, decode side by side, take in and
+// lose cells, and close.
+Trace random_session(uint64_t seed) {
+  Random random(seed);
+  const auto below = [&](int limit) {
+    return static_cast<int>(random.next() % static_cast<uint64_t>(limit));
+  };
+  TraceBuilder b;
+  std::vector<Position> next = {3};  // by sequence
+  std::vector<int> open = {0};
+  b.edit(0, "open", 0);
+  b.span(0, 0, {-1, -1, 0});
+  for (Step step = 1; step < 24; ++step) {
+    const int source = open[static_cast<size_t>(below(static_cast<int>(open.size())))];
+    const auto target = static_cast<size_t>(below(static_cast<int>(open.size())));
+    const Position begin = below(4), end = 1 + below(next[static_cast<size_t>(source)]);
+    switch (below(5)) {
+      case 0:
+      case 1: {
+        const int fresh = static_cast<int>(next.size());
+        b.edit(step, "open", fresh);
+        b.edit(step, "join", fresh, source, 0, end);
+        next.push_back(end);
+        open.push_back(fresh);
+        break;
+      }
+      case 2:
+        b.edit(step, "join", open[target], source, begin, end);
+        next[static_cast<size_t>(open[target])] =
+            std::max(next[static_cast<size_t>(open[target])], end);
+        break;
+      case 3:
+        b.edit(step, "drop", open[target], -1, begin, begin + 1);
+        break;
+      default:
+        if (open.size() < 3) break;
+        b.edit(step, "close", open[target]);
+        open.erase(open.begin() + static_cast<std::ptrdiff_t>(target));
+    }
+    for (const int sequence : open) {
+      if (below(4) == 0) continue;
+      Position& at = next[static_cast<size_t>(sequence)];
+      const int count = 1 + below(2);
+      b.span(sequence, at, std::vector<Step>(static_cast<size_t>(count), step));
+      at += count;
+    }
+  }
+  sample_all(b.trace);
+  return b.trace;
+}
+
+TEST(parity, OfATraceExampleWithItsSession) {
+  Trace trace = two_streams();
+  sample_all(trace);
+  const TraceLayout layout = lay_out(trace);
+  const Example example = everything_of(trace);
+  EXPECT_EQ(example.rows(), layout.rows());
+  EXPECT_EQ(expect_as_laid_out(example, layout), sampled_tokens(layout));
+  EXPECT_EQ(expect_as_laid_out(example_from_json(to_json(example)), layout),
+            sampled_tokens(layout));
+}
+
+TEST(parity, OfATraceExampleWithAnySession) {
+  size_t most_runs = 0;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const Trace trace = random_session(seed);
+    const TraceLayout layout = lay_out(trace);
+    const Example example = everything_of(trace);
+    EXPECT_EQ(expect_as_laid_out(example, layout), sampled_tokens(layout)) << "seed " << seed;
+    EXPECT_NO_THROW(example_from_json(to_json(example))) << "seed " << seed;
+    most_runs = std::max(most_runs, example.runs.size());
+  }
+  EXPECT_GE(most_runs, 16u);
+}
+
+TEST(parity, OfATraceExampleWithPlacedCells) {
+  Trace trace = placed_cells();
+  trace.spans[2].logprobs = {-1, -1};
+  const Tokens anchor = {7, 8};
+  TraceExample example(trace, anchor);
+  example.learn(2, 1);
+  EXPECT_EQ(expect_as_laid_out(example.example(), lay_out(trace, anchor)), 2);
+  EXPECT_EQ(example.example().rows(), 10);
+}
+
+TEST(TraceExample, OneStreamOfSeveralIsAPlainSequence) {
+  Trace trace = two_streams();
+  std::erase_if(trace.edits, [](const TraceEdit& edit) { return edit.step >= 3; });
+  trace.spans.resize(3);
+  trace.spans[2].logprobs = {NAN, -1, -1, -1};
+  TraceExample streams(trace);
+  streams.learn(2, 0.5f);
+  streams.learn_after(2, {7}, 0.5f);
+  const Example example = streams.example();
+  EXPECT_TRUE(example.runs.empty());
+  EXPECT_EQ(example.tokens, (Tokens{0, 1, 2, 200, 201, 202, 203, 7}));
+  EXPECT_EQ(example.targets, (std::vector<TargetRange>{{4, 8, 0.5f, -1}}));
+}
+
+TEST(TraceExample, OnlySampledTokensAreLearnt) {
+  Trace trace = two_streams();
+  for (TraceSpan& span : trace.spans) span.logprobs.assign(span.tokens.size(), NAN);
+  TraceExample example(trace);
+  for (int span = 0; span < 5; ++span) example.learn(span, 1);
+  EXPECT_TRUE(example.example().targets.empty());
+}
+
+// What a session would have said, learnt from the very view in which it would have said it.
+TEST(TraceExample, WhatIsLearntAfterASpanSeesWhatTheSpanSaw) {
+  Trace trace = two_streams();
+  sample_all(trace);
+  Trace shorter = trace;
+  shorter.spans[1].tokens.pop_back();
+  shorter.spans[1].steps.pop_back();
+  shorter.spans[1].logprobs.pop_back();
+  shorter.spans.pop_back();  // its sequence went on from that token
+  std::erase_if(shorter.edits, [](const TraceEdit& edit) { return edit.step >= 4; });
+  std::erase_if(trace.edits, [](const TraceEdit& edit) { return edit.step >= 4; });
+  trace.spans.pop_back();
+  TraceExample cut(shorter), whole(trace);
+  cut.learn_after(1, {103}, 1);
+  whole.learn(1, 1);
+  const Example example = cut.example();
+  EXPECT_EQ(expect_as_laid_out(example, lay_out(trace)), 1);
+  EXPECT_EQ(example.tokens, (Tokens{0, 1, 2, 100, 101, 102, 103}));
+  EXPECT_EQ(example.tokens, whole.example().tokens);
+}
+
+TEST(TraceExample, NothingSeesWhatIsLearntAfterASpan) {
+  Trace trace = two_streams();
+  sample_all(trace);
+  TraceExample example(trace);
+  example.learn_after(2, {7, 8}, 1);
+  example.learn(4, 1);  // comes after all else
+  const Example all = example.example();
+  const auto added =
+      static_cast<int>(std::find(all.tokens.begin(), all.tokens.end(), 7) - all.tokens.begin());
+  const Visibility visibility = visibility_of(all);
+  for (int row = 0; row < all.rows(); ++row)
+    EXPECT_EQ(visibility.sees(row, added), row >= added && row <= added + 1) << row;
+  EXPECT_TRUE(visibility.sees(added + 1, added));
+}
+
+}  // namespace
+}  // namespace polyphon
