@@ -49,7 +49,7 @@ struct Example {
   int line = 0;  // in the file, from 1; 0: in none
   Tokens tokens;
   std::vector<TargetRange> targets;
-  std::vector<RowRun> runs;  // empty: a plain sequence
+  std::vector<RowRun> runs = {};  // empty: a plain sequence
 
   int rows() const { return static_cast<int>(tokens.size()); }
   int target_tokens() const;

@@ -8,6 +8,14 @@
 
 namespace polyphon {
 
+void append(TokenBatch& batch, const Example& example) {
+  if (is_plain(example)) return append_plain(batch, example.tokens);
+  const int begin = batch.rows();
+  batch.tokens.insert(batch.tokens.end(), example.tokens.begin(), example.tokens.end());
+  for (const Position position : positions_of(example)) batch.positions.push_back(position);
+  batch.segments.push_back({begin, batch.rows(), visibility_of(example)});
+}
+
 BatchPlan::BatchPlan(const std::vector<Example>& examples, int batch_tokens, uint64_t seed)
     : examples_(examples), batch_tokens_(batch_tokens), seed_(seed) {
   for (const Example& example : examples)
@@ -42,11 +50,12 @@ TrainingBatch BatchPlan::take(DataPosition& position) {
   for (; position.next < end; ++position.next) {
     const Example& example = examples_[order_[static_cast<size_t>(position.next)]];
     const int begin = batch.tokens.rows();
-    append_plain(batch.tokens, example.tokens);
+    append(batch.tokens, example);
     batch.lines.push_back(example.line);
     for (const TargetRange& range : example.targets)
       for (int i = range.begin; i < range.end; ++i) {
-        batch.rows.push_back(begin + i - 1);
+        const bool elsewhere = i == range.begin && range.from >= 0;
+        batch.rows.push_back(begin + (elsewhere ? range.from : i - 1));
         batch.targets.push_back(example.tokens[static_cast<size_t>(i)]);
         batch.weights.push_back(range.weight);
       }

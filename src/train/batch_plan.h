@@ -11,6 +11,10 @@
 
 namespace polyphon {
 
+// Where the example is a plain sequence, however it says so, it is appended as one: same kernels,
+// same bits.
+void append(TokenBatch& batch, const Example& example);
+
 // Examples packed into one forward pass, and what is learnt from them.
 struct TrainingBatch {
   TokenBatch tokens;

@@ -57,7 +57,7 @@ TEST_F(DatasetTest, RefusesBadLinesByNumber) {
   expect("{\"tokens\": [1, 2], \"targets\": [[0, 2, 1]]}", "must lie within [1, 2)");
   expect("{\"tokens\": [1, 2], \"targets\": [[1, 3, 1]]}", "must lie within [1, 2)");
   expect("{\"tokens\": [1, 2], \"targets\": []}", "no target");
-  expect("{\"tokens\": [1,2,3,4,5,6,7,8,9], \"targets\": [[1, 2, 1]]}", "more than the 8");
+  expect("{\"tokens\": [1,2,3,4,5,6,7,8,9], \"targets\": [[1, 2, 1]]}", "--batch-tokens must be 9");
   EXPECT_NE(refusal("\n").find("holds no example"), std::string::npos);
   EXPECT_THROW(read_examples(path_ + ".none", 100, 8), Error);
 }
@@ -114,6 +114,27 @@ TEST(BatchPlan, TargetsArePredictedFromTheRowBefore) {
   EXPECT_EQ(batch.rows, (std::vector<int>{1, 2}));
   EXPECT_EQ(batch.targets, (std::vector<int64_t>{12, 13}));
   EXPECT_EQ(batch.weights, (std::vector<float>{0.5f, 0.5f}));
+}
+
+TEST(BatchPlan, RunsBecomePositionsAndVisibility) {
+  std::vector<Example> examples{
+      {1, {10, 11}, {{1, 2, 1}}},
+      {2, {20, 21, 22, 23}, {{3, 4, 1, 1}}, {{0, 2, 0, {}}, {2, 3, 2, {{0, 1}}}, {3, 4, 2, {}}}}};
+  BatchPlan plan(examples, 8, 1);
+  DataPosition position;
+  const TrainingBatch batch = plan.take(position);
+  ASSERT_EQ(batch.lines.size(), 2u);
+  const int begin = batch.lines[0] == 2 ? 0 : 2;
+  const Segment& segment = batch.tokens.segments[batch.lines[0] == 2 ? 0 : 1];
+  ASSERT_EQ(segment.begin, begin);
+  ASSERT_TRUE(segment.visibility);
+  EXPECT_TRUE(segment.visibility->sees(2, 0));
+  EXPECT_FALSE(segment.visibility->sees(2, 1));
+  EXPECT_FALSE(segment.visibility->sees(3, 0));
+  EXPECT_EQ(batch.tokens.positions[static_cast<size_t>(begin + 3)], 2);
+  const auto target = std::find(batch.targets.begin(), batch.targets.end(), 23);
+  ASSERT_NE(target, batch.targets.end());
+  EXPECT_EQ(batch.rows[static_cast<size_t>(target - batch.targets.begin())], begin + 1);
 }
 
 }  // namespace

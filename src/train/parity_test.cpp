@@ -2,9 +2,15 @@
 // should agree to the rounding of sums. On real models and recorded sessions: tests/parity_test.py.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
+#include "core/trace_builder_for_test.h"
+#include "core/trace_example.h"
+#include "core/trace_layout.h"
 #include "model/plain_llama.h"
+#include "train/batch_plan.h"
+#include "train/operations.h"
 #include "train/tiny_weights_for_test.h"
 #include "train/transformer.h"
 
@@ -76,6 +82,72 @@ TEST(parity, OfPackedSequencesWithEachAlone) {
   const Tensor apart =
       torch::cat({forward(weights, untrained, first, {}), forward(weights, untrained, second, {})});
   EXPECT_LT((together - apart).abs().max().item<double>(), 1e-5);
+}
+
+Tensor states(const BaseWeights& weights, const Lora& lora, const Example& example) {
+  TokenBatch batch;
+  append(batch, example);
+  return forward(weights, lora, batch, {});
+}
+
+// A line of thought cut into runs is the same computation, and the same kernels do it.
+TEST(parity, OfAPlainSequenceWithTheSameInRuns) {
+  const torch::NoGradGuard guard;
+  const Example plain{0, random_tokens(40, 128, 4), {}, {}};
+  Example runs = plain;
+  runs.runs = {{0, 7, 0, {}}, {7, 30, 7, {{0, 7}}}, {30, 40, 30, {{0, 30}}}};
+  for (const Precision precision : {Precision::kFloat, Precision::kBfloat16}) {
+    const BaseWeights weights = tiny_weights({}, precision);
+    const Lora lora(weights.shape, {}, 1);
+    fill_b(lora, 0.1);
+    const Tensor expected = states(weights, lora, plain), found = states(weights, lora, runs);
+    EXPECT_TRUE(found.equal(expected));
+    const Tensor targets = torch::tensor(std::vector<int64_t>(40, 3));
+    EXPECT_TRUE(target_logprobs(found, weights.output, targets)
+                    .equal(target_logprobs(expected, weights.output, targets)));
+  }
+}
+
+// Streams that share their prompt's rows compute what each does alone.
+TEST(parity, OfStreamsInOneExampleWithEachAlone) {
+  const BaseWeights weights = tiny_weights({}, Precision::kFloat);
+  const Lora lora(weights.shape, {}, 1);
+  const torch::NoGradGuard guard;
+  Example both{0, random_tokens(30, 128, 5), {}, {}};
+  both.runs = {{0, 10, 0, {}}, {10, 18, 10, {{0, 10}}}, {18, 30, 10, {{0, 10}}}};
+  Example first{0, {both.tokens.begin(), both.tokens.begin() + 18}, {}, {}}, second = first;
+  second.tokens.resize(10);
+  second.tokens.insert(second.tokens.end(), both.tokens.begin() + 18, both.tokens.end());
+  const Tensor together = states(weights, lora, both);
+  const auto expect_same = [&](const Tensor& found, const Tensor& alone) {
+    EXPECT_LT((found - alone).abs().max().item<double>(), 1e-5);
+  };
+  expect_same(together.narrow(0, 0, 18), states(weights, lora, first));
+  expect_same(together.narrow(0, 18, 12), states(weights, lora, second).narrow(0, 10, 12));
+}
+
+// Runs in a session's example stand in another order than in its layout, and compute the same.
+TEST(parity, OfATraceExampleWithTheTracesLayout) {
+  const BaseWeights weights = tiny_weights({.vocabulary_size = 512}, Precision::kFloat);
+  const Lora lora(weights.shape, {}, 1);
+  const torch::NoGradGuard guard;
+  Trace trace = two_streams();
+  for (TraceSpan& span : trace.spans) span.logprobs.assign(span.tokens.size(), -1);
+  const TraceLayout layout = lay_out(trace);
+  const TokenBatch batch{layout.tokens, layout.positions, {{0, layout.rows(), layout.visibility}}};
+  const Tensor expected = forward(weights, lora, batch, {});
+  TraceExample learnt(trace);
+  for (int span = 0; span < 5; ++span) learnt.learn(span, 1);
+  const Example example = learnt.example();
+  ASSERT_EQ(example.rows(), layout.rows());
+  ASSERT_NE(example.tokens, layout.tokens);
+  const Tensor found = states(weights, lora, example);
+  for (int row = 0; row < layout.rows(); ++row) {
+    const auto there = std::find(example.tokens.begin(), example.tokens.end(),
+                                 layout.tokens[static_cast<size_t>(row)]) -
+                       example.tokens.begin();
+    EXPECT_LT((found[there] - expected[row]).abs().max().item<double>(), 1e-5) << row;
+  }
 }
 
 }  // namespace
