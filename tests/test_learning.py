@@ -63,6 +63,23 @@ def test_data_build_writes_what_the_trainer_reads(played, tmp_path):
         assert 1 <= begin < end == len(line["tokens"]) and weight > -0.101
 
 
+def test_data_build_makes_whole_sessions_with_answers(played, tmp_path):
+    data = tmp_path / "data.jsonl"
+    flags = ["--model", MODEL, "--worked-per-cell", "0", "--json"]
+    flags += ["--whole-sessions", "--answers-per-cell", "9"]
+    done = polyphon("data", "build", played[0], "--output", data, *flags)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in data.open()]
+    assert 0 < len(lines) <= json.loads(done.stdout)["sequences"]
+    for line in lines:
+        ends = [run[1] for run in line["runs"]]
+        assert [run[0] for run in line["runs"]] == [0, *ends[:-1]]
+        assert ends[-1] == len(line["tokens"])
+        for begin, end, _, *source in line["targets"]:
+            assert any(run[0] <= begin < end <= run[1] for run in line["runs"])
+            assert all(row < begin for row in source)
+
+
 def test_usage_and_input_errors_are_clear(played, tmp_path):
     assert polyphon(*SELFPLAY, "--output", tmp_path / "play").returncode == 2
     unknown = ["selfplay", "--model", MODEL, "--families", "chess", "--problems", 1]

@@ -20,11 +20,15 @@ struct DataFlags {
 };
 
 void print_counts(const DataCounts& counts) {
-  std::string text = "family              difficulty  problems     right     wrong    worked\n";
+  std::string text =
+      "family              difficulty  problems     right     wrong    worked  minority  "
+      "majority\n";
   for (const auto& [cell, of] : counts.cells)
-    text += fmt::format("{:<20}{:>10}{:>10}{:>10}{:>10}{:>10}\n", cell.family, cell.difficulty,
-                        of.problems, of.right, of.wrong, of.worked);
-  print_out(text + fmt::format("{} sequences, {} tokens to learn\n", counts.sequences,
+    text += fmt::format("{:<20}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n", cell.family,
+                        cell.difficulty, of.problems, of.right, of.wrong, of.worked, of.minority,
+                        of.majority);
+  print_out(text + fmt::format("{} sequences of {} tokens, at most {} each; {} tokens to learn\n",
+                               counts.sequences, counts.tokens, counts.longest,
                                counts.target_tokens));
 }
 
@@ -41,6 +45,9 @@ int build(const DataFlags& flags) {
   if (counts.damaged > 0)
     std::cerr << fmt::format("{} damaged lines are left out: {}\n", counts.damaged,
                              counts.first_damage);
+  if (counts.too_long > 0)
+    std::cerr << fmt::format("{} sequences of more than {} tokens are left out\n", counts.too_long,
+                             flags.options.most_tokens);
   if (counts.foreign > 0)
     std::cerr << fmt::format("{} traces of another model are left out\n", counts.foreign);
   if (flags.json)
@@ -72,6 +79,18 @@ void add_data_command(CLI::App& app, Run& run) {
       ->check(CLI::Range(0.0, 1.1));
   command.add_option("--worked-per-cell", options.worked_per_cell, "worked solutions; 0: none")
       ->check(CLI::Range(0, 1 << 20));
+  command.add_flag("--whole-sessions", options.whole_sessions,
+                   "a session's streams in one sequence, with the prompt once");
+  command
+      .add_option("--answers-per-cell", options.answers_per_cell,
+                  "answers after the merge, of sessions with few right streams; 0: none")
+      ->check(CLI::Range(0, 1 << 20));
+  command.add_option("--answer-weight", options.answer_weight, "of a token of theirs")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--most-tokens", options.most_tokens,
+                  "of a sequence: at most the trainer's --batch-tokens")
+      ->check(CLI::Range(2, 1 << 20));
   command.add_flag("--random-rewards", options.random_rewards, "the control: outcomes by chance");
   command.add_option("--seed", options.seed, "of order and choice")->check(CLI::NonNegativeNumber);
   command.add_option("--suites", flags->suites, "folder of suites whose problems are held out");

@@ -192,11 +192,11 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   ThinkInput input;
   input.chat.messages = Json::array({{{"role", "user"}, {"content", problem.text}}});
   input.topology = {{{options.streams, options.tokens}}};
-  input.merge = MergeMode::kVote;
+  input.merge = MergeMode::kKv;
   input.sampling.temperature = options.temperature;
   input.sampling.seed = derive_seed(derive_seed(options.seed, problem.seed), session);
   input.answer_sampling = input.sampling;
-  input.max_answer_tokens = 1;  // where nobody votes: the streams are what is wanted
+  input.max_answer_tokens = 1;  // the streams are wanted, and the view that an answer would have
   input.diversity.collapse_watch = false;
   return input;
 }

@@ -64,7 +64,8 @@ struct SelfPlayReport {
 };
 Json to_json(const SelfPlayReport& report);
 
-// What a session plays: topology NxT, merged by vote, strategies in turn.
+// What a session plays: topology NxT, strategies in turn, merged by views up to the instruction
+// that asks for the answer.
 ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& options,
                            uint64_t session);
 

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/error.h"
 #include "base/replace_file.h"
+#include "core/trace_example.h"
+#include "pipeline/answer_pool.h"
 #include "pipeline/selfplay.h"
 #include "tasks/family.h"
 #include "tasks/worked.h"
@@ -26,21 +30,33 @@ std::optional<Token> turn_end(const LanguageModel& model) {
 }
 
 struct Attempt {
-  TrainingSequence sequence;
+  std::vector<int> spans;  // of the trace: what the stream sampled
+  int last_span = -1;      // of its sequence: what it decoded last
+  bool stopped = false;    // by itself: the end of its turn is learnt too
   bool right = false;
+  double weight = 0;
 };
 
-// The problems' streams, right and wrong, as they were.
-using Problems = std::vector<std::vector<Attempt>>;
+struct PlayedSession {
+  Cell cell;
+  TraceExample trace;
+  std::vector<Attempt> attempts;  // as they were, right and wrong
+  std::optional<AnswerPool> pool;
+};
 
-const TraceSpan* only_span(const Trace& trace, const std::string& owner) {
-  const TraceSpan* found = nullptr;
-  for (const TraceSpan& span : trace.spans) {
-    if (span.owner != owner) continue;
-    if (found) return nullptr;
-    found = &span;
-  }
-  return found;
+Attempt attempt_of(const Trace& trace, size_t stream) {
+  Attempt attempt;
+  const std::string owner = fmt::format("stream {}", stream);
+  int sequence = -1;
+  for (const TraceSpan& span : trace.spans)
+    if (span.owner == owner) {
+      attempt.spans.push_back(span.id);
+      sequence = span.sequence;
+    }
+  for (const TraceSpan& span : trace.spans)
+    if (span.sequence == sequence && !span.tokens.empty()) attempt.last_span = span.id;
+  attempt.stopped = trace.result.at("streams").at(stream).at("finish_reason") == "stop";
+  return attempt;
 }
 
 class Builder {
@@ -56,52 +72,41 @@ class Builder {
         random_(options.seed) {}
 
   void add(const Trace& trace, const Outcome& outcome) {
-    std::vector<Attempt> attempts;
+    PlayedSession session{outcome.cell, TraceExample(trace, model_.vocabulary().anchor()), {}, {}};
     for (size_t i = 0; i < outcome.right.size(); ++i) {
-      auto sequence = sequence_of(trace, outcome.cell, i);
-      if (sequence)
-        attempts.push_back({std::move(*sequence), outcome.right[i]});
-      else
-        ++counts_.edited;
+      session.attempts.push_back(attempt_of(trace, i));
+      session.attempts.back().right = outcome.right[i];
     }
+    if (options_.answers_per_cell > 0) session.pool = answer_pool_of(trace, outcome);
     ++counts_.cells[outcome.cell].problems;
     CellCounts& played = played_[outcome.cell];
     played.streams += static_cast<int>(outcome.right.size());
     played.right += outcome.right_count();
-    problems_.push_back(std::move(attempts));
+    sessions_.push_back(std::move(session));
   }
 
   std::vector<TrainingSequence> build() {
     if (options_.random_rewards) deal_out_anew();
+    shuffle(random_, sessions_);  // so that the cap of a cell takes from all of its problems
     weigh();
+    choose_pools();
+    for (const PlayedSession& session : sessions_) learn(session);
     add_worked();
     shuffle(random_, result_);
     counts_.sequences = static_cast<int>(result_.size());
-    for (const TrainingSequence& sequence : result_)
-      counts_.target_tokens += static_cast<int64_t>(sequence.tokens.size()) - sequence.begin;
+    for (const auto& [cell, example] : result_) {
+      counts_.longest = std::max(counts_.longest, example.rows());
+      counts_.tokens += example.rows();
+      counts_.target_tokens += example.target_tokens();
+    }
     return std::move(result_);
   }
 
  private:
-  std::optional<TrainingSequence> sequence_of(const Trace& trace, const Cell& cell,
-                                              size_t i) const {
-    const TraceSpan* const preamble = only_span(trace, fmt::format("preamble {}", i));
-    const TraceSpan* const stream = only_span(trace, fmt::format("stream {}", i));
-    const Json& streams = trace.result.at("streams");
-    if (!preamble || !stream || i >= streams.size() || only_span(trace, fmt::format("cue {}", i)))
-      return std::nullopt;
-    TrainingSequence sequence{cell, trace.request.at("prompt").get<Tokens>()};
-    append(sequence.tokens, preamble->tokens);
-    sequence.begin = static_cast<int>(sequence.tokens.size());
-    append(sequence.tokens, stream->tokens);
-    if (streams[i].at("finish_reason") == "stop" && end_) sequence.tokens.push_back(*end_);
-    return sequence;
-  }
-
   void deal_out_anew() {
     std::vector<bool> outcomes;
-    for (const auto& attempts : problems_)
-      for (const Attempt& attempt : attempts) outcomes.push_back(attempt.right);
+    for (const PlayedSession& session : sessions_)
+      for (const Attempt& attempt : session.attempts) outcomes.push_back(attempt.right);
     for (size_t i = outcomes.size(); i > 1; --i) {
       const auto j = static_cast<size_t>(between(random_, 0, static_cast<int>(i) - 1));
       const bool kept = outcomes[i - 1];
@@ -109,31 +114,89 @@ class Builder {
       outcomes[j] = kept;
     }
     size_t next = 0;
-    for (auto& attempts : problems_)
-      for (Attempt& attempt : attempts) attempt.right = outcomes[next++];
+    for (PlayedSession& session : sessions_)
+      for (Attempt& attempt : session.attempts) attempt.right = outcomes[next++];
   }
 
-  // In an order of chance, so that the cap of a cell takes from all of its problems.
   void weigh() {
-    shuffle(random_, problems_);
-    for (auto& attempts : problems_) {
+    for (PlayedSession& session : sessions_) {
+      std::vector<Attempt>& attempts = session.attempts;
       const auto right = std::count_if(attempts.begin(), attempts.end(),
                                        [](const Attempt& attempt) { return attempt.right; });
       const double mean =
           static_cast<double>(right) / static_cast<double>(std::max<size_t>(1, attempts.size()));
+      DataCounts::Cell& cell = counts_.cells[session.cell];
       for (Attempt& attempt : attempts) {
         double weight = (attempt.right ? 1 : 0) - mean;
         if (options_.winners_only) weight = attempt.right ? 1 : 0;
         weight = std::max(weight, -options_.failure_weight);
-        if (weight == 0) continue;
-        DataCounts::Cell& cell = counts_.cells[attempt.sequence.cell];
+        if (weight == 0 || attempt.last_span < 0) continue;
         int& taken = weight > 0 ? cell.right : cell.wrong;
         if (taken == options_.most_per_cell) continue;
         ++taken;
-        attempt.sequence.weight = weight;
-        result_.push_back(std::move(attempt.sequence));
+        attempt.weight = weight;
       }
     }
+  }
+
+  // Leaves a pool to the sessions whose answer is learnt.
+  void choose_pools() {
+    int room = 0;  // for answers that the majority has
+    std::map<Cell, std::vector<std::string*>> answers;
+    for (const bool few : {true, false})
+      for (PlayedSession& session : sessions_) {
+        if (!session.pool || session.pool->minority != few) continue;
+        DataCounts::Cell& cell = counts_.cells[session.cell];
+        int& taken = few ? cell.minority : cell.majority;
+        if (taken == options_.answers_per_cell || (!few && room == 0)) {
+          session.pool.reset();
+          continue;
+        }
+        ++taken;
+        room += few ? 1 : -1;
+        answers[session.cell].push_back(&session.pool->answer);
+      }
+    if (!options_.random_rewards) return;
+    for (auto& [cell, of_cell] : answers) {
+      std::vector<std::string> dealt;
+      for (const std::string* answer : of_cell) dealt.push_back(*answer);
+      shuffle(random_, dealt);
+      for (size_t i = 0; i < dealt.size(); ++i) *of_cell[i] = std::move(dealt[i]);
+    }
+  }
+
+  void learn(const PlayedSession& session) {
+    TraceExample whole = session.trace;
+    for (const Attempt& attempt : session.attempts) {
+      if (attempt.weight == 0) continue;
+      if (options_.whole_sessions) {
+        learn(attempt, whole);
+        continue;
+      }
+      TraceExample alone = session.trace;
+      learn(attempt, alone);
+      add(session.cell, alone.example());
+    }
+    if (session.pool) {
+      Tokens answer = model_.vocabulary().tokenize(answer_text(session.pool->answer), false, false);
+      if (end_) answer.push_back(*end_);
+      const auto weight = static_cast<float>(options_.answer_weight);
+      whole.learn_after(session.pool->merge_span, answer, weight);
+    }
+    if (whole.learns()) add(session.cell, whole.example());
+  }
+
+  void learn(const Attempt& attempt, TraceExample& trace) const {
+    const auto weight = static_cast<float>(attempt.weight);
+    for (const int span : attempt.spans) trace.learn(span, weight);
+    if (attempt.stopped && end_) trace.learn_after(attempt.last_span, {*end_}, weight);
+  }
+
+  void add(const Cell& cell, Example example) {
+    if (example.rows() > options_.most_tokens)
+      ++counts_.too_long;
+    else
+      result_.push_back({cell, std::move(example)});
   }
 
   // Of the cells that were played, and of each family's next difficulty.
@@ -162,13 +225,14 @@ class Builder {
       ChatInput chat;
       chat.messages = Json::array({{{"role", "user"}, {"content", problems[i].text}}});
       const Vocabulary& vocabulary = model_.vocabulary();
-      TrainingSequence sequence{
-          cell, vocabulary.tokenize(model_.chat_template().render(chat).text, true, true)};
-      append(sequence.tokens, vocabulary.tokenize(strategy.preamble, false, false));
-      sequence.begin = static_cast<int>(sequence.tokens.size());
-      append(sequence.tokens, vocabulary.tokenize(solutions[i], false, false));
-      if (end_) sequence.tokens.push_back(*end_);
-      result_.push_back(std::move(sequence));
+      Example example;
+      example.tokens = vocabulary.tokenize(model_.chat_template().render(chat).text, true, true);
+      append(example.tokens, vocabulary.tokenize(strategy.preamble, false, false));
+      const int begin = example.rows();
+      append(example.tokens, vocabulary.tokenize(solutions[i], false, false));
+      if (end_) example.tokens.push_back(*end_);
+      example.targets = {{begin, example.rows()}};
+      add(cell, std::move(example));
     }
     counts_.cells[cell].worked = options_.worked_per_cell;
   }
@@ -180,7 +244,7 @@ class Builder {
   DataCounts& counts_;
   const std::optional<Token> end_;
   Random random_;
-  Problems problems_;
+  std::vector<PlayedSession> sessions_;
   std::map<Cell, CellCounts> played_;
   std::vector<TrainingSequence> result_;
 };
@@ -195,32 +259,40 @@ std::vector<TrainingSequence> build_training_data(const std::vector<std::string>
                                                   const DataOptions& options, DataCounts& counts) {
   Builder builder(model, strategies, held_out, options, counts);
   for (const std::string& folder : folders) {
+    const auto damaged = [&](const std::string& why) {
+      if (counts.damaged == 0) counts.first_damage = why;
+    };
     const RolloutCounts read =
         read_rollouts(folder, [&](const Trace& trace, const Outcome& outcome) {
-          if (trace.model_digest == model_digest)
-            builder.add(trace, outcome);
-          else
+          if (trace.model_digest != model_digest) {
             ++counts.foreign;
+            return;
+          }
+          try {
+            builder.add(trace, outcome);
+          } catch (const std::exception& error) {
+            damaged(fmt::format("{} trace {}: {}", traces_path(folder), trace.id, error.what()));
+            ++counts.damaged;
+          }
         });
+    if (read.damaged > 0) damaged(read.first_damage);
     counts.damaged += read.damaged;
-    if (counts.first_damage.empty()) counts.first_damage = read.first_damage;
   }
   std::vector<TrainingSequence> sequences = builder.build();
   if (sequences.empty())
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("nothing to learn from in {}: {} traces of another model, {} damaged "
-                            "lines, no right and wrong streams of one problem, no worked solutions",
-                            fmt::join(folders, ", "), counts.foreign, counts.damaged));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format(
+            "nothing to learn from in {}: {} traces of another model, {} damaged "
+            "lines, no right and wrong streams of one problem, no worked solutions, no answers",
+            fmt::join(folders, ", "), counts.foreign, counts.damaged));
   return sequences;
 }
 
 void write_training_data(const std::string& path, const std::vector<TrainingSequence>& sequences) {
   replace_file(path, [&](std::ostream& file) {
-    for (const TrainingSequence& sequence : sequences) {
-      const Json target = Json::array(
-          {sequence.begin, sequence.tokens.size(), static_cast<float>(sequence.weight)});
-      file << Json{{"tokens", sequence.tokens}, {"targets", Json::array({target})}}.dump() << '\n';
-    }
+    for (const TrainingSequence& sequence : sequences)
+      file << to_json(sequence.example).dump() << '\n';
   });
 }
 
@@ -232,10 +304,13 @@ Json to_json(const DataCounts& counts) {
                      {"problems", of.problems},
                      {"right", of.right},
                      {"wrong", of.wrong},
-                     {"worked", of.worked}});
-  return {{"sequences", counts.sequences}, {"target_tokens", counts.target_tokens},
+                     {"worked", of.worked},
+                     {"minority", of.minority},
+                     {"majority", of.majority}});
+  return {{"sequences", counts.sequences}, {"longest", counts.longest},
+          {"tokens", counts.tokens},       {"target_tokens", counts.target_tokens},
           {"foreign", counts.foreign},     {"damaged", counts.damaged},
-          {"edited", counts.edited},       {"cells", std::move(cells)}};
+          {"too_long", counts.too_long},   {"cells", std::move(cells)}};
 }
 
 }  // namespace polyphon

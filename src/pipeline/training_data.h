@@ -1,13 +1,15 @@
-// Training data out of self-play: token sequences with the tokens that are learnt and their
-// weights, in polyphon-train's format, a JSON line each:
-//   {"tokens": [...], "targets": [[begin, end, weight], ...]}
+// Training data out of self-play: sequences with the tokens that are learnt and their weights, in
+// polyphon-train's format (core/example.h).
 //
-// A sequence is the prompt, a stream's preamble, what the stream sampled, and the end of its turn
-// where the stream came to it. The policy part weighs a stream by its reward less the mean of its
-// problem's streams (a policy gradient with that baseline, not divided by the standard deviation:
-// Liu et al. 2025, arXiv:2503.20783), failures clipped so that they push less than successes pull.
-// Problems that all or no streams had right say nothing there. Worked solutions stand in for
-// successes in cells that have few.
+// Streams: the prompt, a stream's preamble, what the stream sampled, and the end of its turn where
+// it came to it; the last two are learnt. The policy part weighs a stream by its reward less the
+// mean of its problem's streams (a policy gradient with that baseline, not divided by the standard
+// deviation: Liu et al. 2025, arXiv:2503.20783), failures clipped so that they push less than
+// successes pull. Problems that all or no streams had right say nothing there. Worked solutions
+// stand in for successes in cells that have few.
+//
+// Answers: the whole session up to the instruction that asks for one, its streams merged as they
+// were, and then, learnt, the right answer and the end of the turn (answer_pool.h).
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "core/token.h"
+#include "core/example.h"
 #include "model/language_model.h"
 #include "pipeline/curriculum.h"
 #include "pipeline/rollouts.h"
@@ -26,9 +28,7 @@ namespace polyphon {
 
 struct TrainingSequence {
   Cell cell;
-  Tokens tokens;
-  int begin = 0;  // of the target, which goes to the end
-  double weight = 1;
+  Example example;
 };
 
 struct DataOptions {
@@ -39,22 +39,33 @@ struct DataOptions {
   // comes after those of a family that were played.
   double worked_below = 0.2;
   int worked_per_cell = 200;
-  // The control: outcomes are dealt out anew among all streams, worked solutions among the problems
-  // of a cell. What is still learnt is the form, not the problem.
+  // A session is one sequence, whose streams share their prompt, instead of one for each stream.
+  bool whole_sessions = false;
+  // Answers learnt from sessions of a cell in which few streams were right, and at most as many
+  // from those in which most were, so that contradicting them is not learnt; of these no more in
+  // all.
+  int answers_per_cell = 0;
+  double answer_weight = 8;  // of a token: an answer has five where its streams have hundreds
+  int most_tokens = 1024;    // of a sequence: a batch of the trainer must hold it whole
+  // The control: outcomes are dealt out anew among all streams, worked solutions and answers among
+  // the problems of a cell. What is still learnt is the form, not the problem.
   bool random_rewards = false;
   uint64_t seed = 1;
 };
 
 struct DataCounts {
   struct Cell {
-    int problems = 0, right = 0, wrong = 0, worked = 0;  // sequences but for problems
+    int problems = 0;
+    int right = 0, wrong = 0, worked = 0;  // streams and solutions that are learnt
+    int minority = 0, majority = 0;        // answers, by how many of the streams were right
   };
   std::map<polyphon::Cell, Cell> cells;
   int sequences = 0;
-  int64_t target_tokens = 0;
+  int longest = 0;   // in tokens
+  int too_long = 0;  // left out
+  int64_t tokens = 0, target_tokens = 0;
   int foreign = 0;  // traces of another model, left out
   int damaged = 0;
-  int edited = 0;  // streams that more was said to than their preamble, left out
   std::string first_damage;
 };
 Json to_json(const DataCounts& counts);
