@@ -12,7 +12,6 @@
 namespace polyphon {
 namespace {
 
-constexpr size_t kTokensLookedBack = 128;  // for repetition
 // Seeds of a session's parts: streams count from 0, re-seeds from 1000, the answer is 2^20.
 constexpr uint64_t kSearchSeeds = uint64_t{1} << 24;
 

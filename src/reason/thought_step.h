@@ -39,6 +39,8 @@ struct ThoughtStep {
   bool complete() const;
 };
 
+inline constexpr size_t kTokensLookedBack = 128;  // of what was said before, for repetition
+
 // What there is beside the step itself.
 struct StepSurroundings {
   Tokens before;                           // the tail of what its line of thought said before
