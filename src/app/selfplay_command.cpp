@@ -26,9 +26,12 @@ struct SelfPlayFlags {
 };
 
 // Every stream is to end by itself: one that was ended because others agreed would count as wrong.
-Config undisturbed(Config config) {
+Config undisturbed(Config config, const CounterfactualOptions& asked) {
   config.reason.agreement.enabled = false;
   config.reason.collapse.enabled = false;
+  config.reason.workspace.measure_effect = false;  // what a promotion did, its counterfactual says
+  // A session that is run again must decode its prompt as the first time, not find it there.
+  if (asked.registers > 0) config.engine.max_cached_prefixes = 0;
   return config;
 }
 
@@ -43,13 +46,16 @@ void print_summary(const SelfPlayReport& report) {
                         cell.difficulty);
   text += fmt::format("{} problems, {} of earlier runs; {} skipped as held out\n", report.problems,
                       report.resumed, report.held_out_skipped);
+  if (report.promotions > 0)
+    text += fmt::format("{} promotions, {} sessions without one of them\n", report.promotions,
+                        report.counterfactuals);
   print_out(text);
 }
 
 int self_play_command(SelfPlayFlags& flags) {
   flags.options.seconds = 60 * flags.minutes;
   const std::set<std::string> held_out = held_out_texts(flags.suites);
-  auto reasoner = load_reasoner(undisturbed(flags.model.config()));
+  auto reasoner = load_reasoner(undisturbed(flags.model.config(), flags.options.counterfactuals));
   for (const int signal : {SIGINT, SIGTERM})
     std::signal(signal, [](int) { stop_asked.store(true); });
   const bool screen = isatty(STDERR_FILENO) != 0;
@@ -96,14 +102,34 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       ->check(CLI::Range(1, Topology::kMaxStreamTokens));
   command.add_option("--temperature", options.temperature, "middle of the streams' ladder")
       ->check(CLI::Range(0.0, 4.0));
+  CounterfactualOptions& asked = options.counterfactuals;
+  command.add_option("--registers", asked.registers, "of a session, which may promote notes")
+      ->check(CLI::Range(0, 16));
+  command
+      .add_option("--register-cadence", asked.cadence_tokens, "tokens between a register's notes")
+      ->check(CLI::Range(1, 1 << 20));
+  command
+      .add_option("--most-gate-threshold", asked.most_threshold,
+                  "a session's is drawn from 0 to this, so that all sorts of notes are promoted")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      .add_option("--counterfactuals", asked.share,
+                  "share of promotions whose session is run again without them")
+      ->check(CLI::Range(0.0, 1.0));
   command.add_option("--seed", options.seed, "of problems and samples")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--parallel", options.parallel, "problems at once")->check(CLI::Range(1, 64));
+  auto* parallel =
+      command.add_option("--parallel", options.parallel, "problems at once; 1 with registers")
+          ->check(CLI::Range(1, 64));
   command.add_option("--suites", flags->suites, "folder of suites whose problems are held out");
   command.add_flag("--json", flags->json, "the summary as one JSON object");
-  command.callback([flags, minutes, problems, &run] {
+  command.callback([flags, minutes, problems, parallel, &run] {
     if (minutes->count() + problems->count() == 0)
       throw CLI::RequiredError("--minutes or --problems");
+    // What is decoded beside a session changes the last bits of its logits, and soon its tokens:
+    // two runs of one session differ by the promotion alone when each is alone.
+    if (flags->options.counterfactuals.registers > 0 && parallel->count() == 0)
+      flags->options.parallel = 1;
     run = [flags] { return self_play_command(*flags); };
   });
 }

@@ -49,10 +49,14 @@ int Outcome::right_count() const {
 }
 
 Json to_json(const Outcome& outcome) {
-  return {{"family", outcome.cell.family},
-          {"difficulty", outcome.cell.difficulty},
-          {"seed", outcome.seed},
-          {"right", outcome.right}};
+  Json json = {{"family", outcome.cell.family},
+               {"difficulty", outcome.cell.difficulty},
+               {"seed", outcome.seed},
+               {"right", outcome.right}};
+  for (const Counterfactual& each : outcome.counterfactuals)
+    json["counterfactuals"].push_back(
+        {{"promotion", each.promotion}, {"same_before", each.same_before}, {"right", each.right}});
+  return json;
 }
 
 Outcome outcome_from_json(const Json& json) {
@@ -62,16 +66,23 @@ Outcome outcome_from_json(const Json& json) {
     json.at("difficulty").get_to(outcome.cell.difficulty);
     json.at("seed").get_to(outcome.seed);
     json.at("right").get_to(outcome.right);
+    for (const Json& each : json.value("counterfactuals", Json::array()))
+      outcome.counterfactuals.push_back({each.at("promotion").get<int>(),
+                                         each.at("same_before").get<bool>(),
+                                         each.at("right").get<std::vector<bool>>()});
     return outcome;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kInvalidArgument, std::string("not an outcome: ") + error.what());
   }
 }
 
-RolloutCounts read_rollouts(const std::string& folder,
-                            const std::function<void(const Trace&, const Outcome&)>& on_trace) {
+void require_rollouts(const std::string& folder) {
   if (!fs::exists(header_path(folder)))
     throw Error(ErrorCode::kNotFound, folder + " is no folder of `polyphon selfplay`");
+}
+
+RolloutCounts read_rollouts(const std::string& folder, const OnRollout& on_trace) {
+  require_rollouts(folder);
   RolloutCounts counts;
   std::ifstream file(traces_path(folder));
   std::string line;

@@ -11,10 +11,20 @@
 
 namespace polyphon {
 
+// The same session, with the same seeds, without one of its promotions.
+struct Counterfactual {
+  int promotion = 0;  // its number in result.workspace
+  // All tokens before the promotion came out the same: else the kernels' last bits, which depend on
+  // what is decoded beside a session, are part of the difference.
+  bool same_before = true;
+  std::vector<bool> right;  // by stream
+};
+
 struct Outcome {
   Cell cell;
   uint64_t seed = 0;        // of the problem
   std::vector<bool> right;  // by stream
+  std::vector<Counterfactual> counterfactuals = {};
 
   int right_count() const;
 };
@@ -31,10 +41,13 @@ struct RolloutCounts {
   int damaged = 0;
   std::string first_damage;  // the line and why
 };
+// Throws Error{kNotFound} for no such folder.
+void require_rollouts(const std::string& folder);
+
+using OnRollout = std::function<void(const Trace&, const Outcome&)>;
 // In the order in which they were written. Throws Error{kNotFound} for no such folder, and what
 // `on_trace` throws.
-RolloutCounts read_rollouts(const std::string& folder,
-                            const std::function<void(const Trace&, const Outcome&)>& on_trace);
+RolloutCounts read_rollouts(const std::string& folder, const OnRollout& on_trace);
 
 // Makes the folder for rollouts of `header`, or goes on in it: a line that a killed run did not
 // finish is cut off. Throws Error{kInvalidArgument} when the folder holds something else, or

@@ -18,16 +18,32 @@ namespace {
 
 using WallClock = std::chrono::steady_clock;
 
+// Of a session's seed, beside those of its parts (reason/stream_phase.cpp).
+constexpr uint64_t kThresholdSeeds = uint64_t{1} << 32, kCounterfactualSeeds = kThresholdSeeds + 1;
+
 Json header_of(const Reasoner& reasoner, const SelfPlayOptions& options) {
   std::vector<std::string> families = options.families;
   std::sort(families.begin(), families.end());
-  return {{"model_digest", reasoner.identity().model_digest},
-          {"version", reasoner.identity().version},
-          {"families", families},
-          {"streams", options.streams},
-          {"tokens", options.tokens},
-          {"temperature", options.temperature},
-          {"seed", options.seed}};
+  Json header = {{"model_digest", reasoner.identity().model_digest},
+                 {"version", reasoner.identity().version},
+                 {"families", families},
+                 {"streams", options.streams},
+                 {"tokens", options.tokens},
+                 {"temperature", options.temperature},
+                 {"seed", options.seed}};
+  const CounterfactualOptions& asked = options.counterfactuals;
+  header["workspace"] = asked.registers == 0 ? Json()
+                                             : Json{{"registers", asked.registers},
+                                                    {"cadence_tokens", asked.cadence_tokens},
+                                                    {"most_threshold", asked.most_threshold},
+                                                    {"share", asked.share}};
+  return header;
+}
+
+SessionTerms background() {
+  SessionTerms terms;
+  terms.priority = Priority::kBackground;
+  return terms;
 }
 
 std::vector<bool> right_streams(const Problem& problem, const Finished& finished) {
@@ -92,21 +108,38 @@ class Play {
   }
 
   void play(const Task& task) {
-    SessionTerms terms;
-    terms.priority = Priority::kBackground;
     SessionTicket ticket =
-        reasoner_.think(self_play_input(task.problem, options_, task.session), terms);
+        reasoner_.think(self_play_input(task.problem, options_, task.session), background());
     const Finished finished = wait_finished(ticket);
-    const Outcome outcome{task.cell, task.problem.seed, right_streams(task.problem, finished)};
+    Outcome outcome{task.cell, task.problem.seed, right_streams(task.problem, finished)};
     Trace trace = *finished.trace;
+    outcome.counterfactuals = leave_out_promotions(task, trace);
     trace.outcome = to_json(outcome);
 
     const std::lock_guard lock(mutex_);
     append_trace(traces_path(folder_), trace);
     curriculum_.record(task.cell, static_cast<int>(outcome.right.size()), outcome.right_count());
     ++report_.problems;
+    report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
+    report_.counterfactuals += static_cast<int64_t>(outcome.counterfactuals.size());
     update_report();
     if (on_session_) on_session_(report_, task.cell);
+  }
+
+  std::vector<Counterfactual> leave_out_promotions(const Task& task, const Trace& trace) {
+    std::vector<Counterfactual> result;
+    Random random(derive_seed(trace.seed, kCounterfactualSeeds));
+    for (const Json& promotion : trace.result.at("promotions")) {
+      if (stop_.load() || random.uniform() >= options_.counterfactuals.share) continue;
+      const int number = promotion.at("promotion").get<int>();
+      SessionTicket ticket = reasoner_.replay(trace, background(), number);
+      const Finished without = wait_finished(ticket);
+      const TraceComparison compared =
+          compare_traces(trace, *without.trace, promotion.at("step").get<Step>());
+      result.push_back(
+          {number, compared.matching == compared.tokens, right_streams(task.problem, without)});
+    }
+    return result;
   }
 
   void update_report() {
@@ -181,6 +214,8 @@ Json to_json(const SelfPlayReport& report) {
     cold.push_back({{"family", cell.family}, {"difficulty", cell.difficulty}});
   return {{"problems", report.problems},
           {"resumed", report.resumed},
+          {"promotions", report.promotions},
+          {"counterfactuals", report.counterfactuals},
           {"held_out_skipped", report.held_out_skipped},
           {"damaged", report.found.damaged},
           {"cells", std::move(cells)},
@@ -198,6 +233,12 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   input.answer_sampling = input.sampling;
   input.max_answer_tokens = 1;  // the streams are wanted, and the view that an answer would have
   input.diversity.collapse_watch = false;
+  const CounterfactualOptions& asked = options.counterfactuals;
+  input.workspace.registers = asked.registers;
+  input.workspace.cadence_tokens = asked.cadence_tokens;
+  input.workspace.refractory_tokens = asked.cadence_tokens;
+  input.workspace.gate_threshold =
+      asked.most_threshold * Random(derive_seed(input.sampling.seed, kThresholdSeeds)).uniform();
   return input;
 }
 

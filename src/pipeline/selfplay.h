@@ -18,11 +18,22 @@ namespace polyphon {
 // Problems for training have seeds below, those of frozen suites from here on.
 inline constexpr uint64_t kFirstSuiteSeed = 1'000'000;
 
+// What labels for the gate are made of: sessions with registers, and some of them again without one
+// of their promotions.
+struct CounterfactualOptions {
+  int registers = 0;            // 0: plain sessions
+  int cadence_tokens = 24;      // of notes, and at least between two promotions
+  double most_threshold = 0.5;  // of the gate, drawn from 0 to this for each session: what the
+                                // gate would not choose is then tried as well
+  double share = 1;             // of the promotions, each left out in a session of its own
+};
+
 struct SelfPlayOptions {
   std::vector<std::string> families;
   int streams = 8;  // of a session, each with a strategy in turn
   int tokens = 96;  // of a stream
   float temperature = 0.8f;
+  CounterfactualOptions counterfactuals;
   uint64_t seed = 1;
   int parallel = 4;      // problems at once
   int64_t problems = 0;  // in the folder, with those of earlier runs; 0: no limit
@@ -58,14 +69,16 @@ struct SelfPlayReport {
   std::map<Cell, CellCounts> cells;  // with those of earlier runs
   std::vector<Cell> cold;            // without any success
   int64_t problems = 0;              // of this run
+  int64_t promotions = 0;            // of this run
+  int64_t counterfactuals = 0;       // of this run
   int64_t resumed = 0;               // found in the folder
   int64_t held_out_skipped = 0;
   RolloutCounts found;  // what was read of the folder
 };
 Json to_json(const SelfPlayReport& report);
 
-// What a session plays: topology NxT, strategies in turn, merged by views up to the instruction
-// that asks for the answer.
+// What a session plays: topology NxT, strategies in turn, registers if they are asked for, merged by
+// views up to the instruction that asks for the answer.
 ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& options,
                            uint64_t session);
 

@@ -28,11 +28,11 @@ inline void state_an_answer(const FakeRow& row, std::span<float> logits) {
 
 class SelfPlayTest : public ::testing::Test {
  protected:
-  SelfPlayTest() {
+  explicit SelfPlayTest(const FakeDecoder::Script& script = state_an_answer) {
     FakeDecoder::Options sizes;
     sizes.capacity_cells = 1 << 15;
     sizes.max_rows = 2048;
-    auto model = std::make_unique<FakeLanguageModel>(sizes, state_an_answer);
+    auto model = std::make_unique<FakeLanguageModel>(sizes, script);
     auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
     ReasonOptions reason;
     reason.agreement.enabled = false;

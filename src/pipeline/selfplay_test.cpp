@@ -143,6 +143,74 @@ TEST_F(SelfPlayTest, EndsWhenEveryFamilyRests) {
   EXPECT_EQ(to_json(report).at("cells")[0].at("success"), 0);
 }
 
+// Says short sentences for a while before it states an answer, so that there is time to hear notes.
+void ponder(const FakeRow& row, std::span<float> logits) {
+  const std::string seen(row.visible.begin(), row.visible.end());
+  const std::string line = seen.substr(std::min(seen.rfind('\n'), seen.size()));
+  const bool stating = line.starts_with("\nA") || line == "\n" || seen.size() % 41 == 0;
+  if (stating)
+    state_an_answer(row, logits);
+  else
+    logits[seen.size() % 7 == 0 ? '.' : 'a' + seen.size() % 26] = 50;
+}
+
+class CounterfactualTest : public SelfPlayTest {
+ protected:
+  CounterfactualTest() : SelfPlayTest(ponder) {
+    options_.tokens = 64;
+    options_.counterfactuals.registers = 2;
+    options_.counterfactuals.cadence_tokens = 6;
+  }
+  static std::vector<bool> right_of(const Trace& trace, const Outcome& outcome) {
+    const Cell& cell = outcome.cell;
+    const Problem problem = make_problem(family(cell.family), cell.difficulty, outcome.seed);
+    std::vector<bool> right;
+    for (const Json& stream : trace.result.at("streams"))
+      right.push_back(is_right(problem, stream.at("text").get<std::string>()));
+    return right;
+  }
+};
+
+TEST_F(CounterfactualTest, SessionsAreRunAgainWithoutEachOfTheirPromotions) {
+  options_.problems = 6;
+  const SelfPlayReport report = play();
+  EXPECT_GT(report.promotions, 6);
+  EXPECT_EQ(report.counterfactuals, report.promotions);
+  std::set<double> thresholds;
+  int changed = 0;
+  read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
+    thresholds.insert(trace.request.at("workspace").at("gate_threshold").get<double>());
+    const Json& promotions = trace.result.at("promotions");
+    ASSERT_EQ(outcome.counterfactuals.size(), promotions.size());
+    for (size_t i = 0; i < promotions.size(); ++i) {
+      const Counterfactual& without = outcome.counterfactuals[i];
+      EXPECT_EQ(without.promotion, promotions[i].at("promotion"));
+      EXPECT_TRUE(without.same_before);
+      SessionTicket ticket = reasoner_->replay(trace, {}, without.promotion);
+      EXPECT_EQ(without.right, right_of(*wait_finished(ticket).trace, outcome));
+      changed += without.right != outcome.right;
+    }
+  });
+  EXPECT_EQ(thresholds.size(), 6u);
+  EXPECT_LE(*thresholds.rbegin(), options_.counterfactuals.most_threshold);
+  EXPECT_GT(changed, 0) << "what streams see decides what they answer";
+}
+
+TEST_F(CounterfactualTest, OnlyAShareOfThemIfSoAsked) {
+  options_.problems = 6;
+  options_.counterfactuals.share = 0.3;
+  const SelfPlayReport report = play();
+  EXPECT_GT(report.counterfactuals, 0);
+  EXPECT_LT(report.counterfactuals, report.promotions);
+}
+
+TEST_F(CounterfactualTest, AFolderOfPlainSessionsIsAnotherRun) {
+  options_.problems = 2;
+  play();
+  options_.counterfactuals.registers = 0;
+  EXPECT_NE(refusal([&] { play(); }).find("its workspace is"), std::string::npos);
+}
+
 TEST_F(SelfPlayTest, NeedsSuitesToHoldOut) {
   EXPECT_NE(refusal([&] { held_out_texts(folder_); }).find("no suites at"), std::string::npos);
 }

@@ -114,6 +114,8 @@ void GlobalWorkspace::compete() {
   Json all = Json::array();
   for (const Scored& each : scored)
     all.push_back({{"source", each.candidate.source},
+                   {"sequence", each.candidate.sequence},
+                   {"end", each.candidate.end},
                    {"text", each.candidate.text},
                    {"p", each.probability},
                    {"features", to_json(each.features)}});
