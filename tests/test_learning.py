@@ -10,6 +10,7 @@ import pytest
 from conftest import BINARY, MODEL
 
 SELFPLAY = ["selfplay", "--model", MODEL, "--families", "products,letter_counting"]
+TRAINER = BINARY.parent / "polyphon-train"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -144,3 +145,82 @@ def test_a_version_of_another_base_is_refused_with_both_digests(tmp_path):
     done = polyphon("think", "--model", MODEL, "--version", tmp_path, "Hello")
     assert done.returncode == 1 and "f" * 64 in done.stderr
     assert len([word for word in done.stderr.replace(",", " ").split() if len(word) == 64]) == 2
+
+
+def sessions_with_registers(folder):
+    flags = ["--tokens", "24", "--streams", "4", "--registers", "2", "--register-cadence", "8"]
+    done = polyphon(*SELFPLAY, *flags, "--problems", 24, "--output", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def counterfactuals(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heads") / "play"
+    summary = sessions_with_registers(folder)
+    assert summary["counterfactuals"] == summary["promotions"] > 0
+    return folder
+
+
+def test_without_a_promotion_sessions_are_the_same_up_to_it(counterfactuals):
+    traces = [json.loads(line) for line in (counterfactuals / "traces.jsonl").open()]
+    all_of_them = [c for trace in traces for c in trace["outcome"]["counterfactuals"]]
+    assert len(all_of_them) > 20
+    assert all(each["same_before"] and len(each["right"]) == 4 for each in all_of_them)
+
+
+def train_heads(folders, out, *more):
+    flags = ["--model", MODEL, "--heads", *folders, "--output", out, "--threads", "1"]
+    return polyphon("train", *flags, *more)
+
+
+@pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
+def test_heads_are_trained_and_served(counterfactuals, tmp_path):
+    damaged = tmp_path / "play"
+    damaged.mkdir()
+    lines = (counterfactuals / "traces.jsonl").read_text().splitlines()
+    foreign = lines[0].replace(json.loads(lines[0])["model_digest"], "f" * 64)
+    lines[1:1] = ["{damaged", foreign, lines[2].replace('"base-', '"night-')]
+    (damaged / "traces.jsonl").write_text("\n".join(lines) + "\n")
+    (damaged / "selfplay.json").write_text((counterfactuals / "selfplay.json").read_text())
+
+    done = train_heads([damaged], tmp_path / "night-1", "--json")
+    assert done.returncode == 0, done.stderr
+    report = [json.loads(line) for line in done.stdout.splitlines()]
+    data = report[0]["data"]
+    assert data["traces"] == 24 and data["damaged"] == data["of_another_model"] == 1
+    assert sum(data["of_another_version"].values()) == 1
+    assert "traces.jsonl line 2" in data["first_damage"]
+    written = {line["head"]: line["written"] for line in report if "written" in line}
+    assert set(written) == {"value", "gate"}
+    arms = {line["arm"] for line in report if line.get("head") == "value" and "arm" in line}
+    assert {"untrained", "features", "features and state", "log-probability of the step"} <= arms
+    version = json.loads((tmp_path / "night-1" / "version.json").read_text())
+    assert version["name"] == "night-1" and len(version["metrics"]["heads"]) == len(report)
+
+    # Again, from the states that are kept: the same to the byte.
+    heads = (tmp_path / "night-1" / "heads.gguf").read_bytes()
+    done = train_heads([damaged], tmp_path / "night-1")
+    assert done.returncode == 0 and "| features and state |" in done.stdout, done.stderr
+    assert (tmp_path / "night-1" / "heads.gguf").read_bytes() == heads
+
+    thought = ["think", "--model", MODEL, "--version", tmp_path / "night-1", "--topology", "2x8"]
+    done = polyphon(*thought, "--json", "What is 2 + 2?")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["polyphon"]["version"] == "night-1+heads"
+
+
+@pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
+def test_heads_need_traces_of_this_model(played, tmp_path):
+    empty = tmp_path / "play"
+    empty.mkdir()
+    (empty / "traces.jsonl").write_text("")
+    (empty / "selfplay.json").write_text("{}")
+    done = train_heads([empty], tmp_path / "night-1")
+    assert done.returncode == 1 and "no trace to learn from" in done.stderr
+    done = train_heads([tmp_path], tmp_path / "night-1")
+    assert done.returncode == 1 and "is no folder of `polyphon selfplay`" in done.stderr
+    done = train_heads([played[0]], tmp_path / "night-1", "--folds", "1")
+    assert done.returncode == 1 and "folds is 1" in done.stderr
+    assert not (tmp_path / "night-1" / "version.json").exists()
+    assert polyphon("train", "--model", MODEL, "--output", tmp_path).returncode == 2

@@ -1,8 +1,10 @@
-// polyphon train: starts polyphon-train, shows how it goes, and makes a version of what it leaves.
+// polyphon train: starts polyphon-train, shows how it goes, and makes a version of what it leaves:
+// an adapter, or heads, for the base or beside the adapter of the version that played.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 
 #include "app/command.h"
@@ -12,12 +14,14 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "core/version.h"
+#include "pipeline/rollouts.h"
 
 namespace polyphon {
 namespace {
 
 struct TrainFlags {
   std::string model, data, output, name, trainer = trainer_beside_us();
+  std::vector<std::string> heads;   // folders of self-play, to train heads instead of an adapter
   std::vector<std::string> others;  // for polyphon-train
   bool json = false;
 };
@@ -31,10 +35,48 @@ void show(const Json& step, bool screen) {
       number("peak_memory_mb"), number("eta_seconds"), screen ? "\033[K" : "\n");
 }
 
+Json read_json_lines(const std::string& path) {
+  std::ifstream file(path);
+  Json lines = Json::array();
+  for (std::string line; std::getline(file, line);)
+    lines.push_back(Json::parse(line, nullptr, /*allow_exceptions=*/false));
+  return lines;
+}
+
 std::string version_name(const TrainFlags& flags) {
   if (!flags.name.empty()) return flags.name;
   const auto folder = std::filesystem::absolute(flags.output + "/").parent_path();
   return folder.filename().string();
+}
+
+// The folder's version if it is one, else a new one of the base.
+Version version_for_heads(const TrainFlags& flags, const std::string& digest) {
+  if (std::filesystem::exists(flags.output + "/version.json")) return read_version(flags.output);
+  return {version_name(flags), digest, "", Json::object(), Json::object()};
+}
+
+int train_heads(const TrainFlags& flags) {
+  const std::string model = resolve_model(flags.model);
+  Version version = version_for_heads(flags, model_digest(model));
+  std::vector<std::string> arguments = {"heads", "--model", model, "--out", flags.output, "--data"};
+  arguments.insert(arguments.end(), flags.heads.begin(), flags.heads.end());
+  if (!version_adapter(flags.output).empty())
+    arguments.insert(arguments.end(), {"--version", flags.output});
+  if (flags.json) arguments.push_back("--json");
+  arguments.insert(arguments.end(), flags.others.begin(), flags.others.end());
+  const int code = run_trainer(flags.trainer, arguments,
+                               [](const std::string& line) { print_out(line + "\n"); });
+  if (code != 0)
+    throw Error(ErrorCode::kInternal, fmt::format("{} ended with {}", flags.trainer, code));
+  if (version_heads(flags.output).empty())
+    throw Error(ErrorCode::kInternal, "the trainer left no heads.gguf in " + flags.output);
+  std::string hashes;
+  for (const std::string& folder : flags.heads) hashes += sha256_file(traces_path(folder));
+  version.config["heads"] = {{"trainer", flags.others}, {"data_hash", sha256(hashes)}};
+  version.metrics["heads"] = read_json_lines(flags.output + "/heads.jsonl");
+  write_version(flags.output, version);
+  if (!flags.json) print_out(fmt::format("\nversion {} in {}\n", version.name, flags.output));
+  return 0;
 }
 
 int train(const TrainFlags& flags) {
@@ -76,15 +118,23 @@ void add_train_command(CLI::App& app, Run& run) {
   CLI::App& command = *app.add_subcommand(
       "train", "a version out of training data; other options are polyphon-train's");
   command.add_option("--model", flags->model, "name from `polyphon models`, or a GGUF file");
-  command.add_option("--data", flags->data, "of `polyphon data build`")->required();
+  auto* data =
+      command.add_option("--data", flags->data, "of `polyphon data build`, for an adapter");
+  command
+      .add_option(
+          "--heads", flags->heads,
+          "folders of `polyphon selfplay`, for gate and value head of the output's version, "
+          "or of the base")
+      ->excludes(data);
   command.add_option("--output", flags->output, "the version's folder")->required();
   command.add_option("--name", flags->name, "of the version; the folder's if it is not given");
   command.add_option("--trainer", flags->trainer, "polyphon-train, beside this program");
   command.add_flag("--json", flags->json, "the trainer's progress as JSON lines");
   command.allow_extras();
   command.callback([flags, &command, &run] {
+    if (flags->data.empty() && flags->heads.empty()) throw CLI::RequiredError("--data or --heads");
     flags->others = command.remaining();
-    run = [flags] { return train(*flags); };
+    run = [flags] { return flags->heads.empty() ? train(*flags) : train_heads(*flags); };
   });
 }
 

@@ -25,6 +25,7 @@ struct GateFeatures {
   }
 };
 Json to_json(const GateFeatures& features);
+GateFeatures gate_features_from_json(const Json& json);  // throws Json::exception
 
 // p = sigmoid(bias + weights . features + hidden_weights . hidden). The starting values stand for
 // no training, only for what one would guess: sure, new, ripe notes while the streams disagree, and

@@ -53,4 +53,25 @@ void read_adapter(const std::string& path, const Lora& lora, const std::string& 
   }
 }
 
+Lora load_adapter(const std::string& path, const ModelShape& shape,
+                  const std::string& base_digest) {
+  const TensorFile file = read_tensor_file(path);
+  LoraConfig config;
+  config.alpha = value_of(file.floats, kAlphaKey);
+  config.projections.clear();
+  for (int projection = 0; projection < kProjectionCount; ++projection) {
+    const auto a =
+        file.tensors.find(fmt::format("blk.0.{}.weight.lora_a", kProjections[projection]));
+    if (a == file.tensors.end()) continue;
+    config.projections.emplace_back(kProjections[projection]);
+    config.rank = static_cast<int>(static_cast<int64_t>(a->second.values.size()) /
+                                   projection_size(shape, projection).second);
+  }
+  if (config.projections.empty() || config.rank < 1 || !(config.alpha > 0))
+    throw Error(ErrorCode::kInvalidArgument, path + " is no adapter of this model's shape");
+  Lora lora(shape, config, 0);
+  read_adapter(path, lora, base_digest);
+  return lora;
+}
+
 }  // namespace polyphon

@@ -18,4 +18,8 @@ void write_adapter(const std::string& path, const Lora& lora, const std::string&
 // Error{kInvalidArgument} with what differs: not such a file, of another base.
 void read_adapter(const std::string& path, const Lora& lora, const std::string& base_digest);
 
+// With the rank, alpha and projections that the file has. Throws as read_adapter(), and
+// Error{kInvalidArgument} for a file without a pair of layer 0.
+Lora load_adapter(const std::string& path, const ModelShape& shape, const std::string& base_digest);
+
 }  // namespace polyphon

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/error.h"
 #include "model/float_copy.h"
 #include "model/plain_llama.h"
 #include "model/real_model_for_test.h"
@@ -66,6 +67,34 @@ TEST_P(AdapterFileTest, StockLlamaComputesWithItWhatWasTrained) {
     EXPECT_LT(difference.apart, 3e-4);
   }
   std::filesystem::remove(model);
+}
+
+TEST(AdapterFile, IsReadAsItWasWritten) {
+  const ModelShape shape = tiny_weights({}, Precision::kFloat).shape;
+  const std::string path = test_file(".gguf");
+  for (const LoraConfig& config :
+       {LoraConfig{.rank = 4, .alpha = 6},
+        LoraConfig{.rank = 1, .alpha = 3, .projections = {"attn_k", "ffn_down"}}}) {
+    const Lora written(shape, config, 3);
+    fill_b(written, 0.2);
+    write_adapter(path, written, "llama", "digest");
+    const Lora read = load_adapter(path, shape, "digest");
+    EXPECT_EQ(read.scale(), written.scale());
+    const auto expected = written.parameters(), found = read.parameters();
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].first, expected[i].first);
+      EXPECT_TRUE(found[i].second.equal(expected[i].second)) << found[i].first;
+    }
+  }
+  try {
+    load_adapter(path, shape, "another");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("of model digest, this is another"),
+              std::string::npos);
+  }
+  std::filesystem::remove(path);
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, AdapterFileTest,

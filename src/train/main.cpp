@@ -1,6 +1,7 @@
 // polyphon-train: wiring only. A process of its own, the only one that links libtorch.
 #include <fmt/format.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "base/process.h"
 #include "train/parity.h"
 #include "train/train.h"
+#include "train/train_heads.h"
 
 namespace polyphon {
 namespace {
@@ -98,6 +100,56 @@ void add_lora(CLI::App& app, Run& run) {
   });
 }
 
+void add_heads(CLI::App& app, Run& run) {
+  struct Flags {
+    HeadTrainOptions options;
+    bool json = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  HeadTrainOptions& options = flags->options;
+  FitOptions& fit = options.trial.fit;
+  CLI::App& command = *app.add_subcommand("heads", "trains gate and value head on self-play");
+  command.option_defaults()->always_capture_default();
+  command.add_option("--model", options.traces.model_path, "GGUF of the base")->required();
+  command.add_option("--data", options.traces.data_folders, "folders of `polyphon selfplay`")
+      ->required();
+  command
+      .add_option("--out", options.out_folder,
+                  "folder for heads.gguf, heads.jsonl (the report) and what they are fitted to")
+      ->required();
+  command.add_option("--version", options.traces.version_folder,
+                     "folder of the version that played, if it was not the base");
+  command.add_option("--name", options.name, "of the heads, in traces and answers");
+  command.add_option("--units", options.units, "of the value head's hidden layer");
+  command.add_option("--learning-rate", fit.learning_rate, "Adam's");
+  command.add_option("--feature-decay", fit.decay.features,
+                     "of what features' weights differ from the untrained head's");
+  command.add_option("--hidden-decay", fit.decay.hidden, "of weights on the hidden state");
+  command.add_option("--most-steps", fit.most_steps, "of a fit");
+  command.add_option("--patience-steps", fit.patience_steps,
+                     "without a better validation loss, then a fit ends");
+  command.add_option("--folds", options.trial.folds,
+                     "parts of the problems, each scored by heads fitted without it");
+  command.add_option("--seed", options.trial.seed, "of the parts and the first weights");
+  command.add_option("--precision", options.traces.precision, "of products: auto, bf16, f32");
+  command.add_option("--threads", options.threads, "0: all physical cores");
+  command.add_flag("--json", flags->json, "the report as JSON lines");
+  command.callback([flags, &run] {
+    run = [flags] {
+      const bool screen = isatty(STDERR_FILENO) != 0;
+      const auto lines = train_heads(flags->options, [&](int done) {
+        if (screen || done % 50 == 0)
+          std::fprintf(stderr, screen ? "\r%d traces\033[K" : "%d traces\n", done);
+      });
+      if (screen) std::fputs("\r\033[K", stderr);
+      if (!flags->json) fmt::print("{}", describe_heads(lines));
+      for (const Json& line : lines)
+        if (flags->json) fmt::print("{}\n", line.dump());
+      return 0;
+    };
+  });
+}
+
 void add_parity(CLI::App& app, Run& run) {
   struct Flags {
     ParityOptions options;
@@ -129,12 +181,13 @@ int main(int argc, char** argv) {
   using namespace polyphon;
   limit_spinning(argv);
   keep_freed_memory();
-  CLI::App app("polyphon-train: trains adapters of a served model");
+  CLI::App app("polyphon-train: trains adapters and heads of a served model");
   app.require_subcommand(1);
   std::string log_level = "warn";
   app.add_option("--log-level", log_level, "trace, debug, info, warn, error, off");
   Run run;
   add_lora(app, run);
+  add_heads(app, run);
   add_parity(app, run);
   try {
     app.parse(argc, argv);

@@ -12,8 +12,8 @@ constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
 
 }  // namespace
 
-Optimizer::Optimizer(const Lora& lora) {
-  for (const auto& [name, tensor] : lora.parameters()) {
+Optimizer::Optimizer(const Parameters& parameters) {
+  for (const auto& [name, tensor] : parameters) {
     names_.push_back(name);
     weights_.push_back(tensor);
     first_moments_.push_back(torch::zeros_like(tensor, torch::TensorOptions()));

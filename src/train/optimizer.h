@@ -14,8 +14,10 @@ namespace polyphon {
 
 class Optimizer {
  public:
-  // Moments start at zero. `lora` must outlive this.
-  explicit Optimizer(const Lora& lora);
+  using Parameters = std::vector<std::pair<std::string, torch::Tensor>>;
+  // Moments start at zero. What holds the parameters must outlive this.
+  explicit Optimizer(const Parameters& parameters);
+  explicit Optimizer(const Lora& lora) : Optimizer(lora.parameters()) {}
 
   // The norm over all gradients together, as it was; those are then scaled to at most `most`,
   // unless that is 0.

@@ -1,0 +1,61 @@
+#include "train/head_data_file.h"
+
+#include <filesystem>
+
+#include "train/named_tensors.h"
+
+namespace polyphon {
+namespace {
+
+using torch::Tensor;
+
+constexpr const char* kDataKey = "polyphon.head_data.key";
+constexpr const char* kDataFound = "polyphon.head_data.found";
+
+// Names every tensor, once for writing and reading.
+template <typename Visitor>
+void visit_tensors(HeadData& data, Visitor&& visit) {
+  for (const auto& [name, examples] :
+       {std::pair("value.", &data.value), std::pair("gate.", &data.gate)}) {
+    const std::string of = name;
+    visit(of + "features", examples->features);
+    visit(of + "hidden", examples->hidden);
+    visit(of + "labels", examples->labels);
+    visit(of + "weights", examples->weights);
+    visit(of + "problems", examples->problems);
+  }
+  visit("value.logprobs", data.logprobs);
+  visit("gate.effects", data.effects);
+}
+
+}  // namespace
+
+void write_head_data(const std::string& path, const HeadData& data, const std::string& key) {
+  TensorFile file;
+  file.strings = {{"general.architecture", "polyphon-head-data"},
+                  {kDataKey, key},
+                  {kDataFound, data.found.dump(-1, ' ', false, Json::error_handler_t::replace)}};
+  HeadData copy = data;
+  visit_tensors(copy, [&](const std::string& name, const Tensor& tensor) {
+    if (tensor.numel() > 0) file.tensors[name] = to_named(tensor);
+  });
+  write_tensor_file(path, file);
+}
+
+std::optional<HeadData> read_head_data(const std::string& path, const std::string& key) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  TensorFile file = read_tensor_file(path);
+  if (file.strings[kDataKey] != key) return std::nullopt;
+  HeadData data;
+  data.found = Json::parse(file.strings[kDataFound]);
+  visit_tensors(data, [&](const std::string& name, Tensor& tensor) {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end()) return;
+    tensor = torch::tensor(found->second.values).view(found->second.shape);
+  });
+  for (HeadExamples* const examples : {&data.value, &data.gate})
+    if (examples->problems.defined()) examples->problems = examples->problems.to(torch::kLong);
+  return data;
+}
+
+}  // namespace polyphon

@@ -1,0 +1,159 @@
+#include "train/head_examples.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "core/trace_layout.h"
+#include "model/fake_language_model.h"
+#include "reason/reasoner.h"
+#include "reason/trace_steps.h"
+#include "train/tiny_weights_for_test.h"
+#include "train/transformer.h"
+
+namespace polyphon {
+namespace {
+
+using torch::Tensor;
+
+const SteadyClock kClock;
+
+// Sentences of five bytes, by chance.
+void babble(const FakeRow& row, std::span<float> logits) {
+  uint64_t seen = 0;
+  for (const Token token : row.visible) seen = mix_bits(seen + static_cast<uint64_t>(token));
+  const auto next = row.visible.size() % 5 == 0 ? '.' : static_cast<Token>('a' + seen % 26);
+  logits[static_cast<size_t>(next)] = 50;
+  logits['z'] = 49;
+}
+
+class HeadExamplesTest : public ::testing::Test {
+ protected:
+  HeadExamplesTest()
+      : weights_(tiny_weights({.vocabulary_size = FakeTokens::kCount}, Precision::kFloat)),
+        lora_(weights_.shape, {}, 1) {
+    FakeDecoder::Options sizes;
+    sizes.capacity_cells = 1 << 14;
+    sizes.max_rows = 1024;
+    auto model = std::make_unique<FakeLanguageModel>(sizes, babble);
+    auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, kClock);
+    ReasonOptions options;
+    options.agreement.enabled = options.collapse.enabled = false;
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
+                                           Reasoner::Identity{"v1", "digest", "hash"});
+  }
+
+  Trace think(const std::string& question) {
+    ThinkInput input;
+    input.chat.messages = {{{"role", "user"}, {"content", question}}};
+    input.topology = parse_topology("3x40");
+    input.max_answer_tokens = 4;
+    input.workspace.registers = 2;
+    input.workspace.cadence_tokens = input.workspace.refractory_tokens = 8;
+    input.workspace.gate_threshold = 0;
+    SessionTicket ticket = reasoner_->think(input, {});
+    return *wait_finished(ticket).trace;
+  }
+
+  HeadDataBuilder builder() const { return {weights_, lora_, reasoner_->model().vocabulary()}; }
+
+  const BaseWeights weights_;
+  const Lora lora_;
+  std::unique_ptr<Reasoner> reasoner_;
+  const Outcome outcome_{{"f", 1},
+                         5,
+                         {true, false, true},
+                         {{0, true, {false, false, true}},
+                          {1, true, {true, true, true}},
+                          {2, false, {false, false, false}}}};
+};
+
+TEST_F(HeadExamplesTest, LabelPromotionsByTheirCounterfactuals) {
+  HeadDataBuilder builder = this->builder();
+  const Trace trace = think("How many?");
+  builder.add(trace, outcome_);
+  const HeadData data = builder.take();
+  ASSERT_EQ(data.gate.count(), 2);
+  EXPECT_EQ(data.found.at("unlike_before"), 1);
+  EXPECT_TRUE(data.gate.labels.equal(torch::tensor({1.0f, 0.0f})));
+  EXPECT_TRUE(data.effects.allclose(torch::tensor({1.0f / 3, -1.0f / 3})));
+  EXPECT_TRUE(data.gate.weights.allclose(torch::tensor({1.0f / 3, 1.0f / 3})));
+
+  const TraceLayout layout = lay_out(trace, reasoner_->model().vocabulary().anchor());
+  const torch::NoGradGuard guard;
+  const Tensor states =
+      forward(weights_, lora_,
+              {layout.tokens, layout.positions, {{0, layout.rows(), layout.visibility}}}, {});
+  std::vector<Json> winners;
+  for (const TraceDecision& decision : trace.decisions)
+    if (decision.kind == "gate" && decision.detail.at("promoted"))
+      winners.push_back(decision.detail.at("candidates").at(0));
+  ASSERT_GE(winners.size(), 3u);
+  for (int64_t i = 0; i < 2; ++i) {
+    const Json& winner = winners[static_cast<size_t>(i)];
+    int column = 0;
+    for (const double value : gate_features_from_json(winner.at("features")).values())
+      EXPECT_NEAR(data.gate.features[i][column++].item<double>(), value, 1e-6);
+    // The note's last token stands before `end`; its state is that of the token before it.
+    const auto span =
+        std::find_if(trace.spans.begin(), trace.spans.end(), [&](const TraceSpan& each) {
+          const auto size = static_cast<Position>(each.tokens.size());
+          return each.sequence == winner.at("sequence") && each.begin + size == winner.at("end");
+        });
+    ASSERT_NE(span, trace.spans.end());
+    EXPECT_TRUE(span->owner.starts_with("note ")) << span->owner;
+    const auto& rows = layout.row_of[static_cast<size_t>(span->id)];
+    EXPECT_TRUE(data.gate.hidden[i].equal(states[rows[rows.size() - 2]]));
+  }
+}
+
+TEST_F(HeadExamplesTest, LabelStepsByTheirStreams) {
+  HeadDataBuilder builder = this->builder();
+  const Trace first = think("How many?"), other = think("How much?");
+  builder.add(first, outcome_);
+  builder.add(other, outcome_);
+  builder.add(first, outcome_);
+  const HeadData data = builder.take();
+  std::vector<std::vector<float>> entropies;
+  for (const TraceSpan& span : first.spans) entropies.emplace_back(span.tokens.size());
+  const auto steps = thought_steps(first, reasoner_->model().vocabulary(), entropies);
+  ASSERT_GT(steps.size(), 6u);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const auto row = static_cast<int64_t>(i);
+    EXPECT_EQ(data.value.labels[row].item<float>(), steps[i].stream == 1 ? 0 : 1);
+    EXPECT_NEAR(data.logprobs[row][0].item<double>(), steps[i].mean_logprob, 1e-6);
+    // Entropies are the trainer's: a random model of 259 tokens knows next to nothing.
+    EXPECT_LT(data.value.features[row][1].item<double>(), 0.2);
+    EXPECT_GT(data.value.features[row][1].item<double>(), 1.0 / FakeTokens::kCount - 1e-6);
+    EXPECT_GT(data.value.hidden[row].abs().sum().item<double>(), 0);
+  }
+  EXPECT_EQ(data.found.at("problems"), 2) << "the prompt that comes twice is one";
+  EXPECT_EQ(data.value.problems[data.value.count() - 1].item<int64_t>(), 0);
+}
+
+TEST_F(HeadExamplesTest, KeepNothingOfATraceThatContradictsItself) {
+  HeadDataBuilder builder = this->builder();
+  const Trace trace = think("How many?");
+  const auto refusal = [&](const Trace& wrong, const Outcome& outcome) {
+    try {
+      builder.add(wrong, outcome);
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(trace.id), std::string::npos);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(refusal(trace, {{"f", 1}, 5, {true}}).find("another number of streams"),
+            std::string::npos);
+  Outcome beyond = outcome_;
+  beyond.counterfactuals[1].promotion = 99;
+  EXPECT_NE(refusal(trace, beyond), "");
+  Trace undecided = trace;
+  undecided.decisions.clear();
+  EXPECT_NE(refusal(undecided, outcome_).find("decided on no broadcast"), std::string::npos);
+  const HeadData data = builder.take();
+  EXPECT_EQ(data.value.count() + data.gate.count(), 0);
+  EXPECT_EQ(data.found.at("traces"), 0);
+}
+
+}  // namespace
+}  // namespace polyphon

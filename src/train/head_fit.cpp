@@ -1,0 +1,66 @@
+#include "train/head_fit.h"
+
+#include <map>
+#include <vector>
+
+#include "base/random.h"
+#include "train/optimizer.h"
+
+namespace polyphon {
+namespace {
+
+using torch::Tensor;
+
+double loss_of(const HeadWeights& weights, const HeadExamples& examples) {
+  const torch::NoGradGuard guard;
+  return label_loss(head_logits(weights, examples), examples).item<double>();
+}
+
+}  // namespace
+
+HeadFit fit_head(const HeadWeights& start, const HeadExamples& training,
+                 const HeadExamples& validation, const FitOptions& options) {
+  HeadFit fit;
+  fit.weights = start.copy();
+  fit.validation_start = fit.validation_best = loss_of(start, validation);
+  HeadWeights current = start.copy();
+  Optimizer optimizer(current.parameters());
+  for (int step = 1; step <= options.most_steps; ++step) {
+    const Tensor loss = label_loss(head_logits(current, training), training) +
+                        decay_loss(current, start, options.decay);
+    loss.backward();
+    optimizer.step(options.learning_rate, /*weight_decay=*/0);
+    const double validated = loss_of(current, validation);
+    if (validated < fit.validation_best) {
+      fit.weights = current.copy();
+      fit.steps = step;
+      fit.validation_best = validated;
+    } else if (step - fit.steps >= options.patience_steps) {
+      break;
+    }
+  }
+  return fit;
+}
+
+Tensor deal_folds(const Tensor& problems, int folds, uint64_t seed) {
+  const auto* const numbers = problems.const_data_ptr<int64_t>();
+  std::map<int64_t, int64_t> part_of;
+  for (int64_t row = 0; row < problems.size(0); ++row) part_of[numbers[row]];
+  std::vector<int64_t> order;
+  for (const auto& [problem, part] : part_of) order.push_back(problem);
+  Random random(seed);
+  for (size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[static_cast<size_t>(random.uniform() * static_cast<double>(i))]);
+  for (size_t i = 0; i < order.size(); ++i) part_of[order[i]] = static_cast<int64_t>(i) % folds;
+  std::vector<int64_t> parts;
+  for (int64_t row = 0; row < problems.size(0); ++row) parts.push_back(part_of.at(numbers[row]));
+  return torch::tensor(parts, torch::kLong);
+}
+
+FoldSplit split_folds(const Tensor& parts, int validation, int test) {
+  const Tensor validates = parts.eq(validation), tests = parts.eq(test);
+  const auto rows = [](const Tensor& chosen) { return chosen.nonzero().flatten(); };
+  return {rows((validates | tests).logical_not()), rows(validates), rows(tests)};
+}
+
+}  // namespace polyphon

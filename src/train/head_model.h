@@ -1,0 +1,69 @@
+// The gate and the value head as the trainer knows them: the same functions as reason/gate.h and
+// reason/value_head.h, differentiable, and the terms of their loss. All in the type of their
+// inputs: float, double in tests.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reason/gate.h"
+#include "reason/value_head.h"
+#include "train/head_options.h"
+#include "train/torch.h"
+
+namespace polyphon {
+
+// What one head is trained on. Rows go together.
+struct HeadExamples {
+  torch::Tensor features;  // [n, features]
+  torch::Tensor hidden;    // [n, hidden_size]; zero where the engine had no state
+  torch::Tensor labels;    // [n], 0 or 1
+  torch::Tensor weights;   // [n], at least 0
+  torch::Tensor problems;  // [n] int64: what is of one problem has one number
+
+  int64_t count() const { return labels.defined() ? labels.size(0) : 0; }
+  HeadExamples rows(const torch::Tensor& indices) const;  // [m] int64
+  HeadExamples without_hidden() const;
+};
+
+// logit = bias + features . x + hidden . s h (the gate) + w2 . relu(w1 s h + b1) (the value head).
+// What is undefined adds nothing. `scale` s is not trained: it gives every number of the hidden
+// state a mean square of one, so that decay means the same for all.
+struct HeadWeights {
+  torch::Tensor features;  // [features]
+  torch::Tensor bias;      // [1]
+  torch::Tensor hidden;    // [hidden_size]
+  torch::Tensor w1;        // [units, hidden_size]
+  torch::Tensor b1;        // [units]
+  torch::Tensor w2;        // [units]
+  torch::Tensor scale;     // [hidden_size]
+
+  // What is trained, by name.
+  std::vector<std::pair<std::string, torch::Tensor>> parameters() const;
+  HeadWeights copy() const;
+};
+
+// The heads' documented starting values: the untrained heads, to the bit. The gate's weights on the
+// hidden state and the value head's w2 start at zero, w1 by `seed`. `like`: examples whose type and
+// sizes it takes, and whose hidden states give the scale; without hidden states only the features'
+// weights are there.
+HeadWeights starting_gate(const HeadExamples& like);
+HeadWeights starting_value(const HeadExamples& like, int units, uint64_t seed);
+// Nothing but zeros, for a regression on any features.
+HeadWeights starting_regression(const HeadExamples& like);
+
+torch::Tensor head_logits(const HeadWeights& head, const HeadExamples& examples);  // [n]
+
+// sum w (-y log p - (1 - y) log(1 - p)) / sum w with p = sigmoid(logit), the logistic loss. 0 when
+// nothing weighs anything.
+torch::Tensor label_loss(const torch::Tensor& logits, const HeadExamples& examples);
+
+// The decay towards where a fit started.
+torch::Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, const HeadDecay& decay);
+
+// As the engine computes them, the scale multiplied in.
+GateHead to_gate(const HeadWeights& weights);
+ValueHead to_value(const HeadWeights& weights);
+
+}  // namespace polyphon

@@ -1,0 +1,170 @@
+// The heads' loss by hand, its gradient by finite differences, and the trainer's heads against the
+// engine's.
+#include "train/head_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/random.h"
+
+namespace polyphon {
+namespace {
+
+using torch::Tensor;
+
+constexpr int64_t kHiddenSize = 5;
+
+Tensor random_tensor(at::IntArrayRef shape, uint64_t seed) {
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  return torch::empty(shape, torch::kDouble).normal_(0, 1, generator);
+}
+
+// The last of them has no hidden state.
+HeadExamples random_examples(int64_t count, int64_t features, uint64_t seed) {
+  HeadExamples examples;
+  examples.features = random_tensor({count, features}, seed).sigmoid();
+  examples.hidden = random_tensor({count, kHiddenSize}, seed + 1) * 3;
+  examples.hidden[count - 1].zero_();
+  examples.labels = random_tensor({count}, seed + 2).gt(0).to(torch::kDouble);
+  examples.weights = random_tensor({count}, seed + 3).abs();
+  examples.problems = torch::arange(count, torch::kLong) / 2;
+  return examples;
+}
+
+// As training would leave them.
+HeadWeights moved(HeadWeights weights) {
+  const torch::NoGradGuard guard;
+  uint64_t seed = 90;
+  for (auto& [name, tensor] : weights.parameters()) {
+    Tensor values = tensor;
+    values.add_(random_tensor(values.sizes(), ++seed) * 0.3);
+  }
+  return weights;
+}
+
+HeadExamples two_examples() {
+  HeadExamples examples;
+  examples.labels = torch::tensor({1.0, 0.0}, torch::kDouble);
+  examples.weights = torch::tensor({3.0, 1.0}, torch::kDouble);
+  return examples;
+}
+
+TEST(HeadLoss, IsTheWeightedLogisticLoss) {
+  const Tensor logits = torch::tensor({0.5, -1.0}, torch::kDouble);
+  const double right = std::log1p(std::exp(-0.5)), wrong = std::log1p(std::exp(-1.0));
+  EXPECT_NEAR(label_loss(logits, two_examples()).item<double>(), (3 * right + 1 * wrong) / 4,
+              1e-12);
+}
+
+TEST(HeadLoss, OfNothingThatWeighsIsZero) {
+  HeadExamples examples = two_examples();
+  examples.weights.zero_();
+  EXPECT_EQ(label_loss(torch::tensor({4.0, 4.0}, torch::kDouble), examples).item<double>(), 0);
+}
+
+TEST(HeadLoss, DecayIsHalfTheSquaredDistanceFromTheStart) {
+  const HeadExamples examples = random_examples(4, GateFeatures::kCount, 1);
+  const HeadWeights start = starting_gate(examples);
+  EXPECT_EQ(decay_loss(start.copy(), start, {0.2, 0.8}).item<double>(), 0);
+  HeadWeights now = start.copy();
+  {
+    const torch::NoGradGuard guard;
+    now.features[1].add_(2);
+    now.bias.sub_(1);
+    now.hidden[3].add_(0.5);
+  }
+  EXPECT_NEAR(decay_loss(now, start, {0.2, 0.8}).item<double>(),
+              0.1 * (2 * 2 + 1 * 1) + 0.4 * 0.5 * 0.5, 1e-12);
+}
+
+void expect_gradients(const HeadWeights& weights, const HeadWeights& start,
+                      const HeadExamples& examples) {
+  const auto loss = [&] {
+    return label_loss(head_logits(weights, examples), examples) +
+           decay_loss(weights, start, {0.3, 0.7});
+  };
+  torch::autograd::variable_list leaves;
+  for (const auto& [name, tensor] : weights.parameters()) leaves.push_back(tensor);
+  const auto gradients = torch::autograd::grad({loss()}, leaves);
+  constexpr double kStep = 1e-6;
+  for (size_t p = 0; p < leaves.size(); ++p) {
+    double* const values = leaves[p].data_ptr<double>();
+    for (int64_t i = 0; i < leaves[p].numel(); ++i) {
+      const torch::NoGradGuard guard;
+      const double value = values[i];
+      values[i] = value + kStep;
+      const double above = loss().item<double>();
+      values[i] = value - kStep;
+      const double below = loss().item<double>();
+      values[i] = value;
+      EXPECT_NEAR(gradients[p].flatten()[i].item<double>(), (above - below) / (2 * kStep), 1e-7)
+          << weights.parameters()[p].first << "[" << i << "]";
+    }
+    EXPECT_GT(gradients[p].abs().max().item<double>(), 0) << weights.parameters()[p].first;
+  }
+}
+
+TEST(gradient, OfTheGatesLoss) {
+  const HeadExamples examples = random_examples(9, GateFeatures::kCount, 2);
+  const HeadWeights start = starting_gate(examples);
+  expect_gradients(moved(start.copy()), start, examples);
+}
+
+TEST(gradient, OfTheValueHeadsLoss) {
+  const HeadExamples examples = random_examples(9, ValueFeatures::kCount, 3);
+  const HeadWeights start = starting_value(examples, 4, 7);
+  expect_gradients(moved(start.copy()), start, examples);
+}
+
+template <typename Features>
+Features features_at(const HeadExamples& examples, int64_t row) {
+  const double* const f = examples.features[row].const_data_ptr<double>();
+  return {f[0], f[1], f[2], f[3], f[4], f[5]};
+}
+
+// Empty where the engine has none.
+std::vector<float> state_at(const HeadExamples& examples, int64_t row) {
+  const Tensor state = examples.hidden[row].to(torch::kFloat);
+  if (state.ne(0).sum().item<int64_t>() == 0) return {};
+  return {state.const_data_ptr<float>(), state.const_data_ptr<float>() + state.numel()};
+}
+
+TEST(parity, OfTheGateWithTheEngines) {
+  const HeadExamples examples = random_examples(20, GateFeatures::kCount, 4);
+  const HeadWeights weights = moved(starting_gate(examples));
+  const Tensor expected = at::sigmoid(head_logits(weights, examples));
+  const GateHead gate = to_gate(weights);
+  for (int64_t row = 0; row < examples.count(); ++row)
+    EXPECT_NEAR(promotion_probability(gate, features_at<GateFeatures>(examples, row),
+                                      state_at(examples, row)),
+                expected[row].item<double>(), 1e-6)
+        << row;
+}
+
+TEST(parity, OfTheValueHeadWithTheEngines) {
+  const HeadExamples examples = random_examples(20, ValueFeatures::kCount, 5);
+  const HeadWeights weights = moved(starting_value(examples, 4, 7));
+  const Tensor expected = at::sigmoid(head_logits(weights, examples));
+  const ValueHead value = to_value(weights);
+  for (int64_t row = 0; row < examples.count(); ++row)
+    EXPECT_NEAR(value_of(value, features_at<ValueFeatures>(examples, row), state_at(examples, row)),
+                expected[row].item<double>(), 1e-6)
+        << row;
+}
+
+TEST(parity, HeadsStartAsTheUntrainedOnes) {
+  const HeadExamples gates = random_examples(6, GateFeatures::kCount, 6);
+  const HeadExamples values = random_examples(6, ValueFeatures::kCount, 7);
+  const Tensor gate = at::sigmoid(head_logits(starting_gate(gates), gates));
+  const Tensor value = at::sigmoid(head_logits(starting_value(values, 4, 7), values));
+  for (int64_t row = 0; row < 6; ++row) {
+    EXPECT_NEAR(gate[row].item<double>(),
+                promotion_probability({}, features_at<GateFeatures>(gates, row), {}), 1e-12);
+    EXPECT_NEAR(value[row].item<double>(),
+                value_of({}, features_at<ValueFeatures>(values, row), {}), 1e-12);
+  }
+}
+
+}  // namespace
+}  // namespace polyphon

@@ -1,0 +1,28 @@
+#include "train/head_options.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace polyphon {
+
+void check(const HeadTrainOptions& options) {
+  const auto require = [](bool holds, const char* name, auto value, const char* expected) {
+    if (!holds)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is {}: it must be {}", name, value, expected), name);
+  };
+  const FitOptions& fit = options.trial.fit;
+  require(!options.traces.data_folders.empty(), "data", "nothing", "folders of self-play");
+  require(options.trial.folds >= 3 && options.trial.folds <= 100, "folds", options.trial.folds,
+          "3 to 100");
+  require(options.units >= 1 && options.units <= 4096, "units", options.units, "1 to 4096");
+  require(fit.learning_rate > 0 && fit.learning_rate <= 1, "learning-rate", fit.learning_rate,
+          "above 0 and at most 1");
+  require(fit.most_steps >= 1, "most-steps", fit.most_steps, "at least 1");
+  require(fit.patience_steps >= 1, "patience-steps", fit.patience_steps, "at least 1");
+  require(fit.decay.features >= 0, "feature-decay", fit.decay.features, "at least 0");
+  require(fit.decay.hidden >= 0, "hidden-decay", fit.decay.hidden, "at least 0");
+}
+
+}  // namespace polyphon

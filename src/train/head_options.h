@@ -1,0 +1,50 @@
+// What a training of heads is told. Plain state, no torch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace polyphon {
+
+// How far weights may go from where they started: decay / 2 times the squared distance (L2-SP, Li
+// et al. 2018, arXiv:1802.01483), so that with little data the documented values stay.
+struct HeadDecay {
+  double features = 0.001;  // of the features' weights and the bias
+  double hidden = 0.1;      // of all weights on the hidden state
+};
+
+struct FitOptions {
+  HeadDecay decay;
+  double learning_rate = 0.01;  // Adam's
+  int most_steps = 300;
+  int patience_steps = 30;  // without a lower loss of the validation examples, then it ends
+};
+
+struct TrialOptions {
+  FitOptions fit;
+  int folds = 5;  // parts of the problems
+  uint64_t seed = 1;
+};
+
+// Where the examples come from.
+struct HeadTraces {
+  std::string model_path;
+  std::vector<std::string> data_folders;  // of `polyphon selfplay`
+  std::string version_folder;             // whose adapter made the traces; empty: none did
+  std::string precision = "auto";         // of products: "auto", "bf16" or "f32"
+};
+
+struct HeadTrainOptions {
+  HeadTraces traces;
+  std::string out_folder;      // heads.gguf, heads.jsonl (the report), head_data.gguf
+  std::string name = "heads";  // of the heads, in traces and answers
+  TrialOptions trial;
+  int units = 16;   // of the value head's perceptron
+  int threads = 0;  // 0: all physical cores
+};
+
+// Throws Error{kInvalidArgument} that names the option, its value and what it may be.
+void check(const HeadTrainOptions& options);
+
+}  // namespace polyphon

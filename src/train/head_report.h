@@ -1,0 +1,43 @@
+// What heads are worth on problems that they were not fitted to, as JSON and as a table. No torch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/trace.h"
+
+namespace polyphon {
+
+// One way to score examples, in their order.
+struct HeadArm {
+  std::string name;
+  std::vector<double> probabilities;
+  std::vector<double> ranking = {};  // where the order is another's; empty: the probabilities
+};
+
+struct LabelledExamples {
+  std::vector<int> labels;      // 0 or 1
+  std::vector<double> weights;  // of the loss
+  std::vector<int> problems;    // intervals are by problem
+};
+
+// An object an arm, {"head", "arm", "loss", "calibration"} and these, all intervals of 95 % by
+// problem: "auc"; "auc_within" over pairs of one problem; "brier"; and "auc_gain", what the first
+// arm has over this one, paired.
+std::vector<Json> report_value(const LabelledExamples& examples, const std::vector<HeadArm>& arms);
+
+// The same with "average_precision" over examples that weigh something, "precision", "recall" and
+// "rate" of what p > 0.5 promotes of them; "effect", the mean one of what p > 0.5 promotes of all
+// examples; "average_precision_gain" and "effect_gain" of the first arm. The last arm is
+// "constant", which promotes by chance as often as the first one does.
+std::vector<Json> report_gate(const LabelledExamples& examples, const std::vector<double>& effects,
+                              const std::vector<HeadArm>& arms);
+
+// Weighted mean of -log p of what was so: the loss without its decay. 0 when nothing weighs
+// anything.
+double mean_log_loss(const std::vector<double>& probabilities, const LabelledExamples& examples);
+
+// Markdown: a row an arm, a column an interval.
+std::string to_table(const std::vector<Json>& lines);
+
+}  // namespace polyphon

@@ -1,0 +1,75 @@
+#include "train/head_trial.h"
+
+#include <set>
+
+#include "base/random.h"
+
+namespace polyphon {
+namespace {
+
+using torch::Tensor;
+
+constexpr size_t kLeastProblemsAPart = 4;
+
+template <typename Number>
+std::vector<Number> numbers_of(const Tensor& tensor) {
+  const Tensor values = tensor.to(torch::kDouble).contiguous();
+  const auto* const data = values.const_data_ptr<double>();
+  std::vector<Number> numbers;
+  for (int64_t i = 0; i < values.numel(); ++i) numbers.push_back(static_cast<Number>(data[i]));
+  return numbers;
+}
+
+Tensor probabilities(const HeadWeights& weights, const HeadExamples& examples) {
+  const torch::NoGradGuard guard;
+  return at::sigmoid(head_logits(weights, examples));
+}
+
+}  // namespace
+
+HeadTrial::HeadTrial(const HeadExamples& examples, const TrialOptions& options)
+    : examples_(examples), options_(options) {
+  if (examples.count() == 0) return;
+  parts_ = deal_folds(examples.problems, options.folds, options.seed);
+  labelled_ = {numbers_of<int>(examples.labels), numbers_of<double>(examples.weights),
+               numbers_of<int>(examples.problems)};
+}
+
+bool HeadTrial::can_learn() const {
+  std::set<int> problems, labels;
+  for (size_t i = 0; i < labelled_.labels.size(); ++i) {
+    if (labelled_.weights[i] == 0) continue;
+    problems.insert(labelled_.problems[i]);
+    labels.insert(labelled_.labels[i]);
+  }
+  return labels.size() == 2 &&
+         problems.size() >= kLeastProblemsAPart * static_cast<size_t>(options_.folds);
+}
+
+HeadArm HeadTrial::untrained(const Start& start) const {
+  return {"untrained", numbers_of<double>(probabilities(start(examples_), examples_))};
+}
+
+HeadArm HeadTrial::fitted_without_each_part(const std::string& name, const HeadExamples& inputs,
+                                            const Start& start) const {
+  Tensor scores = torch::zeros_like(examples_.labels, torch::TensorOptions());
+  for (int part = 0; part < options_.folds; ++part) {
+    const FoldSplit split = split_folds(parts_, (part + 1) % options_.folds, part);
+    if (split.test.numel() == 0) continue;
+    const HeadFit fit = this->fit(inputs, start, split);
+    scores.index_copy_(0, split.test, probabilities(fit.weights, inputs.rows(split.test)));
+  }
+  return {name, numbers_of<double>(scores)};
+}
+
+HeadFit HeadTrial::fit_to_all(const HeadExamples& inputs, const Start& start) const {
+  return fit(inputs, start, split_folds(parts_, 0, -1));
+}
+
+HeadFit HeadTrial::fit(const HeadExamples& inputs, const Start& start,
+                       const FoldSplit& split) const {
+  const HeadExamples training = inputs.rows(split.training);
+  return fit_head(start(training), training, inputs.rows(split.validation), options_.fit);
+}
+
+}  // namespace polyphon

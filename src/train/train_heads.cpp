@@ -1,0 +1,178 @@
+#include "train/train_heads.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <ostream>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "base/replace_file.h"
+#include "reason/heads.h"
+#include "train/head_data_file.h"
+#include "train/head_traces.h"
+#include "train/head_trial.h"
+
+namespace polyphon {
+namespace {
+
+using torch::Tensor;
+using Start = HeadTrial::Start;
+
+constexpr const char* kByFeatures = "features";
+constexpr const char* kByState = "features and state";
+
+std::vector<double> doubles(const Tensor& tensor) {
+  const Tensor values = tensor.to(torch::kDouble).contiguous().flatten();
+  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
+HeadData read_or_compute(const HeadTrainOptions& options, const std::string& digest,
+                         const std::function<void(int)>& on_trace) {
+  const std::string path = options.out_folder + "/head_data.gguf";
+  const std::string key = head_data_key(options.traces, digest);
+  if (auto data = read_head_data(path, key)) return std::move(*data);
+  HeadData data = compute_head_data(options.traces, digest, on_trace);
+  write_head_data(path, data, key);
+  return data;
+}
+
+// What is known of the data, in figures.
+Json describe(const HeadData& data) {
+  Json found = data.found;
+  found["steps"] = data.value.count();
+  found["steps_right"] = data.value.count() > 0 ? data.value.labels.sum().item<double>() : 0;
+  found["promotions"] = data.gate.count();
+  const auto count = [&](const Tensor& chosen) { return chosen.sum().item<int64_t>(); };
+  if (data.gate.count() > 0) {
+    found["promotions_helped"] = count(data.effects.gt(0));
+    found["promotions_harmed"] = count(data.effects.lt(0));
+    found["mean_effect"] = data.effects.mean().item<double>();
+  }
+  return {{"data", std::move(found)}};
+}
+
+// The arms of one head, and the one to write.
+struct Trained {
+  std::vector<HeadArm> arms;
+  HeadWeights weights;
+  Json line;
+};
+
+// `start` takes examples with or without hidden states.
+Trained train_head(const char* head, const HeadTrial& trial, const HeadExamples& examples,
+                   const Start& start) {
+  const HeadExamples plain = examples.without_hidden();
+  Trained trained;
+  trained.arms = {trial.fitted_without_each_part(kByState, examples, start),
+                  trial.fitted_without_each_part(kByFeatures, plain, start),
+                  trial.untrained(start)};
+  const auto loss = [&](const HeadArm& arm) {
+    return mean_log_loss(arm.probabilities, trial.labelled());
+  };
+  const HeadArm& best =
+      *std::min_element(trained.arms.begin(), trained.arms.end(),
+                        [&](const HeadArm& a, const HeadArm& b) { return loss(a) < loss(b); });
+  trained.line = {{"head", head}, {"written", best.name}};
+  if (&best == &trained.arms.back()) {
+    trained.weights = start(plain);
+    return trained;
+  }
+  const HeadFit fit = trial.fit_to_all(best.name == kByState ? examples : plain, start);
+  trained.weights = fit.weights;
+  trained.line["steps"] = fit.steps;
+  trained.line["validation_loss_before"] = fit.validation_start;
+  trained.line["validation_loss"] = fit.validation_best;
+  return trained;
+}
+
+Json untrained_line(const char* head) {
+  return {{"head", head}, {"written", "untrained"}, {"why", "too few problems with a label"}};
+}
+
+void append(std::vector<Json>& lines, std::vector<Json> more, Json last) {
+  lines.insert(lines.end(), std::make_move_iterator(more.begin()),
+               std::make_move_iterator(more.end()));
+  lines.push_back(std::move(last));
+}
+
+void train_value(const HeadTrainOptions& options, const HeadData& data, ValueHead& head,
+                 std::vector<Json>& lines) {
+  const HeadTrial trial(data.value, options.trial);
+  if (!trial.can_learn()) return lines.push_back(untrained_line("value"));
+  Trained trained = train_head("value", trial, data.value, [&](const HeadExamples& training) {
+    return starting_value(training, options.units, derive_seed(options.trial.seed, 1));
+  });
+  // Log-probabilities order steps as they are; only a regression makes probabilities of them.
+  for (const auto& [column, name] :
+       {std::pair(0, "log-probability of the step"), std::pair(1, "log-probability of the line")}) {
+    HeadExamples alone = data.value.without_hidden();
+    alone.features = data.logprobs.narrow(1, column, 1);
+    trained.arms.push_back(trial.fitted_without_each_part(name, alone, starting_regression));
+    trained.arms.back().ranking = doubles(alone.features);
+  }
+  head = to_value(trained.weights);
+  append(lines, report_value(trial.labelled(), trained.arms), std::move(trained.line));
+}
+
+void train_gate(const HeadTrainOptions& options, const HeadData& data, GateHead& head,
+                std::vector<Json>& lines) {
+  const HeadTrial trial(data.gate, options.trial);
+  if (!trial.can_learn()) return lines.push_back(untrained_line("gate"));
+  Trained trained = train_head("gate", trial, data.gate, starting_gate);
+  head = to_gate(trained.weights);
+  append(lines, report_gate(trial.labelled(), doubles(data.effects), trained.arms),
+         std::move(trained.line));
+}
+
+}  // namespace
+
+std::vector<Json> train_heads(const HeadTrainOptions& options,
+                              const std::function<void(int)>& on_trace) {
+  check(options);
+  std::error_code failed;
+  std::filesystem::create_directories(options.out_folder, failed);
+  if (failed)
+    throw Error(ErrorCode::kInvalidArgument,
+                "cannot make the folder " + options.out_folder + ": " + failed.message(), "out");
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  const std::string digest = sha256_file(options.traces.model_path);
+  const HeadData data = read_or_compute(options, digest, [&](int done) {
+    if (on_trace) on_trace(done);
+  });
+  std::vector<Json> lines = {describe(data)};
+  Heads heads;
+  heads.version = options.name;
+  train_value(options, data, heads.value, lines);
+  train_gate(options, data, heads.gate, lines);
+  write_heads(options.out_folder + "/heads.gguf", heads, digest,
+              WeightFile(options.traces.model_path).shape().hidden_size);
+  replace_file(options.out_folder + "/heads.jsonl", [&](std::ostream& file) {
+    for (const Json& line : lines)
+      file << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+  });
+  return lines;
+}
+
+std::string describe_heads(const std::vector<Json>& lines) {
+  std::string text;
+  std::vector<Json> arms;
+  for (const Json& line : lines) {
+    if (line.contains("arm")) {
+      arms.push_back(line);
+    } else if (line.contains("data")) {
+      for (const auto& [name, value] : line.at("data").items())
+        text += fmt::format("{}: {}\n", name, value.dump());
+    } else {
+      const std::string head = line.at("head").get<std::string>();
+      text +=
+          fmt::format("\n{} head: {} is written{}\n", head, line.at("written").get<std::string>(),
+                      line.contains("why") ? ", " + line["why"].get<std::string>() : "");
+      if (!arms.empty()) text += "\n" + to_table(std::exchange(arms, {}));
+    }
+  }
+  return text;
+}
+
+}  // namespace polyphon
