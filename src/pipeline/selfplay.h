@@ -77,8 +77,8 @@ struct SelfPlayReport {
 };
 Json to_json(const SelfPlayReport& report);
 
-// What a session plays: topology NxT, strategies in turn, registers if they are asked for, merged by
-// views up to the instruction that asks for the answer.
+// What a session plays: topology NxT, strategies in turn, registers if they are asked for; merged
+// by views up to the instruction that asks for the answer.
 ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& options,
                            uint64_t session);
 
