@@ -17,6 +17,7 @@ if(POLYPHON_SANITIZE)
   set(TorchCpu_FOUND FALSE)
   set(TorchCpu_NOT_FOUND_MESSAGE "libtorch is not built for sanitizers")
 elseif(EXISTS "${TORCH_ROOT_DIR}/lib/libtorch_cpu.so")
+  find_package(OpenMP REQUIRED COMPONENTS CXX) # what at::parallel_for, in ATen's headers, is made of
   add_library(TorchCpu::c10 UNKNOWN IMPORTED GLOBAL)
   set_target_properties(TorchCpu::c10 PROPERTIES IMPORTED_LOCATION
                                                  "${TORCH_ROOT_DIR}/lib/libc10.so")
@@ -26,7 +27,7 @@ elseif(EXISTS "${TORCH_ROOT_DIR}/lib/libtorch_cpu.so")
     PROPERTIES IMPORTED_LOCATION "${TORCH_ROOT_DIR}/lib/libtorch_cpu.so"
                INTERFACE_INCLUDE_DIRECTORIES
                "${TORCH_ROOT_DIR}/include;${TORCH_ROOT_DIR}/include/torch/csrc/api/include"
-               INTERFACE_LINK_LIBRARIES TorchCpu::c10
+               INTERFACE_LINK_LIBRARIES "TorchCpu::c10;OpenMP::OpenMP_CXX"
                # libtorch_cpu finds what it needs beside itself, the linker does not.
                INTERFACE_LINK_OPTIONS "-Wl,-rpath-link,${TORCH_ROOT_DIR}/lib")
   set(TorchCpu_FOUND TRUE)

@@ -14,7 +14,7 @@ from pathlib import Path
 # A foreign header (pattern of its whole path) and the only folders, or files, that may include it.
 OWNERS = [
     (r"(ggml|gguf)[\w-]*\.h", {"model", "weights", "attention"}),
-    (r"hwy/.*", {"weights", "engine", "attention"}),
+    (r"hwy/.*", {"weights", "engine", "attention", "train"}),
     (r"httplib\.h", {"server"}),
     (r"prometheus/.*", {"server"}),
     (r"(sqlite3\.h|SQLiteCpp/.*|pqxx/.*|libpq-fe\.h)", {"store"}),

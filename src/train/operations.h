@@ -4,15 +4,18 @@
 #pragma once
 
 #include "train/base_weights.h"
-#include "train/token_batch.h"
 #include "train/torch.h"
 
 namespace polyphon {
 
-// x / rms(x) * weight over the last dimension, computed in the sum type (Zhang, Sennrich 2019,
-// arXiv:1910.07467). Result in `type`.
-torch::Tensor rms_norm(const torch::Tensor& x, const torch::Tensor& weight, double epsilon,
-                       torch::ScalarType type);
+// sum = x + delta and out = sum / rms(sum) * weight over the last dimension (Zhang, Sennrich 2019,
+// arXiv:1910.07467). x: [rows, size] of the sum type; delta of `type`, or undefined for none.
+struct Normed {
+  torch::Tensor sum;  // [rows, size], sum type
+  torch::Tensor out;  // [rows, size], `type`
+};
+Normed add_norm(const torch::Tensor& x, const torch::Tensor& delta, const torch::Tensor& weight,
+                double epsilon, torch::ScalarType type);
 
 // The trained pairs of a group of projections, without those that were not chosen.
 struct LoraGroup {
@@ -34,27 +37,6 @@ torch::Tensor lora_linear(const torch::Tensor& x, const FrozenLinear& frozen,
 
 // silu(gate) * up of [rows, gate | up].
 torch::Tensor swiglu(const torch::Tensor& gate_up);
-
-// Angles of RoPE (Su et al. 2021, arXiv:2104.09864).
-struct RopeTable {
-  torch::Tensor cosine;  // [rows, 1, rope_size / 2], sum type
-  torch::Tensor sine;
-};
-RopeTable make_rope_table(const BaseWeights& weights, const std::vector<Position>& positions);
-
-// x: [rows, heads, head_size]; the first rope_size numbers of each head are turned.
-torch::Tensor rope(const torch::Tensor& x, const RopeTable& table, RopePairs pairs);
-
-// What the rows of one segment see, as scaled_dot_product_attention takes it: 0 and -infinity, plus
-// the bias where there is one. Undefined for a segment that sees all before it and has no bias.
-torch::Tensor attention_mask(const Segment& segment, const torch::Tensor& bias,
-                             torch::ScalarType type);
-
-// q: [rows, heads, head_size], k and v: [rows, kv_heads, head_size]. masks: one a segment.
-// Result: [rows, heads * head_size].
-torch::Tensor attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                        const std::vector<Segment>& segments,
-                        const std::vector<torch::Tensor>& masks);
 
 // log softmax(hidden W^T) at the target of each row. hidden: [rows, hidden_size] of the product
 // type, targets: [rows] int64. Logits exist for a chunk of rows at a time, in forward only: the

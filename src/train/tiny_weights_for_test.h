@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/random.h"
+#include "core/token.h"
 #include "model/tiny_model_file.h"
 #include "train/base_weights.h"
 

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "train/operations.h"
+#include "train/self_attention.h"
 
 namespace polyphon {
 namespace {
@@ -38,6 +39,14 @@ LoraTerms terms_of(const Pass& pass, int layer, int group) {
           derive_seed(pass.options.seed, static_cast<uint64_t>(place))};
 }
 
+// The residual stream between two layers: x + delta, which the next norm adds up.
+struct Stream {
+  Tensor x;      // [rows, hidden], sum type
+  Tensor delta;  // [rows, hidden], product type, or undefined
+
+  Tensor sum() const { return delta.defined() ? x + delta : x; }
+};
+
 // One layer as a function of its input and of what is trained.
 class LayerPass {
  public:
@@ -51,38 +60,40 @@ class LayerPass {
       masks_.push_back(masked ? masks[next++] : Tensor());
   }
 
-  Tensor operator()(const Tensor& x) const {
-    const Tensor middle = x + project(attend(norm(x, layer_.attention_norm)), kAttentionOut);
-    const Tensor normed = norm(middle, layer_.feed_forward_norm);
-    return middle + project(swiglu(project(normed, kFeedForwardIn)), kFeedForwardOut);
+  Stream operator()(const Stream& stream) const {
+    const auto [sum, normed] = norm(stream, layer_.attention_norm);
+    const auto [middle, normed_middle] =
+        norm({sum, project(attend(normed), kAttentionOut)}, layer_.feed_forward_norm);
+    return {middle, project(swiglu(project(normed_middle, kFeedForwardIn)), kFeedForwardOut)};
   }
 
  private:
-  Tensor norm(const Tensor& x, const Tensor& weight) const {
-    return rms_norm(x, weight, pass_.weights.shape.norm_epsilon, type_);
+  Normed norm(const Stream& stream, const Tensor& weight) const {
+    return add_norm(stream.x, stream.delta, weight, pass_.weights.shape.norm_epsilon, type_);
   }
   Tensor project(const Tensor& x, ProjectionGroup group) const {
     return lora_linear(x, layer_.groups[group],
                        lora_group(pass_.weights.shape, pass_.lora, index_, group),
                        terms_of(pass_, index_, group));
   }
-  Tensor heads(const Tensor& x, int count) const {  // [rows, heads, head_size]
-    return x.unflatten(-1, {count, pass_.weights.shape.head_size});
-  }
-  Tensor turn(const Tensor& x, const Tensor& norm_weight) const {
-    const Tensor normed = norm_weight.defined() ? norm(x, norm_weight) : x;
-    return rope(normed, pass_.rope_table, pass_.weights.shape.rope_pairs);
+  // Of the heads in columns [begin, begin + size) of x, where the model has such a norm.
+  Tensor head_norm(const Tensor& x, int64_t begin, int64_t size, const Tensor& weight) const {
+    const Tensor part = x.narrow(1, begin, size);
+    if (!weight.defined()) return part;
+    const Tensor heads = part.to(weight.scalar_type()).reshape({-1, weight.size(0)});
+    return norm({heads, {}}, weight).out.view({x.size(0), size});
   }
   Tensor attend(const Tensor& normed) const {
     const ModelShape& shape = pass_.weights.shape;
-    const auto parts = project(normed, kAttentionIn)
-                           .split_with_sizes({projection_size(shape, kQuery).first,
-                                              projection_size(shape, kKey).first,
-                                              projection_size(shape, kValue).first},
-                                             1);
-    const Tensor q = turn(heads(parts[0], shape.heads), layer_.query_norm);
-    const Tensor k = turn(heads(parts[1], shape.kv_heads), layer_.key_norm);
-    return attention(q, k, heads(parts[2], shape.kv_heads), pass_.segments, masks_);
+    Tensor qkv = project(normed, kAttentionIn);
+    if (layer_.query_norm.defined() || layer_.key_norm.defined()) {
+      const int64_t q = projection_size(shape, kQuery).first;
+      const int64_t k = projection_size(shape, kKey).first;
+      qkv = at::cat({head_norm(qkv, 0, q, layer_.query_norm), head_norm(qkv, q, k, layer_.key_norm),
+                     qkv.narrow(1, q + k, k)},
+                    1);
+    }
+    return self_attention(qkv, pass_.rope_table, shape, pass_.segments, masks_);
   }
 
   const Pass& pass_;
@@ -115,7 +126,7 @@ class CheckpointedLayer : public Function<CheckpointedLayer> {
     context->saved_data["layer"] = layer;
     context->saved_data["masks"] = static_cast<int64_t>(masks.size());
     context->saved_data["pass"] = c10::IValue::make_capsule(pass);
-    return LayerPass(*pass, static_cast<int>(layer), masks)(x);
+    return LayerPass(*pass, static_cast<int>(layer), masks)({x, {}}).sum();
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -130,7 +141,7 @@ class CheckpointedLayer : public Function<CheckpointedLayer> {
       inputs[i] = inputs[i].detach().requires_grad_(inputs[i].requires_grad());
     const at::TensorList masks(inputs.data() + 1, mask_count);
     const torch::AutoGradMode enable(true);
-    const Tensor y = LayerPass(*pass, layer, masks)(inputs[0]);
+    const Tensor y = LayerPass(*pass, layer, masks)({inputs[0], {}}).sum();
 
     variable_list wanted;
     for (const Tensor& input : inputs)
@@ -154,27 +165,34 @@ Tensor forward(const BaseWeights& weights, const Lora& lora, const TokenBatch& b
   const PassPtr pass = c10::make_intrusive<Pass>(weights, lora, batch, options);
   variable_list masks;
   for (size_t i = 0; i < batch.segments.size(); ++i) {
-    const Tensor mask = attention_mask(batch.segments[i],
-                                       options.biases.empty() ? Tensor() : options.biases[i], type);
+    const Tensor mask =
+        attention_mask(batch.segments[i], options.biases.empty() ? Tensor() : options.biases[i],
+                       sum_type(weights.precision));
     pass->masked.push_back(mask.defined());
     if (mask.defined()) masks.push_back(mask);
   }
 
   const Tensor tokens =
       torch::tensor(std::vector<int64_t>(batch.tokens.begin(), batch.tokens.end()), torch::kLong);
-  Tensor x = weights.embedding.index_select(0, tokens).to(sum_type(weights.precision));
+  Stream stream{weights.embedding.index_select(0, tokens).to(sum_type(weights.precision)), {}};
   const bool checkpoint = options.checkpoint && torch::GradMode::is_enabled();
   for (int i = 0; i < weights.shape.layers; ++i) {
     const variable_list trained = trained_of(lora, i);
     // Lists by their exact type: Function::apply takes a vector for no tensors at all.
-    x = checkpoint ? CheckpointedLayer::apply(x, at::TensorList(masks), at::TensorList(trained),
-                                              pass, int64_t{i})
-                   : LayerPass(*pass, i, masks)(x);
+    stream = checkpoint
+                 ? Stream{CheckpointedLayer::apply(stream.x, at::TensorList(masks),
+                                                   at::TensorList(trained), pass, int64_t{i}),
+                          {}}
+                 : LayerPass(*pass, i, masks)(stream);
   }
-  if (selected)
-    x = x.index_select(
-        0, torch::tensor(std::vector<int64_t>(selected->begin(), selected->end()), torch::kLong));
-  return rms_norm(x, weights.output_norm, weights.shape.norm_epsilon, type);
+  if (selected) {
+    const Tensor rows =
+        torch::tensor(std::vector<int64_t>(selected->begin(), selected->end()), torch::kLong);
+    for (Tensor* part : {&stream.x, &stream.delta})
+      if (part->defined()) *part = part->index_select(0, rows);
+  }
+  return add_norm(stream.x, stream.delta, weights.output_norm, weights.shape.norm_epsilon, type)
+      .out;
 }
 
 Tensor logits(const BaseWeights& weights, const Tensor& hidden) {
