@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace polyphon {
 
@@ -13,5 +14,11 @@ void limit_spinning(char** argv);
 
 // The most that the process has held, in KiB; 0 where the system does not say.
 int64_t peak_memory_kib();
+
+// Bytes that the process may still take: what the machine has free or can free at once, or what the
+// limit of a cgroup above the process leaves, if that is less. The largest number where the system
+// does not say. Folders are parameters for tests.
+int64_t available_memory(const std::string& proc = "/proc",
+                         const std::string& cgroups = "/sys/fs/cgroup");
 
 }  // namespace polyphon

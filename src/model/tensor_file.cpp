@@ -100,7 +100,7 @@ void write_tensor_file(const std::string& path, const TensorFile& file) {
       throw Error(ErrorCode::kInternal, "cannot write " + path);
   } catch (const Error&) {
     std::remove(fresh.c_str());
-    throw Error(ErrorCode::kInternal, "cannot write " + path);
+    throw Error(ErrorCode::kInternal, "cannot write " + path + ": is the disk full?");
   }
 }
 
