@@ -26,7 +26,7 @@ elseif(EXISTS "${TORCH_ROOT_DIR}/lib/libtorch_cpu.so")
     TorchCpu::torch
     PROPERTIES IMPORTED_LOCATION "${TORCH_ROOT_DIR}/lib/libtorch_cpu.so"
                INTERFACE_INCLUDE_DIRECTORIES
-               "${TORCH_ROOT_DIR}/include;${TORCH_ROOT_DIR}/include/torch/csrc/api/include"
+               "${TORCH_ROOT_DIR}/include;${TORCH_ROOT_DIR}/include/torch/csrc/api/include;${PROJECT_SOURCE_DIR}/cmake/gloo_names"
                INTERFACE_LINK_LIBRARIES "TorchCpu::c10;OpenMP::OpenMP_CXX"
                # libtorch_cpu finds what it needs beside itself, the linker does not.
                INTERFACE_LINK_OPTIONS "-Wl,-rpath-link,${TORCH_ROOT_DIR}/lib")

@@ -33,6 +33,10 @@ void print_progress(const Json& line, bool json) {
                line["loss"]["tokens"].get<double>(), line["learning_rate"].get<double>(),
                line["tokens_per_second"].get<double>(), line["peak_memory_mb"].get<int64_t>(),
                line["eta_seconds"].get<double>());
+    if (const auto held = line.find("validation"); held != line.end())
+      fmt::print("         held-out loss {:.4f}, best {:.4f} at step {}\n",
+                 (*held)["loss"].get<double>(), (*held)["best_loss"].get<double>(),
+                 (*held)["best_step"].get<int64_t>());
   }
   std::fflush(stdout);
 }
@@ -80,6 +84,13 @@ void add_lora(CLI::App& app, Run& run) {
                    "compute layers twice instead of keeping what they computed");
   command.add_option("--seed", options.seed, "of order, dropout and first weights");
   command.add_option("--precision", options.precision, "of products: auto, bf16, f32");
+  command.add_option("--validation", options.validation_path,
+                     "held-out data, like --data: adapter.gguf is then the best one on it");
+  command.add_option("--validation-share", options.validation_share,
+                     "of the data held out instead, sequences that begin alike together");
+  command.add_option("--validate-every-steps", options.validate_every_steps, "and after the last");
+  command.add_option("--peer-timeout-seconds", options.peer_timeout_seconds,
+                     "how long a step of another process may take");
   command.add_option("--threads", options.threads, "0: all physical cores");
   command.add_option("--save-every-steps", options.save_every_steps, "a checkpoint");
   command.add_option("--save-every-seconds", options.save_every_seconds, "a checkpoint");
@@ -90,11 +101,19 @@ void add_lora(CLI::App& app, Run& run) {
     run = [flags] {
       for (const int signal : {SIGTERM, SIGINT})
         std::signal(signal, [](int) { stop_asked.store(true); });
-      const TrainOutcome outcome = train(
-          flags->options, stop_asked, [&](const Json& line) { print_progress(line, flags->json); });
+      flags->options.processes = process_place_of_environment();
+      Json last;
+      const TrainOutcome outcome = train(flags->options, stop_asked, [&](const Json& line) {
+        print_progress(line, flags->json);
+        last = line;
+      });
       if (outcome == TrainOutcome::kStopped)
         std::fprintf(stderr, "stopped; the checkpoint in %s holds all steps done: add --resume\n",
                      flags->options.out_folder.c_str());
+      else if (last.contains("validation"))
+        fmt::print(stderr, "adapter.gguf is that of step {}: held-out loss {:.4f}\n",
+                   last["validation"]["best_step"].get<int64_t>(),
+                   last["validation"]["best_loss"].get<double>());
       return 0;
     };
   });

@@ -18,30 +18,45 @@ Optimizer::Optimizer(const Parameters& parameters) {
     weights_.push_back(tensor);
     first_moments_.push_back(torch::zeros_like(tensor, torch::TensorOptions()));
     second_moments_.push_back(torch::zeros_like(tensor, torch::TensorOptions()));
-    steps_.push_back(torch::zeros({}, torch::kFloat));
   }
+}
+
+std::vector<torch::Tensor> Optimizer::gradients() const {
+  std::vector<torch::Tensor> all;
+  for (const torch::Tensor& weight : weights_) {
+    if (!weight.grad().defined()) weight.mutable_grad() = torch::zeros_like(weight);
+    all.push_back(weight.grad());
+  }
+  return all;
+}
+
+std::vector<torch::Tensor> Optimizer::tensors() const {
+  std::vector<torch::Tensor> all = weights_;
+  all.insert(all.end(), first_moments_.begin(), first_moments_.end());
+  all.insert(all.end(), second_moments_.begin(), second_moments_.end());
+  return all;
 }
 
 double Optimizer::clip(double most) {
   double squares = 0;
-  for (const torch::Tensor& weight : weights_) {
-    const double norm = weight.grad().norm().item<double>();
+  const std::vector<torch::Tensor> all = gradients();
+  for (const torch::Tensor& gradient : all) {
+    const double norm = gradient.norm().item<double>();
     squares += norm * norm;
   }
   const double norm = std::sqrt(squares);
   if (most > 0 && norm > most)
-    for (const torch::Tensor& weight : weights_) weight.grad().mul_(most / norm);
+    for (const torch::Tensor& gradient : all) gradient.mul_(most / norm);
   return norm;
 }
 
-void Optimizer::step(double learning_rate, double weight_decay) {
+void Optimizer::step(double learning_rate, double weight_decay, int64_t number) {
   const torch::NoGradGuard guard;
-  std::vector<torch::Tensor> gradients;
-  for (const torch::Tensor& weight : weights_) gradients.push_back(weight.grad());
-  for (torch::Tensor& step : steps_) step.add_(1);  // the kernel takes the step's number, from 1
-  at::_fused_adamw_(weights_, gradients, first_moments_, second_moments_, {}, steps_, learning_rate,
-                    kBeta1, kBeta2, weight_decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
-  for (torch::Tensor& weight : weights_) weight.mutable_grad().reset();
+  const std::vector<torch::Tensor> numbers(weights_.size(), torch::full({}, number, torch::kFloat));
+  at::_fused_adamw_(weights_, gradients(), first_moments_, second_moments_, {}, numbers,
+                    learning_rate, kBeta1, kBeta2, weight_decay, kEpsilon, /*amsgrad=*/false,
+                    /*maximize=*/false);
+  for (const torch::Tensor& weight : weights_) weight.mutable_grad().reset();
 }
 
 void Optimizer::save(TensorFile& file) const {
@@ -52,7 +67,7 @@ void Optimizer::save(TensorFile& file) const {
   }
 }
 
-void Optimizer::load(const TensorFile& file, int64_t steps_done) {
+void Optimizer::load(const TensorFile& file) {
   const auto load_one = [&](const std::string& name, const torch::Tensor& into) {
     const auto found = file.tensors.find(name);
     if (found == file.tensors.end())
@@ -63,7 +78,6 @@ void Optimizer::load(const TensorFile& file, int64_t steps_done) {
     load_one(names_[i], weights_[i]);
     load_one(names_[i] + ".m", first_moments_[i]);
     load_one(names_[i] + ".v", second_moments_[i]);
-    steps_[i].fill_(steps_done);
   }
 }
 

@@ -5,23 +5,30 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <thread>
+#include <memory>
+#include <optional>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "base/random.h"
 #include "train/adapter_file.h"
-#include "train/operations.h"
+#include "train/batch_loss.h"
+#include "train/held_out.h"
+#include "train/memory_estimate.h"
+#include "train/process_group.h"
 #include "train/progress_file.h"
 #include "train/train_state.h"
-#include "train/transformer.h"
 
 namespace polyphon {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using torch::Tensor;
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+}
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -31,14 +38,24 @@ LoraConfig lora_config(const TrainOptions& options) {
   return {options.rank, options.alpha, options.dropout, options.projections};
 }
 
+// What is wrong with the machine is told before anything large is read.
+const ModelShape& checked_shape(const WeightFile& file, const TrainOptions& options) {
+  const bool half = parse_precision(options.precision) == Precision::kBfloat16;
+  check_memory(estimate_memory(file.shape(), options, half ? 2 : 4), options,
+               available_memory() / options.processes.on_this_machine);
+  return file.shape();
+}
+
 class TrainRun {
  public:
   TrainRun(const TrainOptions& options, const std::function<void(const Json&)>& on_progress)
       : options_(options),
         on_progress_(on_progress),
+        group_(options.processes, milliseconds(options.peer_timeout_seconds)),
         file_(options.model_path),
-        examples_(
-            read_examples(options.data_path, file_.shape().vocabulary_size, options.batch_tokens)),
+        examples_(read_examples(options.data_path, checked_shape(file_, options).vocabulary_size,
+                                options.batch_tokens)),
+        held_out_(take_held_out()),
         plan_(examples_, options.batch_tokens, options.seed),
         weights_(load_base_weights(file_, parse_precision(options.precision))),
         lora_(weights_.shape, lora_config(options), derive_seed(options.seed, 0)),
@@ -51,79 +68,157 @@ class TrainRun {
     if (!from.empty()) read_adapter(from, lora_, state_.model_sha256);
     state_.options["from_sha256"] = from.empty() ? "" : sha256_file(from);
     state_.data_sha256 = sha256_file(options.data_path);
+    if (!options.validation_path.empty())
+      state_.options["validation_sha256"] = sha256_file(options.validation_path);
     begin();
   }
 
   TrainOutcome run(const std::atomic<bool>& stop) {
     const auto started = Clock::now();
     const int64_t first = state_.step;
-    auto saved = started;
+    saved_ = started;
     while (state_.step < steps_) {
-      if (stop.load()) {
-        save();
-        return TrainOutcome::kStopped;
+      // Where to go on when this step fails; afterwards it counts.
+      std::optional<DataPosition> before = state_.position;
+      try {
+        // All processes stop after the same step.
+        if (group_.sum(stop.load() ? 1.0 : 0.0) > 0) {
+          save();
+          return TrainOutcome::kStopped;
+        }
+        Json report = step();
+        before.reset();
+        if (held_out_ && is_due(options_.validate_every_steps)) validate(report);
+        const double done = static_cast<double>(state_.step - first);
+        report["eta_seconds"] =
+            seconds_since(started) / done * static_cast<double>(steps_ - state_.step);
+        tell(report);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kUnavailable) throw;
+        leave(error, before);
       }
-      Json report = step();
-      const double done = static_cast<double>(state_.step - first);
-      report["eta_seconds"] =
-          seconds_since(started) / done * static_cast<double>(steps_ - state_.step);
-      progress_.append(report);
-      if (on_progress_) on_progress_(report);
-      if (state_.step % options_.save_every_steps == 0 ||
-          seconds_since(saved) > options_.save_every_seconds) {
+      if (is_due(options_.save_every_steps) || seconds_since(saved_) > options_.save_every_seconds)
         save();
-        saved = Clock::now();
-      }
     }
-    save();
     return TrainOutcome::kDone;
   }
 
  private:
   std::string state_path() const { return options_.out_folder + "/state.gguf"; }
 
+  std::string adapter_path() const { return options_.out_folder + "/adapter.gguf"; }
+  bool writes() const { return group_.place().rank == 0; }
+  // Every so many steps, and after the last one.
+  bool is_due(int64_t every) const { return state_.step % every == 0 || state_.step == steps_; }
+  int batches_a_step() const { return options_.accumulate * group_.place().size; }
+
+  std::unique_ptr<HeldOut> take_held_out() {
+    std::vector<Example> held;
+    if (!options_.validation_path.empty())
+      held = read_examples(options_.validation_path, file_.shape().vocabulary_size,
+                           options_.batch_tokens);
+    else if (options_.validation_share > 0)
+      held = hold_out(examples_, options_.validation_share, options_.seed);
+    else
+      return nullptr;
+    return std::make_unique<HeldOut>(std::move(held), options_.batch_tokens);
+  }
+
   int64_t count_steps() {
     const int64_t batches = plan_.batches_in(options_.epochs);
-    const int64_t steps = (batches + options_.accumulate - 1) / options_.accumulate;
+    const int64_t steps = (batches + batches_a_step() - 1) / batches_a_step();
     return options_.max_steps > 0 ? std::min(steps, options_.max_steps) : steps;
   }
 
   void begin() {
-    const bool there = std::filesystem::exists(state_path());
-    if (there && !options_.resume)
+    // A checkpoint is of a run, however many processes went through it.
+    state_.options["accumulate"] = batches_a_step();
+    expect_same_everywhere();
+    if (writes()) {
+      const bool there = std::filesystem::exists(state_path());
+      if (there && !options_.resume)
+        throw Error(ErrorCode::kInvalidArgument,
+                    state_path() + " is there: resume that run, or choose another folder", "out");
+      if (there) state_ = load_state(state_path(), state_, optimizer_);
+      // What was done after the checkpoint is done again.
+      progress_.keep_steps_up_to(state_.step);
+    }
+    set_standing(state_, Json::parse(group_.share(standing_of(state_).dump())));
+    group_.share(optimizer_.tensors());
+  }
+
+  void expect_same_everywhere() const {
+    const std::string ours = Json{state_.options, state_.model_sha256, state_.data_sha256}.dump();
+    if (const std::string first = group_.share(ours); first != ours)
       throw Error(ErrorCode::kInvalidArgument,
-                  state_path() + " is there: resume that run, or choose another folder", "out");
-    if (there) state_ = load_state(state_path(), state_, optimizer_);
-    // What was done after the checkpoint is done again.
-    progress_.keep_steps_up_to(state_.step);
+                  fmt::format("process {} was given other options, model or data than process 0: "
+                              "{} and {}",
+                              group_.place().rank, ours, first));
   }
 
   void save() {
+    saved_ = Clock::now();
+    if (!writes()) return;
     save_state(state_path(), state_, optimizer_);
-    write_adapter(options_.out_folder + "/adapter.gguf", lora_, weights_.shape.architecture,
-                  state_.model_sha256);
+    if (!state_.best) save_adapter();  // else it holds the best one
   }
 
-  // One step of the optimizer over `accumulate` batches, whose targets weigh alike wherever they
-  // are packed. The last step of the last epoch may have fewer.
+  void save_adapter() const {
+    write_adapter(adapter_path(), lora_, weights_.shape.architecture, state_.model_sha256);
+  }
+
+  // Another process is gone. A step that was under way has changed nothing yet but the position.
+  [[noreturn]] void leave(const Error& error, const std::optional<DataPosition>& before) {
+    std::string what = "the last checkpoint";
+    if (writes() && before) {
+      state_.position = *before;
+      save();
+      what = fmt::format("the checkpoint of step {}", state_.step);
+    }
+    throw Error(error.code(),
+                fmt::format("{}; {} is in {}: start all processes again with --resume",
+                            error.what(), what, options_.out_folder));
+  }
+
+  void tell(const Json& report) const {
+    if (!writes()) return;
+    progress_.append(report);
+    if (on_progress_) on_progress_(report);
+  }
+
+  void validate(Json& report) {
+    const double loss = held_out_->loss(weights_, lora_, group_);
+    if (!state_.best || loss < state_.best->loss) {
+      state_.best = {state_.step, loss};
+      if (writes()) save_adapter();
+    }
+    report["validation"] = {
+        {"loss", loss}, {"best_step", state_.best->step}, {"best_loss", state_.best->loss}};
+  }
+
+  // One step of the optimizer over the batches of all processes, whose targets weigh alike wherever
+  // they are packed. The last step of the last epoch may have fewer.
   Json step() {
     const auto started = Clock::now();
     std::vector<TrainingBatch> batches;
     double weight = 0;
     int64_t tokens = 0;
     const int64_t epoch = state_.position.epoch;
-    for (int i = 0; i < options_.accumulate && state_.position.epoch < options_.epochs; ++i) {
+    for (int i = 0; i < batches_a_step() && state_.position.epoch < options_.epochs; ++i) {
       batches.push_back(plan_.take(state_.position));
-      for (float each : batches.back().weights) weight += std::abs(each);
+      weight += target_weight(batches.back());
       tokens += batches.back().tokens.rows();
     }
     double loss = 0;
-    for (size_t i = 0; i < batches.size(); ++i)
+    for (auto i = static_cast<size_t>(group_.place().rank); i < batches.size();
+         i += static_cast<size_t>(group_.place().size))
       loss += add_gradient(batches[i], std::max(weight, 1e-9), i);
+    loss = group_.sum(loss);
+    group_.sum(optimizer_.gradients());
     const double norm = optimizer_.clip(options_.clip_norm);
     if (!std::isfinite(norm)) fail(batches, "gradient", norm);
     const double rate = learning_rate_at(options_, state_.step, steps_);
-    optimizer_.step(rate, options_.weight_decay);
+    optimizer_.step(rate, options_.weight_decay, state_.step + 1);
     ++state_.step;
     state_.tokens += tokens;
     return {{"step", state_.step},
@@ -137,17 +232,13 @@ class TrainRun {
             {"peak_memory_mb", peak_memory_kib() / 1024}};
   }
 
-  // Weighted mean of the targets' negative log-probabilities; its share that this batch has.
+  // The batch's share of the step's loss.
   double add_gradient(const TrainingBatch& batch, double weight, size_t index) {
-    if (batch.rows.empty()) return 0;
     ForwardOptions how;
     how.training = true;
     how.seed = derive_seed(derive_seed(options_.seed, static_cast<uint64_t>(state_.step)), index);
     how.checkpoint = options_.checkpoint_layers;
-    const Tensor hidden = forward(weights_, lora_, batch.tokens, how, &batch.rows);
-    const Tensor logprobs = target_logprobs(hidden, weights_.output, torch::tensor(batch.targets));
-    const Tensor factors = torch::tensor(batch.weights).to(logprobs.scalar_type());
-    const Tensor loss = (logprobs * factors).sum() * (-1 / weight);
+    const Tensor loss = batch_loss(weights_, lora_, batch, how) * (1 / weight);
     const double value = loss.item<double>();
     if (!std::isfinite(value)) fail({batch}, "loss", value);
     loss.backward();
@@ -168,8 +259,10 @@ class TrainRun {
 
   const TrainOptions options_;
   const std::function<void(const Json&)> on_progress_;
+  const ProcessGroup group_;
   const WeightFile file_;
-  const std::vector<Example> examples_;
+  std::vector<Example> examples_;
+  const std::unique_ptr<HeldOut> held_out_;  // null: nothing is held out
   BatchPlan plan_;
   const BaseWeights weights_;
   Lora lora_;
@@ -177,6 +270,7 @@ class TrainRun {
   const int64_t steps_;
   ProgressFile progress_;
   TrainState state_;
+  Clock::time_point saved_;
 };
 
 }  // namespace
@@ -190,7 +284,8 @@ TrainOutcome train(const TrainOptions& options, const std::atomic<bool>& stop,
   if (failed)
     throw Error(ErrorCode::kInvalidArgument,
                 "cannot make the folder " + options.out_folder + ": " + failed.message(), "out");
-  if (options.threads > 0) at::set_num_threads(options.threads);
+  const int cores = at::get_num_threads() / options.processes.on_this_machine;
+  at::set_num_threads(options.threads > 0 ? options.threads : std::max(1, cores));
   return TrainRun(options, on_progress).run(stop);
 }
 

@@ -31,6 +31,14 @@ void check(const TrainOptions& options) {
   expect(options.max_steps >= 0, "max-steps", options.max_steps, "0 or more");
   expect(options.batch_tokens >= 2, "batch-tokens", options.batch_tokens, "2 or more");
   expect(options.accumulate >= 1, "accumulate", options.accumulate, "1 or more");
+  const double held = options.validation_share;
+  expect(held >= 0 && held < 1, "validation-share", held, "in [0, 1)");
+  expect(held == 0 || options.validation_path.empty(), "validation-share", held,
+         "0 beside --validation");
+  expect(options.validate_every_steps >= 1, "validate-every-steps", options.validate_every_steps,
+         "1 or more");
+  expect(options.peer_timeout_seconds > 0, "peer-timeout-seconds", options.peer_timeout_seconds,
+         "above 0");
   expect(options.threads >= 0, "threads", options.threads, "0 or more");
   expect(options.save_every_steps >= 1, "save-every-steps", options.save_every_steps, "1 or more");
   expect(options.save_every_seconds > 0, "save-every-seconds", options.save_every_seconds,
@@ -52,7 +60,9 @@ nlohmann::json to_json(const TrainOptions& options) {
           {"batch_tokens", options.batch_tokens},
           {"accumulate", options.accumulate},
           {"seed", options.seed},
-          {"precision", options.precision}};
+          {"precision", options.precision},
+          {"validation_share", options.validation_share},
+          {"validate_every_steps", options.validate_every_steps}};
 }
 
 double learning_rate_at(const TrainOptions& options, int64_t step, int64_t steps) {

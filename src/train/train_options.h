@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "train/process_place.h"
+
 namespace polyphon {
 
 // Defaults suit a model of 135M parameters on two cores.
@@ -35,7 +37,16 @@ struct TrainOptions {
   uint64_t seed = 1;
   std::string precision = "auto";
 
-  int threads = 0;  // 0: all physical cores
+  // Held-out data: a file, or a share of the data; at most one of them. With such data adapter.gguf
+  // is the best that was seen, else the last one.
+  std::string validation_path;
+  double validation_share = 0;
+  int64_t validate_every_steps = 50;
+
+  ProcessPlace processes;
+  double peer_timeout_seconds = 300;  // how long another process may take for a step
+
+  int threads = 0;  // 0: all physical cores, divided among the machine's processes
   int64_t save_every_steps = 50;
   double save_every_seconds = 300;
   bool resume = false;

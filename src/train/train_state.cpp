@@ -27,19 +27,34 @@ void expect_same_run(const std::string& path, const Json& kept, const TrainState
 
 }  // namespace
 
+Json standing_of(const TrainState& state) {
+  Json standing = {{"step", state.step},
+                   {"tokens", state.tokens},
+                   {"epoch", state.position.epoch},
+                   {"next", state.position.next}};
+  if (state.best) standing["best"] = {{"step", state.best->step}, {"loss", state.best->loss}};
+  return standing;
+}
+
+void set_standing(TrainState& state, const Json& standing) {
+  standing.at("step").get_to(state.step);
+  standing.at("tokens").get_to(state.tokens);
+  standing.at("epoch").get_to(state.position.epoch);
+  standing.at("next").get_to(state.position.next);
+  state.best.reset();
+  if (const auto best = standing.find("best"); best != standing.end())
+    state.best = {best->at("step").get<int64_t>(), best->at("loss").get<double>()};
+}
+
 void save_state(const std::string& path, const TrainState& state, const Optimizer& optimizer) {
   TensorFile file;
   file.strings["general.architecture"] = "polyphon-train-state";
-  file.strings[kStateKey] = Json{
-      {"format", 1},
-      {"step", state.step},
-      {"tokens", state.tokens},
-      {"epoch", state.position.epoch},
-      {"next", state.position.next},
-      {"options", state.options},
-      {"model_sha256", state.model_sha256},
-      {"data_sha256",
-       state.data_sha256}}.dump();
+  Json kept = standing_of(state);
+  kept.update({{"format", 1},
+               {"options", state.options},
+               {"model_sha256", state.model_sha256},
+               {"data_sha256", state.data_sha256}});
+  file.strings[kStateKey] = kept.dump();
   optimizer.save(file);
   write_tensor_file(path, file);
 }
@@ -53,11 +68,8 @@ TrainState load_state(const std::string& path, const TrainState& expected, Optim
     if (kept.at("format") != 1) refuse(path, "is of another version of polyphon-train");
     expect_same_run(path, kept, expected);
     TrainState state = expected;
-    kept.at("step").get_to(state.step);
-    kept.at("tokens").get_to(state.tokens);
-    kept.at("epoch").get_to(state.position.epoch);
-    kept.at("next").get_to(state.position.next);
-    optimizer.load(file, state.step);
+    set_standing(state, kept);
+    optimizer.load(file);
     return state;
   } catch (const Json::exception& error) {
     refuse(path, std::string("is damaged: ") + error.what());

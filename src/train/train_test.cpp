@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,85 +11,14 @@
 #include <fstream>
 #include <thread>
 
-#include "base/error.h"
-#include "model/tensor_file.h"
-#include "train/tiny_weights_for_test.h"
+#include "train/train_run_for_test.h"
 
 namespace polyphon {
 namespace {
 
-class TrainTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = test_file("");
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    write_tiny_model_file(folder_ + "/model.gguf", {});
-    write_data(24);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  // Sequences in which a token follows from the one before it.
-  void write_data(int count) const {
-    std::ofstream file(folder_ + "/data.jsonl");
-    for (int i = 0; i < count; ++i) {
-      Json tokens = Json::array();
-      for (int j = 0; j < 12 + i % 5; ++j) tokens.push_back((7 * i + 3 * j) % 128);
-      file << Json{{"tokens", tokens}, {"targets", {{1, tokens.size(), 1.0}}}}.dump() << "\n";
-    }
-  }
-  TrainOptions options(const std::string& out) const {
-    TrainOptions options;
-    options.model_path = folder_ + "/model.gguf";
-    options.data_path = folder_ + "/data.jsonl";
-    options.out_folder = folder_ + "/" + out;
-    options.rank = 4;
-    options.dropout = 0.1f;
-    options.learning_rate = 1e-2;
-    options.warmup_steps = 3;
-    options.epochs = 6;
-    options.batch_tokens = 64;
-    options.accumulate = 2;
-    options.threads = 1;
-    options.precision = "f32";
-    options.save_every_steps = 3;
-    return options;
-  }
-  TrainOutcome run(const TrainOptions& options) const {
-    return train(options, std::atomic<bool>(false));
-  }
-  // The curve as it was written: equal texts are equal bits.
-  std::vector<std::string> curve(const std::string& out) const {
-    std::ifstream file(folder_ + "/" + out + "/progress.jsonl");
-    std::vector<std::string> values;
-    for (std::string line; std::getline(file, line);) {
-      const Json json = Json::parse(line);
-      values.push_back(json["step"].dump() + " " + json["loss"].dump() + " " +
-                       json["gradient_norm"].dump());
-    }
-    return values;
-  }
-  std::string refusal(const TrainOptions& options) const {
-    try {
-      run(options);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
-  }
-  std::map<std::string, NamedTensor> adapter(const std::string& out) const {
-    return read_tensor_file(folder_ + "/" + out + "/adapter.gguf").tensors;
-  }
-
-  std::string folder_;
-};
-
 TEST_F(TrainTest, LearnsWhatTheDataSays) {
   EXPECT_EQ(run(options("run")), TrainOutcome::kDone);
-  std::ifstream file(folder_ + "/run/progress.jsonl");
-  std::vector<double> losses;
-  for (std::string line; std::getline(file, line);)
-    losses.push_back(Json::parse(line)["loss"]["tokens"].get<double>());
+  const std::vector<double> losses = progress("run", "/loss/tokens"_json_pointer);
   ASSERT_GT(losses.size(), 15u);
   EXPECT_LT(losses.back(), 0.7 * losses.front());
 }
@@ -130,6 +60,12 @@ TEST_F(TrainTest, GoesOnFromAnotherRunsAdapter) {
   EXPECT_NE(refusal(next).find("has 28 tensors"), std::string::npos) << refusal(next);
   write_tiny_model_file(folder_ + "/model.gguf", {.architecture = "qwen2"});
   EXPECT_NE(refusal(next).find("is an adapter of model"), std::string::npos);
+}
+
+TEST_F(TrainTest, RefusesABatchThatMemoryCannotHold) {
+  TrainOptions large = options("large");
+  large.batch_tokens = 2000000000;
+  EXPECT_NE(refusal(large).find("MB are free"), std::string::npos);
 }
 
 TEST_F(TrainTest, RefusesWhatCannotBe) {
@@ -218,6 +154,31 @@ TEST_F(resume, AfterAKillTheCurveGoesOnToTheBit) {
   resumed.resume = true;
   EXPECT_EQ(run(resumed), TrainOutcome::kDone);
   EXPECT_EQ(curve("killed"), curve("whole"));
+}
+
+// As a full disk would, the limit lets no file grow beyond it.
+TEST_F(resume, AfterADiskThatWasFullTheCurveGoesOnToTheBit) {
+  run(options("whole"));
+  TrainOptions full = options("full");
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old_action = signal(SIGXFSZ, SIG_IGN);
+  std::string why;
+  try {
+    train(full, std::atomic<bool>(false), [&](const Json& line) {
+      if (line["step"].get<int>() != 5) return;
+      const rlimit tight{8192, before.rlim_max};
+      EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    });
+  } catch (const Error& error) {
+    why = error.what();
+  }
+  EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, old_action);
+  EXPECT_NE(why.find("state.gguf: is the disk full?"), std::string::npos) << why;
+  full.resume = true;
+  EXPECT_EQ(run(full), TrainOutcome::kDone);
+  EXPECT_EQ(curve("full"), curve("whole"));
 }
 
 TEST_F(resume, RefusesTheCheckpointOfAnotherRun) {

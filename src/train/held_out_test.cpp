@@ -1,0 +1,101 @@
+#include "train/held_out.h"
+
+#include <set>
+
+#include "train/train_run_for_test.h"
+
+namespace polyphon {
+namespace {
+
+// Five problems of four streams each.
+std::vector<Example> streams() {
+  std::vector<Example> examples;
+  for (int i = 0; i < 20; ++i) examples.push_back({i + 1, {i % 5, 7, i, i + 1}, {{2, 4, 1}}});
+  return examples;
+}
+
+TEST(HoldOut, KeepsStreamsOfOneProblemTogether) {
+  std::vector<Example> trained = streams();
+  const std::vector<Example> held = hold_out(trained, 0.3, 1);
+  EXPECT_EQ(held.size(), 8u);
+  EXPECT_EQ(trained.size(), 12u);
+  std::set<Token> problems;
+  for (const Example& example : held) problems.insert(example.tokens[0]);
+  for (const Example& example : trained) EXPECT_FALSE(problems.contains(example.tokens[0]));
+}
+
+TEST(HoldOut, IsAFunctionOfTheSeedAndLeavesSomething) {
+  std::vector<Example> a = streams(), b = streams(), c = streams(), one(1, streams()[0]);
+  const auto lines = [](const std::vector<Example>& examples) {
+    std::set<int> lines;
+    for (const Example& example : examples) lines.insert(example.line);
+    return lines;
+  };
+  EXPECT_EQ(lines(hold_out(a, 0.2, 3)), lines(hold_out(b, 0.2, 3)));
+  EXPECT_EQ(hold_out(c, 0.999, 3).size(), 16u);
+  EXPECT_THROW(hold_out(one, 0.5, 3), Error);
+}
+
+using HeldOutTest = TrainTest;
+const auto kHeld = "/validation/loss"_json_pointer;
+const auto kBestStep = "/validation/best_step"_json_pointer;
+
+TEST_F(HeldOutTest, TheBestAdapterIsKept) {
+  TrainOptions held = options("held");
+  held.validation_share = 0.2;
+  held.validate_every_steps = 2;
+  held.learning_rate = 0.3;  // so high that it gets worse again
+  held.dropout = 0;
+  run(held);
+  const std::vector<double> losses = progress("held", kHeld);
+  ASSERT_GT(losses.size(), 5u);
+  const auto least = std::min_element(losses.begin(), losses.end());
+  ASSERT_LT(*least, losses.back());
+  const auto best = static_cast<int64_t>(progress("held", kBestStep).back());
+  EXPECT_EQ(best, 2 * (least - losses.begin() + 1));
+
+  // The run that ended there has the same adapter. It does not end by --max-steps: the learning
+  // rate's curve would be another one.
+  TrainOptions there = held;
+  there.out_folder = folder_ + "/there";
+  there.validation_share = 0;
+  there.validation_path = folder_ + "/none.jsonl";
+  EXPECT_NE(refusal(there).find("cannot read"), std::string::npos);
+  std::atomic<bool> stop = false;
+  TrainOptions stopped = held;
+  stopped.out_folder = folder_ + "/stopped";
+  train(stopped, stop, [&](const Json& line) { stop.store(line["step"].get<int64_t>() == best); });
+  for (const auto& [name, tensor] : adapter("held"))
+    EXPECT_EQ(tensor.values, adapter("stopped").at(name).values) << name;
+}
+
+TEST_F(HeldOutTest, ChangesNoBitOfTheCurveAndIsResumedToTheBit) {
+  write_data(30);
+  TrainOptions plain = options("plain"), held = options("held");
+  held.validation_path = held.data_path;
+  held.validate_every_steps = 2;
+  run(plain);
+  run(held);
+  EXPECT_EQ(curve("plain"), curve("held"));
+
+  TrainOptions stopped = held;
+  stopped.out_folder = folder_ + "/stopped";
+  std::atomic<bool> stop = false;
+  train(stopped, stop, [&](const Json& line) { stop.store(line["step"] == 7); });
+  stopped.resume = true;
+  run(stopped);
+  EXPECT_EQ(curve("stopped"), curve("held"));
+  EXPECT_EQ(progress("stopped", kHeld), progress("held", kHeld));
+  for (const auto& [name, tensor] : adapter("held"))
+    EXPECT_EQ(tensor.values, adapter("stopped").at(name).values) << name;
+}
+
+TEST_F(HeldOutTest, RefusesBothAFileAndAShare) {
+  TrainOptions both = options("both");
+  both.validation_path = both.data_path;
+  both.validation_share = 0.1;
+  EXPECT_NE(refusal(both).find("validation-share is 0.1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace polyphon
