@@ -3,12 +3,15 @@
 threads, in turns, each in a process of its own.
 
     compare_peft.py --model GGUF [--trainer polyphon-train] [--steps N] [--rounds N] [--threads N]
+                    [--precisions bf16,f32]
 
 Needs requirements/peft.txt (scripts/setup.sh python-peft). Both train on the same random sequences with
 targets in their last two thirds; PEFT as its documentation says, padded batches, in float32 and in
 bfloat16. Prints one JSON object a run, the last one with the ratios to PEFT's better precision: tokens
-(without padding) a second, median of the rounds, and the most memory a process held. The mean losses are
-over the same examples in another order: they tell that both computed the same.
+(without padding) a second, medians of the rounds, and the most memory a process held. Seconds are those
+on the clock and those of the processor: on one thread the latter say what a core does that other
+processes leave alone. The mean losses are over the same examples in another order: they tell that both
+computed the same.
 """
 
 import argparse
@@ -39,11 +42,27 @@ def make_data(path, steps, vocabulary=49000):
             file.write(json.dumps({"tokens": tokens, "targets": targets}) + "\n")
 
 
-def result(name, losses, speeds, peak_mb):
-    # The first step warms up caches and allocators.
-    speed = statistics.median(speeds[1:])
-    loss = statistics.mean(losses)
-    return {"name": name, "tokens_per_second": speed, "peak_mb": peak_mb, "mean_loss": loss}
+def result(name, losses, tokens, clock, processor, peak_mb):
+    """Of a run whose steps trained on `tokens` and ended at these times; the first step warms up caches
+    and allocators."""
+
+    def speed(times):
+        return statistics.median(
+            count / (end - begin) for count, begin, end in zip(tokens[1:], times, times[1:])
+        )
+
+    return {
+        "name": name,
+        "tokens_per_second": speed(clock),
+        "tokens_per_processor_second": speed(processor),
+        "peak_mb": peak_mb,
+        "mean_loss": statistics.mean(losses),
+    }
+
+
+def processor_seconds(pid):
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def run_ours(arguments, data):
@@ -54,12 +73,22 @@ def run_ours(arguments, data):
         command += ["--alpha", ALPHA, "--learning-rate", LEARNING_RATE]
         command += ["--threads", arguments.threads, "--warmup-steps", 0]
         command += ["--final-learning-rate-share", 1]
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=True)
-    steps = [json.loads(line) for line in done.stdout.splitlines()]
+        command = [str(c) for c in command]
+        steps, clock, processor = [], [], []
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as trainer:
+            for line in trainer.stdout:
+                clock.append(time.perf_counter())
+                processor.append(processor_seconds(trainer.pid))
+                steps.append(json.loads(line))
+    if trainer.returncode != 0:
+        sys.exit(f"{arguments.trainer} ended with {trainer.returncode}")
+    totals = [0] + [step["tokens"] for step in steps]
     return result(
         "polyphon-train",
         [step["loss"]["tokens"] for step in steps],
-        [step["tokens_per_second"] for step in steps],
+        [after - before for before, after in zip(totals, totals[1:])],
+        clock,
+        processor,
         steps[-1]["peak_memory_mb"],
     )
 
@@ -83,9 +112,8 @@ def peft_child(arguments, data):
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0)
     examples = [json.loads(line) for line in open(data)]
-    losses, speeds = [], []
+    losses, counts, clock, processor = [], [], [], []
     for step in range(arguments.steps):
-        started = time.perf_counter()
         batch = examples[step * SEQUENCES_A_STEP : (step + 1) * SEQUENCES_A_STEP]
         longest = max(len(example["tokens"]) for example in batch)
         tokens = torch.zeros(len(batch), longest, dtype=torch.long)
@@ -103,9 +131,12 @@ def peft_child(arguments, data):
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
-        speeds.append(int(mask.sum()) / (time.perf_counter() - started))
+        counts.append(int(mask.sum()))
+        clock.append(time.perf_counter())
+        processor.append(time.process_time())
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps(result("peft " + arguments.child, losses, speeds, peak_mb)))
+    name = "peft " + arguments.child
+    print(json.dumps(result(name, losses, counts, clock, processor, peak_mb)))
 
 
 def run_peft(arguments, data, precision):
@@ -118,20 +149,24 @@ def run_peft(arguments, data, precision):
 
 def summary(runs):
     names = {run["name"] for run in runs}
-    speed = {
-        name: statistics.median(r["tokens_per_second"] for r in runs if r["name"] == name)
-        for name in names
-    }
-    memory = {name: max(r["peak_mb"] for r in runs if r["name"] == name) for name in names}
-    peer = max((name for name in names if name != "polyphon-train"), key=speed.get)
+
+    def of_each(value, choose):
+        return {name: choose(r[value] for r in runs if r["name"] == name) for name in names}
+
+    speed = of_each("tokens_per_second", statistics.median)
+    work = of_each("tokens_per_processor_second", statistics.median)
+    memory = of_each("peak_mb", max)
+    peer = max((name for name in names if name != "polyphon-train"), key=work.get)
     least = min(memory[name] for name in names if name != "polyphon-train")
     return {
         "name": "ratios",
         "peer": peer,
         "speed": speed["polyphon-train"] / speed[peer],
+        "speed_by_processor_time": work["polyphon-train"] / work[peer],
         "memory": memory["polyphon-train"] / memory[peer],
         "memory_to_least": memory["polyphon-train"] / least,
         "tokens_per_second": speed,
+        "tokens_per_processor_second": work,
         "peak_mb": memory,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }
@@ -144,6 +179,7 @@ def main():
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--precisions", default="bf16,f32", help="of PEFT")
     parser.add_argument("--child", choices=["f32", "bf16"], help=argparse.SUPPRESS)
     parser.add_argument("--data", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -155,12 +191,10 @@ def main():
         data = Path(folder) / "data.jsonl"
         make_data(data, arguments.steps)
         for _ in range(arguments.rounds):
-            for run in [
-                lambda: run_ours(arguments, data),
-                lambda: run_peft(arguments, data, "f32"),
-                lambda: run_peft(arguments, data, "bf16"),
-            ]:
-                runs.append(run())
+            runs.append(run_ours(arguments, data))
+            print(json.dumps(runs[-1]), flush=True)
+            for precision in arguments.precisions.split(","):
+                runs.append(run_peft(arguments, data, precision))
                 print(json.dumps(runs[-1]), flush=True)
     print(json.dumps(summary(runs)))
 
