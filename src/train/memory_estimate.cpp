@@ -61,7 +61,7 @@ void check_memory(const MemoryEstimate& estimate, const TrainOptions& options, i
       ErrorCode::kInvalidArgument,
       fmt::format("the run needs about {} MB and {} MB are free: {} MB for the base's weights, {} "
                   "for rank {}, {} for the activations of {} tokens{}, {} in passing, {} for the "
-                  "program. Lower --batch-tokens{}, or the rank",
+                  "program. Lower --batch-tokens or --rank{}",
                   megabytes(estimate.total()), megabytes(available), megabytes(estimate.weights),
                   megabytes(estimate.trained), options.rank, megabytes(estimate.activations),
                   options.batch_tokens,
