@@ -41,11 +41,18 @@ const auto kHeld = "/validation/loss"_json_pointer;
 const auto kBestStep = "/validation/best_step"_json_pointer;
 
 TEST_F(HeldOutTest, TheBestAdapterIsKept) {
+  // Another rule than the data's: the better that is learnt, the worse the loss here.
+  {
+    std::ofstream other(folder_ + "/other.jsonl");
+    for (int i = 0; i < 4; ++i) {
+      Json tokens = Json::array();
+      for (int j = 0; j < 12; ++j) tokens.push_back((7 * i + 50 * j) % 128);
+      other << Json{{"tokens", tokens}, {"targets", {{1, 12, 1.0}}}}.dump() << "\n";
+    }
+  }
   TrainOptions held = options("held");
-  held.validation_share = 0.2;
+  held.validation_path = folder_ + "/other.jsonl";
   held.validate_every_steps = 2;
-  held.learning_rate = 0.3;  // so high that it gets worse again
-  held.dropout = 0;
   run(held);
   const std::vector<double> losses = progress("held", kHeld);
   ASSERT_GT(losses.size(), 5u);
@@ -54,16 +61,10 @@ TEST_F(HeldOutTest, TheBestAdapterIsKept) {
   const auto best = static_cast<int64_t>(progress("held", kBestStep).back());
   EXPECT_EQ(best, 2 * (least - losses.begin() + 1));
 
-  // The run that ended there has the same adapter. It does not end by --max-steps: the learning
-  // rate's curve would be another one.
-  TrainOptions there = held;
-  there.out_folder = folder_ + "/there";
-  there.validation_share = 0;
-  there.validation_path = folder_ + "/none.jsonl";
-  EXPECT_NE(refusal(there).find("cannot read"), std::string::npos);
-  std::atomic<bool> stop = false;
+  // A run that is stopped there has the same adapter.
   TrainOptions stopped = held;
   stopped.out_folder = folder_ + "/stopped";
+  std::atomic<bool> stop = false;
   train(stopped, stop, [&](const Json& line) { stop.store(line["step"].get<int64_t>() == best); });
   for (const auto& [name, tensor] : adapter("held"))
     EXPECT_EQ(tensor.values, adapter("stopped").at(name).values) << name;

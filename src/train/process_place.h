@@ -21,7 +21,7 @@ struct ProcessPlace {
 };
 
 // Of torchrun's variables RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT, which
-// Slurm's and Kubernetes' launchers set as well; one process alone where WORLD_SIZE is not set.
+// Kubernetes' PyTorchJob sets as well; one process alone where WORLD_SIZE is not set.
 // `variable` is std::getenv but in tests. Throws Error{kInvalidArgument} that names the variable.
 ProcessPlace process_place(const std::function<std::optional<std::string>(const char*)>& variable);
 ProcessPlace process_place_of_environment();
