@@ -29,7 +29,7 @@ HeadFit fit_head(const HeadWeights& start, const HeadExamples& training,
     const Tensor loss = label_loss(head_logits(current, training), training) +
                         decay_loss(current, start, options.decay);
     loss.backward();
-    optimizer.step(options.learning_rate, /*weight_decay=*/0);
+    optimizer.step(options.learning_rate, /*weight_decay=*/0, step);
     const double validated = loss_of(current, validation);
     if (validated < fit.validation_best) {
       fit.weights = current.copy();
