@@ -41,19 +41,21 @@ train() { # NAME [OPTIONS]
     --output "$folder/$1" --trainer "$trainer" --threads "$threads" --resume "${@:2}"
 }
 
-# A cold start, self-play with what came of it, and training on from there on its own successes.
+# A cold start; self-play with what came of it; training on from there, on what its streams had right
+# and on the answers that follow their merge.
 learn() { # NAME [OPTIONS of data build]
   data "$1-cold" "$folder/round-1" --worked-per-cell "$worked" "${@:2}"
   train "$1-cold" --learning-rate 1e-3
   play "$1-round-2" --version "$folder/$1-cold" --seed 2
-  data "$1" "$folder/$1-round-2" --worked-per-cell "$((worked / 4))" --seed 2 "${@:2}"
+  data "$1" "$folder/$1-round-2" --worked-per-cell "$((worked / 4))" --seed 2 --whole-sessions \
+    --answers-per-cell 60 "${@:2}"
   train "$1" --learning-rate 5e-4 --from "$folder/$1-cold/adapter.gguf"
 }
 
 evaluate() { # NAME [OPTIONS]
   say "evaluation of $1"
-  "$polyphon" eval --model "$model" --suite "$suite" --limit "$limit" --arms vote --baseline vote \
-    --streams 8 --tokens 96 --max-answer-tokens 8 --parallel 4 --config "$folder/eval.toml" \
+  "$polyphon" eval --model "$model" --suite "$suite" --limit "$limit" --arms vote,kv --baseline vote \
+    --streams 8 --tokens 96 --max-answer-tokens 32 --parallel 4 --config "$folder/eval.toml" \
     --threads "$threads" --output "$folder/$1.eval.jsonl" "${@:2}" >/dev/null
 }
 
