@@ -26,7 +26,8 @@ class AvailableMemory : public ::testing::Test {
     return available_memory(folder_ + "proc", folder_ + "cgroup") / kMegabyte;
   }
 
-  const std::string folder_ = ::testing::TempDir() + "available-memory/";
+  const std::string folder_ = ::testing::TempDir() + "available-memory-" +
+                              ::testing::UnitTest::GetInstance()->current_test_info()->name() + "/";
 };
 
 TEST_F(AvailableMemory, IsTheMachinesWithoutALimit) {

@@ -158,6 +158,7 @@ class CounterfactualTest : public SelfPlayTest {
  protected:
   CounterfactualTest() : SelfPlayTest(ponder) {
     options_.tokens = 64;
+    options_.parallel = 1;  // as the command does: steps are the engine's, shared by what runs
     options_.counterfactuals.registers = 2;
     options_.counterfactuals.cadence_tokens = 6;
   }
