@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "train/batch_loss.h"
 #include "train/operations.h"
 #include "train/tiny_weights_for_test.h"
 #include "train/transformer.h"
@@ -130,6 +131,41 @@ TEST(gradient, OfABiasOnAttentionScores) {
       options.biases = {Tensor(), note * log_p};
       return weighted_loss(weights, lora, batch, options);
     });
+}
+
+const TrainingBatch kBatch{packed_batch(), {0, 3, 5, 12}, {5, 17, 100, 3}, {1, -0.5f, 2, 0.3f}, {}};
+
+TEST(gradient, OfTheDivergenceFromTheBase) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
+  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
+  const Lora base(weights.shape, {.rank = 1, .projections = {"attn_q"}}, 0, torch::kDouble);
+  fill_b(lora, 0.3);
+  expect_gradients(lora.parameters(),
+                   [&] { return batch_loss(weights, lora, kBatch, {}, &base).divergence; });
+}
+
+TEST(BatchLoss, DivergenceIsOfItsFormulaAndZeroBeforeTraining) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
+  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
+  const Lora base(weights.shape, {.rank = 1, .projections = {"attn_q"}}, 0, torch::kDouble);
+  EXPECT_EQ(batch_loss(weights, lora, kBatch, {}, &base).divergence.item<double>(), 0);
+  const torch::NoGradGuard guard;
+  const auto logprobs = [&] {
+    return logits(weights, forward(weights, lora, kBatch.tokens, {}, &kBatch.rows)).log_softmax(1);
+  };
+  const Tensor before = logprobs();
+  fill_b(lora, 0.3);
+  const Tensor after = logprobs();
+  double expected = 0;
+  for (int64_t i = 0; i < 4; ++i) {
+    const int64_t target = kBatch.targets[static_cast<size_t>(i)];
+    const double d = before[i][target].item<double>() - after[i][target].item<double>();
+    expected += std::abs(kBatch.weights[static_cast<size_t>(i)]) * (std::exp(d) - d - 1);
+  }
+  const BatchLoss loss = batch_loss(weights, lora, kBatch, {}, &base);
+  EXPECT_GT(expected, 0.01);
+  EXPECT_NEAR(loss.divergence.item<double>(), expected, 1e-5 * expected);
+  EXPECT_FALSE(batch_loss(weights, lora, kBatch, {}).divergence.defined());
 }
 
 TEST(gradient, IsTheSameToTheBitWithAndWithoutCheckpointing) {

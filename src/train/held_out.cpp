@@ -50,7 +50,7 @@ double HeldOut::loss(const BaseWeights& weights, const Lora& lora, const Process
     const TrainingBatch batch = plan_.take(position);
     weight += target_weight(batch);
     if (i % group.place().size == group.place().rank)
-      loss += batch_loss(weights, lora, batch, {}).item<double>();
+      loss += batch_loss(weights, lora, batch, {}).tokens.item<double>();
   }
   return group.sum(loss) / weight;
 }

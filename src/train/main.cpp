@@ -79,6 +79,8 @@ void add_lora(CLI::App& app, Run& run) {
   command.add_option("--epochs", options.epochs, "passes over the data");
   command.add_option("--max-steps", options.max_steps, "0: as the epochs have");
   command.add_option("--batch-tokens", options.batch_tokens, "packed into one forward pass");
+  command.add_option("--kl-weight", options.kl_weight,
+                     "of the divergence from the base; a third more time");
   command.add_option("--accumulate", options.accumulate, "forward passes a step");
   command.add_flag("--checkpoint-layers", options.checkpoint_layers,
                    "compute layers twice instead of keeping what they computed");

@@ -64,6 +64,8 @@ class TrainRun {
         progress_(options.out_folder + "/progress.jsonl") {
     state_.options = to_json(options);
     state_.model_sha256 = sha256_file(options.model_path);
+    if (options.kl_weight > 0)
+      base_.emplace(weights_.shape, LoraConfig{.rank = 1, .projections = {"attn_q"}}, 0);
     const std::string& from = options.from_path;
     if (!from.empty()) read_adapter(from, lora_, state_.model_sha256);
     state_.options["from_sha256"] = from.empty() ? "" : sha256_file(from);
@@ -209,11 +211,11 @@ class TrainRun {
       weight += target_weight(batches.back());
       tokens += batches.back().tokens.rows();
     }
-    double loss = 0;
+    StepLoss loss;
     for (auto i = static_cast<size_t>(group_.place().rank); i < batches.size();
          i += static_cast<size_t>(group_.place().size))
-      loss += add_gradient(batches[i], std::max(weight, 1e-9), i);
-    loss = group_.sum(loss);
+      add_gradient(batches[i], std::max(weight, 1e-9), i, loss);
+    loss = {group_.sum(loss.tokens), group_.sum(loss.divergence)};
     group_.sum(optimizer_.gradients());
     const double norm = optimizer_.clip(options_.clip_norm);
     if (!std::isfinite(norm)) fail(batches, "gradient", norm);
@@ -221,10 +223,12 @@ class TrainRun {
     optimizer_.step(rate, options_.weight_decay, state_.step + 1);
     ++state_.step;
     state_.tokens += tokens;
+    Json terms = {{"tokens", loss.tokens}};
+    if (base_) terms["kl"] = loss.divergence;
     return {{"step", state_.step},
             {"of", steps_},
             {"epoch", epoch},
-            {"loss", {{"tokens", loss}}},
+            {"loss", terms},
             {"learning_rate", rate},
             {"gradient_norm", norm},
             {"tokens", state_.tokens},
@@ -232,17 +236,25 @@ class TrainRun {
             {"peak_memory_mb", peak_memory_kib() / 1024}};
   }
 
-  // The batch's share of the step's loss.
-  double add_gradient(const TrainingBatch& batch, double weight, size_t index) {
+  struct StepLoss {
+    double tokens = 0, divergence = 0;  // a target
+  };
+
+  // Adds the batch's share of the step's loss.
+  void add_gradient(const TrainingBatch& batch, double weight, size_t index, StepLoss& sum) {
     ForwardOptions how;
     how.training = true;
     how.seed = derive_seed(derive_seed(options_.seed, static_cast<uint64_t>(state_.step)), index);
     how.checkpoint = options_.checkpoint_layers;
-    const Tensor loss = batch_loss(weights_, lora_, batch, how) * (1 / weight);
-    const double value = loss.item<double>();
-    if (!std::isfinite(value)) fail({batch}, "loss", value);
-    loss.backward();
-    return value;
+    const BatchLoss loss = batch_loss(weights_, lora_, batch, how, base_ ? &*base_ : nullptr);
+    Tensor total = loss.tokens;
+    if (base_) total = total + options_.kl_weight * loss.divergence;
+    total = total * (1 / weight);
+    if (const auto value = total.item<double>(); !std::isfinite(value))
+      fail({batch}, "loss", value);
+    total.backward();
+    sum.tokens += loss.tokens.item<double>() / weight;
+    if (base_) sum.divergence += loss.divergence.item<double>() / weight;
   }
 
   [[noreturn]] void fail(const std::vector<TrainingBatch>& batches, const char* what,
@@ -266,6 +278,7 @@ class TrainRun {
   BatchPlan plan_;
   const BaseWeights weights_;
   Lora lora_;
+  std::optional<Lora> base_;  // an adapter that adds nothing, where the base is asked
   Optimizer optimizer_;
   const int64_t steps_;
   ProgressFile progress_;

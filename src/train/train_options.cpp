@@ -30,6 +30,7 @@ void check(const TrainOptions& options) {
   expect(options.epochs >= 1, "epochs", options.epochs, "1 or more");
   expect(options.max_steps >= 0, "max-steps", options.max_steps, "0 or more");
   expect(options.batch_tokens >= 2, "batch-tokens", options.batch_tokens, "2 or more");
+  expect(options.kl_weight >= 0, "kl-weight", options.kl_weight, "0 or more");
   expect(options.accumulate >= 1, "accumulate", options.accumulate, "1 or more");
   const double held = options.validation_share;
   expect(held >= 0 && held < 1, "validation-share", held, "in [0, 1)");
@@ -58,6 +59,7 @@ nlohmann::json to_json(const TrainOptions& options) {
           {"epochs", options.epochs},
           {"max_steps", options.max_steps},
           {"batch_tokens", options.batch_tokens},
+          {"kl_weight", options.kl_weight},
           {"accumulate", options.accumulate},
           {"seed", options.seed},
           {"precision", options.precision},

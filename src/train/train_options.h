@@ -29,6 +29,9 @@ struct TrainOptions {
   double weight_decay = 0;
   double clip_norm = 1;  // of the gradient; 0: not clipped
 
+  // Of the divergence from the base at the targets (batch_loss.h); 0: the base is not asked.
+  double kl_weight = 0;
+
   int epochs = 1;
   int64_t max_steps = 0;           // 0: by epochs alone
   int batch_tokens = 1024;         // packed into one forward pass

@@ -68,6 +68,23 @@ TEST_F(TrainTest, RefusesABatchThatMemoryCannotHold) {
   EXPECT_NE(refusal(large).find("MB are free"), std::string::npos);
 }
 
+TEST_F(TrainTest, ADivergenceThatWeighsMuchKeepsTheBase) {
+  TrainOptions free = options("free"), held = options("held");
+  free.kl_weight = 1e-6;
+  held.kl_weight = 4;
+  free.dropout = held.dropout = 0;
+  run(free);
+  run(held);
+  const auto last = [&](const std::string& out) {
+    std::ifstream file(folder_ + "/" + out + "/progress.jsonl");
+    Json json;
+    for (std::string line; std::getline(file, line);) json = Json::parse(line)["loss"];
+    return json;
+  };
+  EXPECT_LT(last("held")["kl"].get<double>(), 0.5 * last("free")["kl"].get<double>());
+  EXPECT_GT(last("held")["tokens"].get<double>(), last("free")["tokens"].get<double>());
+}
+
 TEST_F(TrainTest, RefusesWhatCannotBe) {
   TrainOptions bad = options("bad");
   bad.learning_rate = 0;
