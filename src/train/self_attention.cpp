@@ -144,7 +144,7 @@ class SelfAttention : public Function<SelfAttention> {
     const auto type = qkv.scalar_type();
     const Parts parts =
         empty_parts(*plan, rows + static_cast<int64_t>(kKeyMultiple), qkv.options());
-    for (Tensor filling : {parts.k, parts.v})
+    for (const Tensor& filling : {parts.k, parts.v})
       filling.narrow(1, rows, static_cast<int64_t>(kKeyMultiple)).zero_();
     in_parallel(turn_rows, turn(*plan, qkv, parts), rows);
 
