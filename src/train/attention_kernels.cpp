@@ -130,23 +130,20 @@ void softmax_gradient_row(const SoftmaxGradientRows& a, int64_t row) {
 }
 
 void turn_rows_of(const TurnRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) turn_row<decltype(type)>(rows, row);
-  });
+  for_rows(rows.type, begin, end,
+           [&](auto type, int64_t row) HWY_ATTR { turn_row<decltype(type)>(rows, row); });
 }
 void turn_back_rows_of(const TurnRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) turn_back_row<decltype(type)>(rows, row);
-  });
+  for_rows(rows.type, begin, end,
+           [&](auto type, int64_t row) HWY_ATTR { turn_back_row<decltype(type)>(rows, row); });
 }
 void softmax_rows_of(const SoftmaxRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) softmax_row<decltype(type)>(rows, row);
-  });
+  for_rows(rows.type, begin, end,
+           [&](auto type, int64_t row) HWY_ATTR { softmax_row<decltype(type)>(rows, row); });
 }
 void softmax_gradient_rows_of(const SoftmaxGradientRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) softmax_gradient_row<decltype(type)>(rows, row);
+  for_rows(rows.type, begin, end, [&](auto type, int64_t row) HWY_ATTR {
+    softmax_gradient_row<decltype(type)>(rows, row);
   });
 }
 

@@ -58,9 +58,7 @@ void add_lora(CLI::App& app, Run& run) {
   CLI::App& command = *app.add_subcommand("lora", "trains an adapter on token sequences");
   command.option_defaults()->always_capture_default();
   command.add_option("--model", options.model_path, "GGUF of the base")->required();
-  command
-      .add_option("--data", options.data_path,
-                  "JSON lines {\"tokens\": [...], \"targets\": [[begin, end, weight], ...]}")
+  command.add_option("--data", options.data_path, "JSON lines of `polyphon data build`")
       ->required();
   command.add_option("--out", options.out_folder, "folder for adapter, checkpoint and progress")
       ->required();

@@ -142,29 +142,25 @@ void target_row(const TargetRows& a, int64_t row) {
 }
 
 void norm_rows_of(const NormRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) norm_row<decltype(type)>(rows, row);
-  });
+  for_rows(rows.type, begin, end,
+           [&](auto type, int64_t row) HWY_ATTR { norm_row<decltype(type)>(rows, row); });
 }
 void norm_gradient_rows_of(const NormGradientRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) norm_gradient_row<decltype(type)>(rows, row);
-  });
+  for_rows(rows.type, begin, end,
+           [&](auto type, int64_t row) HWY_ATTR { norm_gradient_row<decltype(type)>(rows, row); });
 }
 void swiglu_rows_of(const SwigluRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) swiglu_row<decltype(type)>(rows, row);
-  });
+  for_rows(rows.type, begin, end,
+           [&](auto type, int64_t row) HWY_ATTR { swiglu_row<decltype(type)>(rows, row); });
 }
 void swiglu_gradient_rows_of(const SwigluRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) swiglu_gradient_row<decltype(type)>(rows, row);
+  for_rows(rows.type, begin, end, [&](auto type, int64_t row) HWY_ATTR {
+    swiglu_gradient_row<decltype(type)>(rows, row);
   });
 }
 void target_rows_of(const TargetRows& rows, int64_t begin, int64_t end) {
-  with_row_type(rows.type, [&](auto type) HWY_ATTR {
-    for (int64_t row = begin; row < end; ++row) target_row<decltype(type)>(rows, row);
-  });
+  for_rows(rows.type, begin, end,
+           [&](auto type, int64_t row) HWY_ATTR { target_row<decltype(type)>(rows, row); });
 }
 
 }  // namespace polyphon::HWY_NAMESPACE

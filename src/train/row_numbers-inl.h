@@ -26,12 +26,15 @@ struct Bfloat16 {
 template <typename T>
 using SumOf = std::conditional_t<std::is_same_v<T, Bfloat16>, float, T>;
 
-// Calls kernel(T()) for the type of the rows.
+// kernel(T(), row) for the type of the rows and each of [begin, end).
 template <typename Kernel>
-void with_row_type(RowType type, Kernel kernel) {
-  if (type == RowType::kBfloat16) return kernel(Bfloat16());
-  if (type == RowType::kFloat) return kernel(float());
-  kernel(double());
+void for_rows(RowType type, int64_t begin, int64_t end, Kernel kernel) {
+  const auto all = [&](auto number) HWY_ATTR {
+    for (int64_t row = begin; row < end; ++row) kernel(number, row);
+  };
+  if (type == RowType::kBfloat16) return all(Bfloat16());
+  if (type == RowType::kFloat) return all(float());
+  all(double());
 }
 
 template <typename D, typename T>
