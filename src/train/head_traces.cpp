@@ -69,7 +69,7 @@ class Selection {
 Lora lora_of(const HeadTraces& from, const ModelShape& shape, const std::string& model_digest) {
   const std::string path = adapter_path(from);
   if (!path.empty()) return load_adapter(path, shape, model_digest);
-  return Lora(shape, {.rank = 1, .projections = {"attn_v"}}, 0);  // B is zero: the base
+  return no_adapter(shape);
 }
 
 }  // namespace

@@ -81,4 +81,8 @@ int64_t Lora::count() const {
   return count;
 }
 
+Lora no_adapter(const ModelShape& shape, torch::ScalarType type) {
+  return Lora(shape, {.rank = 1, .projections = {"attn_q"}}, 0, type);  // B is zero
+}
+
 }  // namespace polyphon

@@ -66,4 +66,7 @@ class Lora {
   std::vector<LoraPair> pairs_;  // [layers * kProjectionCount]
 };
 
+// An adapter that adds nothing: with it the model is its base.
+Lora no_adapter(const ModelShape& shape, torch::ScalarType type = torch::kFloat);
+
 }  // namespace polyphon

@@ -156,7 +156,7 @@ std::vector<ParityReport> measure_parity(const std::vector<Trace>& traces,
                                                    trace.model_digest + ", this is " + digest);
   const BaseWeights weights =
       load_base_weights(WeightFile(options.model_path), parse_precision(options.precision));
-  const Lora untrained(weights.shape, {}, 1);
+  const Lora untrained = no_adapter(weights.shape);
   const TemporaryFile copy;
   if (options.float_engine) write_float_copy(options.model_path, copy.path());
   const auto model =
