@@ -15,6 +15,17 @@ using Json = nlohmann::json;
 
 [[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
 
+RowRange range_from(const Json& json) {
+  if (!json.is_array() || json.size() != 2) refuse("a range of rows is " + json.dump());
+  return {json[0].get<int>(), json[1].get<int>()};
+}
+
+Json to_json(const std::vector<RowRange>& ranges) {
+  Json json = Json::array();
+  for (const RowRange& range : ranges) json.push_back(Json::array({range.begin, range.end}));
+  return json;
+}
+
 RowRun run_from(const Json& json, int begin, int rows) {
   if (!json.is_array() || json.size() != 4 || !json[3].is_array())
     refuse("a run is " + json.dump() + ", must be [begin, end, position, [[first, end], ...]]");
@@ -25,8 +36,7 @@ RowRun run_from(const Json& json, int begin, int rows) {
   if (run.position < 0) refuse(fmt::format("a run's position is {}", run.position));
   int last = 0;
   for (const Json& each : json[3]) {
-    if (!each.is_array() || each.size() != 2) refuse("a range of rows is " + each.dump());
-    const RowRange range{each[0].get<int>(), each[1].get<int>()};
+    const RowRange range = range_from(each);
     if (range.begin < last || range.end <= range.begin || range.end > run.begin)
       refuse(fmt::format("run [{}, {}) sees [{}, {}): ranges must rise and lie before the run",
                          run.begin, run.end, range.begin, range.end));
@@ -59,6 +69,23 @@ TargetRange target_from(const Json& json, const Example& example) {
   return range;
 }
 
+StreamSummaries summaries_from(const Json& json, int rows) {
+  StreamSummaries summaries{json.at("weight").get<float>(), {}};
+  if (!(std::isfinite(summaries.weight) && summaries.weight >= 0))
+    refuse("the summaries' weight is " + json.at("weight").dump());
+  for (const Json& stream : json.at("streams")) {
+    std::vector<RowRange>& ranges = summaries.streams.emplace_back();
+    for (const Json& each : stream) ranges.push_back(range_from(each));
+    const bool inside = std::all_of(ranges.begin(), ranges.end(), [&](const RowRange& range) {
+      return range.begin >= 0 && range.begin < range.end && range.end <= rows;
+    });
+    if (ranges.empty() || !inside)
+      refuse(fmt::format("a stream's rows are {}, must be of {}", stream.dump(), rows));
+  }
+  if (summaries.streams.size() < 2) refuse("summaries must be of two streams or more");
+  return summaries;
+}
+
 // A plain sequence as what it is: one run.
 std::vector<RowRun> runs_of(const Example& example) {
   if (!example.runs.empty()) return example.runs;
@@ -80,13 +107,15 @@ Json to_json(const Example& example) {
     if (range.from >= 0) targets.back().push_back(range.from);
   }
   Json json = {{"tokens", example.tokens}, {"targets", std::move(targets)}};
+  if (!example.summaries.streams.empty()) {
+    Json streams = Json::array();
+    for (const auto& rows : example.summaries.streams) streams.push_back(to_json(rows));
+    json["summaries"] = {{"weight", example.summaries.weight}, {"streams", std::move(streams)}};
+  }
   if (example.runs.empty()) return json;
   Json& runs = json["runs"] = Json::array();
-  for (const RowRun& run : example.runs) {
-    Json sees = Json::array();
-    for (const RowRange& range : run.sees) sees.push_back(Json::array({range.begin, range.end}));
-    runs.push_back(Json::array({run.begin, run.end, run.position, std::move(sees)}));
-  }
+  for (const RowRun& run : example.runs)
+    runs.push_back(Json::array({run.begin, run.end, run.position, to_json(run.sees)}));
   return json;
 }
 
@@ -102,6 +131,8 @@ Example example_from_json(const Json& json) {
   }
   for (const Json& target : json.at("targets"))
     example.targets.push_back(target_from(target, example));
+  if (const auto summaries = json.find("summaries"); summaries != json.end())
+    example.summaries = summaries_from(*summaries, example.rows());
   if (example.targets.empty()) refuse("there is no target: nothing would be learnt from it");
   return example;
 }

@@ -9,6 +9,8 @@
 // one prompt that are then merged are ten runs:
 //   [0, 40, 0, []], [40, 90, 40, [[0, 40]]], [90, 150, 40, [[0, 40]]], ...,
 //   [400, 470, 100, [[0, 400]]]
+// Streams whose states should not be alike are told by
+//   "summaries": {"weight": ..., "streams": [[[begin, end], ...], ...]}
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -45,11 +47,20 @@ struct TargetRange {
   bool operator==(const TargetRange&) const = default;
 };
 
+// Rows of each of a session's streams, whose mean states are held apart (train/diversity_loss.h),
+// and how much that matters: the share of the streams that were right.
+struct StreamSummaries {
+  float weight = 0;
+  std::vector<std::vector<RowRange>> streams = {};  // none, or two and more
+  bool operator==(const StreamSummaries&) const = default;
+};
+
 struct Example {
   int line = 0;  // in the file, from 1; 0: in none
   Tokens tokens;
   std::vector<TargetRange> targets;
   std::vector<RowRun> runs = {};  // empty: a plain sequence
+  StreamSummaries summaries = {};
 
   int rows() const { return static_cast<int>(tokens.size()); }
   int target_tokens() const;

@@ -41,6 +41,15 @@ TEST(Example, SurvivesJson) {
   EXPECT_EQ(read.target_tokens(), 3);
 }
 
+TEST(Example, SummariesSurviveJson) {
+  Example example = merged();
+  example.summaries = {0.25f, {{{2, 3}}, {{4, 5}, {6, 8}}}};
+  const Json json = to_json(example);
+  EXPECT_EQ(json["summaries"].dump(), R"({"streams":[[[2,3]],[[4,5],[6,8]]],"weight":0.25})");
+  EXPECT_EQ(example_from_json(json).summaries, example.summaries);
+  EXPECT_EQ(example_from_json(to_json(merged())).summaries, StreamSummaries());
+}
+
 TEST(Example, RunsSayPositionsAndWhatIsSeen) {
   const Example example = merged();
   EXPECT_EQ(positions_of(example), (std::vector<Position>{0, 1, 2, 3, 2, 3, 4, 5}));
@@ -91,6 +100,10 @@ TEST(Example, RefusesWhatContradictsItself) {
   expect("targets", "[[2,4,1]]", "within [3, 4)");  // a run's first row comes from elsewhere
   expect("targets", "[[2,4,1,2]]", "cannot be predicted from row 2");
   expect("targets", "[[3,4]]", "a target is [3,4]");
+  expect("summaries", R"({"weight":1,"streams":[[[0,2]]]})", "two streams");
+  expect("summaries", R"({"weight":1,"streams":[[[0,2]],[[7,9]]]})", "must be of 8");
+  expect("summaries", R"({"weight":1,"streams":[[[0,2]],[]]})", "a stream's rows are []");
+  expect("summaries", R"({"weight":-1,"streams":[[[0,2]],[[2,3]]]})", "weight is -1");
 }
 
 }  // namespace

@@ -123,6 +123,25 @@ void TraceExample::learn_after(int span, const Tokens& tokens, float weight) {
   all_.runs.push_back(std::move(run));
 }
 
+std::vector<int> TraceExample::sampled_rows(int span) const {
+  std::vector<int> rows;
+  const auto s = static_cast<size_t>(span);
+  for (size_t i = 0; i < row_of_[s].size(); ++i)
+    if (predicted_from_[s][i] >= 0) rows.push_back(row_of_[s][i]);
+  return rows;
+}
+
+void TraceExample::hold_apart(const std::vector<std::vector<int>>& streams, float weight) {
+  StreamSummaries summaries{weight, {}};
+  for (const std::vector<int>& spans : streams) {
+    std::vector<RowRange> ranges;
+    for (const int span : spans)
+      for (const int row : sampled_rows(span)) add_range(ranges, {row, row + 1});
+    if (!ranges.empty()) summaries.streams.push_back(std::move(ranges));
+  }
+  if (summaries.streams.size() > 1) all_.summaries = std::move(summaries);
+}
+
 // A run that is kept keeps those it sees, which all come before it.
 std::vector<bool> TraceExample::needed_runs() const {
   std::vector<bool> needed(all_.runs.size());
@@ -134,6 +153,8 @@ std::vector<bool> TraceExample::needed_runs() const {
     need(range.begin, range.end);
     need(range.from, range.from + 1);
   }
+  for (const auto& stream : all_.summaries.streams)
+    for (const RowRange& range : stream) need(range.begin, range.end);
   for (size_t i = needed.size(); i-- > 0;)
     if (needed[i])
       for (const RowRange& range : all_.runs[i].sees) need(range.begin, range.end);
@@ -144,6 +165,10 @@ Example TraceExample::example() const {
   const std::vector<bool> needed = needed_runs();
   Example example;
   std::vector<int> place(static_cast<size_t>(all_.rows()), -1);
+  const auto placed = [&](const RowRange& range) {  // of rows that are kept
+    return RowRange{place[static_cast<size_t>(range.begin)],
+                    place[static_cast<size_t>(range.end - 1)] + 1};
+  };
   for (size_t i = 0; i < needed.size(); ++i) {
     if (!needed[i]) continue;
     const RowRun& run = all_.runs[i];
@@ -152,16 +177,20 @@ Example TraceExample::example() const {
       place[static_cast<size_t>(row)] = example.rows();
       example.tokens.push_back(all_.tokens[static_cast<size_t>(row)]);
     }
-    for (const RowRange& range : run.sees)
-      add_range(kept.sees, {place[static_cast<size_t>(range.begin)],
-                            place[static_cast<size_t>(range.end - 1)] + 1});
+    for (const RowRange& range : run.sees) add_range(kept.sees, placed(range));
     example.runs.push_back(std::move(kept));
   }
   if (is_plain(example)) example.runs.clear();
-  for (const TargetRange& range : all_.targets)
-    add_target(example, {place[static_cast<size_t>(range.begin)],
-                         place[static_cast<size_t>(range.end - 1)] + 1, range.weight,
-                         place[static_cast<size_t>(range.from)]});
+  for (const TargetRange& range : all_.targets) {
+    const RowRange rows = placed({range.begin, range.end});
+    add_target(example,
+               {rows.begin, rows.end, range.weight, place[static_cast<size_t>(range.from)]});
+  }
+  example.summaries.weight = all_.summaries.weight;
+  for (const auto& stream : all_.summaries.streams) {
+    std::vector<RowRange>& ranges = example.summaries.streams.emplace_back();
+    for (const RowRange& range : stream) add_range(ranges, placed(range));
+  }
   return example;
 }
 

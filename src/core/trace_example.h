@@ -21,6 +21,10 @@ class TraceExample {
   // token.
   void learn_after(int span, const Tokens& tokens, float weight);
 
+  // Streams, each the spans that it sampled, whose states are to be held apart. With fewer than two
+  // that sampled something there is nothing to do.
+  void hold_apart(const std::vector<std::vector<int>>& streams, float weight);
+
   bool learns() const { return !all_.targets.empty(); }
 
   // Without the runs that nothing learnt depends on. A sequence that only one line of thought is
@@ -30,6 +34,9 @@ class TraceExample {
  private:
   const RowRun& run_of(int row) const;
   std::vector<bool> needed_runs() const;
+
+  // Rows of a span's sampled tokens.
+  std::vector<int> sampled_rows(int span) const;
 
   Example all_;                           // of every row
   std::vector<std::vector<int>> row_of_;  // [spans][tokens of the span]

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -170,6 +171,32 @@ TEST(TraceExample, OnlySampledTokensAreLearnt) {
   TraceExample example(trace);
   for (int span = 0; span < 5; ++span) example.learn(span, 1);
   EXPECT_TRUE(example.example().targets.empty());
+}
+
+TEST(TraceExample, StreamsAreHeldApartByWhatTheySampled) {
+  Trace trace = two_streams();
+  sample_all(trace);
+  trace.spans[2].logprobs = {NAN, NAN, -1, -1};  // its preamble was fed
+  TraceExample example(trace);
+  example.learn(4, 1);
+  example.hold_apart({{1, 4}, {2}}, 0.5f);
+  const Example all = example.example();
+  EXPECT_EQ(all.summaries.weight, 0.5f);
+  std::vector<std::set<Token>> tokens;
+  for (const auto& stream : all.summaries.streams) {
+    std::set<Token>& of_stream = tokens.emplace_back();
+    for (const RowRange& range : stream)
+      for (int row = range.begin; row < range.end; ++row)
+        of_stream.insert(all.tokens[static_cast<size_t>(row)]);
+  }
+  // A stream's first token was predicted by no row of its sequence.
+  EXPECT_EQ(tokens, (std::vector<std::set<Token>>{{101, 102, 103, 400}, {202, 203}}));
+  EXPECT_EQ(example_from_json(to_json(all)).summaries, all.summaries);
+
+  TraceExample alone(trace);
+  alone.learn(4, 1);
+  alone.hold_apart({{1, 4}, {}}, 0.5f);
+  EXPECT_EQ(alone.example().summaries, StreamSummaries());
 }
 
 // What a session would have said, learnt from the very view in which it would have said it.

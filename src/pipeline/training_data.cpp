@@ -59,6 +59,12 @@ Attempt attempt_of(const Trace& trace, size_t stream) {
   return attempt;
 }
 
+double right_share(const std::vector<Attempt>& attempts) {
+  const auto right = std::count_if(attempts.begin(), attempts.end(),
+                                   [](const Attempt& attempt) { return attempt.right; });
+  return static_cast<double>(right) / static_cast<double>(std::max<size_t>(1, attempts.size()));
+}
+
 class Builder {
  public:
   Builder(const LanguageModel& model, const std::vector<Strategy>& strategies,
@@ -121,10 +127,7 @@ class Builder {
   void weigh() {
     for (PlayedSession& session : sessions_) {
       std::vector<Attempt>& attempts = session.attempts;
-      const auto right = std::count_if(attempts.begin(), attempts.end(),
-                                       [](const Attempt& attempt) { return attempt.right; });
-      const double mean =
-          static_cast<double>(right) / static_cast<double>(std::max<size_t>(1, attempts.size()));
+      const double mean = right_share(attempts);
       DataCounts::Cell& cell = counts_.cells[session.cell];
       for (Attempt& attempt : attempts) {
         double weight = (attempt.right ? 1 : 0) - mean;
@@ -167,16 +170,19 @@ class Builder {
 
   void learn(const PlayedSession& session) {
     TraceExample whole = session.trace;
+    std::vector<std::vector<int>> together;
     for (const Attempt& attempt : session.attempts) {
       if (attempt.weight == 0) continue;
       if (options_.whole_sessions) {
         learn(attempt, whole);
+        together.push_back(attempt.spans);
         continue;
       }
       TraceExample alone = session.trace;
       learn(attempt, alone);
       add(session.cell, alone.example());
     }
+    whole.hold_apart(together, static_cast<float>(right_share(session.attempts)));
     if (session.pool) {
       Tokens answer = model_.vocabulary().tokenize(answer_text(session.pool->answer), false, false);
       if (end_) answer.push_back(*end_);

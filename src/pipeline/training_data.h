@@ -39,7 +39,8 @@ struct DataOptions {
   // comes after those of a family that were played.
   double worked_below = 0.2;
   int worked_per_cell = 200;
-  // A session is one sequence, whose streams share their prompt, instead of one for each stream.
+  // A session is one sequence, whose streams share their prompt, instead of one for each stream. It
+  // says which rows are whose, and what share was right, so that streams can be held apart.
   bool whole_sessions = false;
   // Answers learnt from sessions of a cell in which few streams were right, and at most as many
   // from those in which most were, so that contradicting them is not learnt; of these no more in

@@ -165,6 +165,7 @@ TEST_F(TrainingDataTest, IsWrittenAsTheTrainerReadsIt) {
     EXPECT_EQ(read.tokens, written.tokens);
     EXPECT_EQ(read.targets, written.targets);
     EXPECT_EQ(read.runs, written.runs);
+    EXPECT_EQ(read.summaries, written.summaries);
   }
   EXPECT_EQ(lines, sequences.size());
 }
@@ -203,6 +204,29 @@ TEST_F(TrainingDataTest, WholeSessionsShareTheirPrompt) {
   EXPECT_LT(whole.size(), apart.size());
   EXPECT_LT(2 * counts_.tokens, counts_apart.tokens);
   EXPECT_EQ(counts_.target_tokens, counts_apart.target_tokens);
+}
+
+TEST_F(TrainingDataTest, WholeSessionsSayWhichRowsAreWhose) {
+  for (const TrainingSequence& sequence : build())
+    EXPECT_EQ(sequence.example.summaries, StreamSummaries());
+  data_.whole_sessions = true;
+  const auto sequences = build();
+  for (const TrainingSequence& sequence : sequences) {
+    const Example& example = sequence.example;
+    EXPECT_GT(example.summaries.weight, 0);
+    EXPECT_LT(example.summaries.weight, 1) << "all right or all wrong: no signal";
+    std::set<int> learnt, summarised;
+    for (const TargetRange& range : example.targets)
+      for (int row = range.begin; row < range.end; ++row) learnt.insert(row);
+    int rows = 0;
+    for (const auto& stream : example.summaries.streams)
+      for (const RowRange& range : stream)
+        for (int row = range.begin; row < range.end; ++row, ++rows) summarised.insert(row);
+    EXPECT_EQ(static_cast<int>(summarised.size()), rows) << "a row is of one stream";
+    EXPECT_TRUE(std::includes(learnt.begin(), learnt.end(), summarised.begin(), summarised.end()));
+    // The rest are ends of turns, one a stream.
+    EXPECT_LE(learnt.size(), summarised.size() + example.summaries.streams.size());
+  }
 }
 
 TEST_F(TrainingDataTest, AnswersAreRightShortAndSeeAllStreams) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "train/diversity_loss.h"
 #include "train/operations.h"
 
 namespace polyphon {
@@ -9,31 +10,39 @@ namespace {
 
 using torch::Tensor;
 
-Tensor logprobs_of(const BaseWeights& weights, const Lora& lora, const TrainingBatch& batch,
-                   const ForwardOptions& options) {
-  const Tensor hidden = forward(weights, lora, batch.tokens, options, &batch.rows);
+Tensor logprobs_of(const BaseWeights& weights, const TrainingBatch& batch, const Tensor& hidden) {
   return target_logprobs(hidden, weights.output, torch::tensor(batch.targets));
 }
 
 }  // namespace
 
-double target_weight(const TrainingBatch& batch) {
-  double weight = 0;
-  for (const float each : batch.weights) weight += std::abs(each);
-  return weight;
+void LossCounts::add(const TrainingBatch& batch) {
+  for (const float weight : batch.weights) targets += std::abs(weight);
+  summaries += static_cast<double>(batch.summaries.size());
 }
 
 BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const TrainingBatch& batch,
-                     const ForwardOptions& options, const Lora* base) {
+                     const ForwardOptions& options, const LossTerms& terms) {
   BatchLoss loss;
-  const Tensor logprobs = logprobs_of(weights, lora, batch, options);
+  std::vector<int> rows = batch.rows;
+  if (terms.diversity_margin) {
+    const std::vector<int> more = summarised_rows(batch.summaries);
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
+  const Tensor hidden = forward(weights, lora, batch.tokens, options, &rows);
+  const auto targets = static_cast<int64_t>(batch.rows.size());
+  const Tensor logprobs = logprobs_of(weights, batch, hidden.narrow(0, 0, targets));
   const Tensor factors = torch::tensor(batch.weights).to(logprobs.scalar_type());
   loss.tokens = -(logprobs * factors).sum();
-  if (!base) return loss;
+  if (terms.diversity_margin && !batch.summaries.empty())
+    loss.diversity =
+        diversity_loss(hidden.slice(0, targets), batch.summaries, *terms.diversity_margin);
+  if (!terms.base) return loss;
   Tensor of_base;
   {
     const torch::NoGradGuard guard;
-    of_base = logprobs_of(weights, *base, batch, {});
+    of_base =
+        logprobs_of(weights, batch, forward(weights, *terms.base, batch.tokens, {}, &batch.rows));
   }
   const Tensor ratio = of_base - logprobs;
   loss.divergence = ((ratio.exp() - ratio - 1) * factors.abs()).sum();

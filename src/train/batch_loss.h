@@ -1,13 +1,20 @@
 // What a batch of data costs, as sums over its targets.
 #pragma once
 
+#include <optional>
+
 #include "train/batch_plan.h"
 #include "train/transformer.h"
 
 namespace polyphon {
 
-// What losses are divided by: a negative weight counts as much as a positive one.
-double target_weight(const TrainingBatch& batch);
+// What sums over batches are divided by.
+struct LossCounts {
+  double targets = 0;    // their weights: a negative one counts as much as a positive one
+  double summaries = 0;  // sets of streams, however much they weigh
+
+  void add(const TrainingBatch& batch);
+};
 
 // Numbers, with the gradient of what is trained unless that is switched off.
 struct BatchLoss {
@@ -16,10 +23,16 @@ struct BatchLoss {
   // r = p_base / p, which is unbiased where the trained model sampled the target (Schulman 2020, as
   // in GRPO: Shao et al. 2024, arXiv:2402.03300). Undefined without `base`.
   torch::Tensor divergence;
+  torch::Tensor diversity;  // of diversity_loss.h; undefined without a margin, or without sets
 };
 
-// `base`: an adapter that adds nothing, which divergence is measured from; null: it is not.
+// What is asked beside the tokens' loss.
+struct LossTerms {
+  const Lora* base = nullptr;  // an adapter that adds nothing, which divergence is measured from
+  std::optional<double> diversity_margin;
+};
+
 BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const TrainingBatch& batch,
-                     const ForwardOptions& options, const Lora* base = nullptr);
+                     const ForwardOptions& options, const LossTerms& terms = {});
 
 }  // namespace polyphon

@@ -7,6 +7,15 @@
 #include "base/random.h"
 
 namespace polyphon {
+namespace {
+
+StreamSummaries moved(StreamSummaries summaries, int by) {
+  for (auto& stream : summaries.streams)
+    for (RowRange& range : stream) range = {range.begin + by, range.end + by};
+  return summaries;
+}
+
+}  // namespace
 
 void append(TokenBatch& batch, const Example& example) {
   if (is_plain(example)) return append_plain(batch, example.tokens);
@@ -59,6 +68,8 @@ TrainingBatch BatchPlan::take(DataPosition& position) {
         batch.targets.push_back(example.tokens[static_cast<size_t>(i)]);
         batch.weights.push_back(range.weight);
       }
+    if (!example.summaries.streams.empty())
+      batch.summaries.push_back(moved(example.summaries, begin));
   }
   if (position.next == static_cast<int64_t>(examples_.size())) position = {position.epoch + 1, 0};
   return batch;

@@ -18,10 +18,11 @@ void append(TokenBatch& batch, const Example& example);
 // Examples packed into one forward pass, and what is learnt from them.
 struct TrainingBatch {
   TokenBatch tokens;
-  std::vector<int> rows;         // [targets]: whose state predicts
-  std::vector<int64_t> targets;  // [targets]: the token predicted
-  std::vector<float> weights;    // [targets]
-  std::vector<int> lines;        // of the examples, to name them
+  std::vector<int> rows;                   // [targets]: whose state predicts
+  std::vector<int64_t> targets;            // [targets]: the token predicted
+  std::vector<float> weights;              // [targets]
+  std::vector<StreamSummaries> summaries;  // of rows of the batch
+  std::vector<int> lines;                  // of the examples, to name them
 };
 
 struct DataPosition {

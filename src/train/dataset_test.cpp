@@ -117,9 +117,12 @@ TEST(BatchPlan, TargetsArePredictedFromTheRowBefore) {
 }
 
 TEST(BatchPlan, RunsBecomePositionsAndVisibility) {
-  std::vector<Example> examples{
-      {1, {10, 11}, {{1, 2, 1}}},
-      {2, {20, 21, 22, 23}, {{3, 4, 1, 1}}, {{0, 2, 0, {}}, {2, 3, 2, {{0, 1}}}, {3, 4, 2, {}}}}};
+  std::vector<Example> examples{{1, {10, 11}, {{1, 2, 1}}},
+                                {2,
+                                 {20, 21, 22, 23},
+                                 {{3, 4, 1, 1}},
+                                 {{0, 2, 0, {}}, {2, 3, 2, {{0, 1}}}, {3, 4, 2, {}}},
+                                 {0.5f, {{{2, 3}}, {{0, 1}, {3, 4}}}}}};
   BatchPlan plan(examples, 8, 1);
   DataPosition position;
   const TrainingBatch batch = plan.take(position);
@@ -135,6 +138,9 @@ TEST(BatchPlan, RunsBecomePositionsAndVisibility) {
   const auto target = std::find(batch.targets.begin(), batch.targets.end(), 23);
   ASSERT_NE(target, batch.targets.end());
   EXPECT_EQ(batch.rows[static_cast<size_t>(target - batch.targets.begin())], begin + 1);
+  const StreamSummaries expected{
+      0.5f, {{{begin + 2, begin + 3}}, {{begin, begin + 1}, {begin + 3, begin + 4}}}};
+  EXPECT_EQ(batch.summaries, (std::vector<StreamSummaries>{expected}));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "train/batch_loss.h"
+#include "train/diversity_loss.h"
 #include "train/operations.h"
 #include "train/tiny_weights_for_test.h"
 #include "train/transformer.h"
@@ -138,17 +139,52 @@ const TrainingBatch kBatch{packed_batch(), {0, 3, 5, 12}, {5, 17, 100, 3}, {1, -
 TEST(gradient, OfTheDivergenceFromTheBase) {
   const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
   const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
-  const Lora base(weights.shape, {.rank = 1, .projections = {"attn_q"}}, 0, torch::kDouble);
+  const Lora base = no_adapter(weights.shape, torch::kDouble);
   fill_b(lora, 0.3);
-  expect_gradients(lora.parameters(),
-                   [&] { return batch_loss(weights, lora, kBatch, {}, &base).divergence; });
+  expect_gradients(lora.parameters(), [&] {
+    return batch_loss(weights, lora, kBatch, {}, {.base = &base}).divergence;
+  });
+}
+
+// Two streams of the first segment, and three of the second, whose rows share a run.
+TrainingBatch summarised_batch() {
+  TrainingBatch batch = kBatch;
+  batch.summaries = {{0.5f, {{{1, 3}}, {{4, 6}}}},
+                     {0.25f, {{{8, 9}, {15, 16}}, {{10, 12}}, {{13, 14}}}}};
+  return batch;
+}
+
+TEST(gradient, OfTheDiversityOfStreams) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
+  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
+  fill_b(lora, 0.3);
+  expect_gradients(lora.parameters(), [&] {
+    return batch_loss(weights, lora, summarised_batch(), {}, {.diversity_margin = -1}).diversity;
+  });
+}
+
+TEST(BatchLoss, DiversityIsOfTheStatesAndChangesNoBitOfTheRest) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kFloat);
+  const Lora lora(weights.shape, kRankTwo, 11);
+  fill_b(lora, 0.3);
+  const TrainingBatch batch = summarised_batch();
+  const BatchLoss with = batch_loss(weights, lora, batch, {}, {.diversity_margin = 0.1});
+  const BatchLoss without = batch_loss(weights, lora, batch, {});
+  EXPECT_TRUE(with.tokens.equal(without.tokens));
+  EXPECT_FALSE(without.diversity.defined());
+  EXPECT_FALSE(
+      batch_loss(weights, lora, kBatch, {}, {.diversity_margin = 0.1}).diversity.defined());
+  const std::vector<int> rows = summarised_rows(batch.summaries);
+  const Tensor states = forward(weights, lora, batch.tokens, {}, &rows);
+  EXPECT_TRUE(with.diversity.equal(diversity_loss(states, batch.summaries, 0.1)));
+  EXPECT_GT(with.diversity.item<double>(), 0);
 }
 
 TEST(BatchLoss, DivergenceIsOfItsFormulaAndZeroBeforeTraining) {
   const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
   const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
-  const Lora base(weights.shape, {.rank = 1, .projections = {"attn_q"}}, 0, torch::kDouble);
-  EXPECT_EQ(batch_loss(weights, lora, kBatch, {}, &base).divergence.item<double>(), 0);
+  const Lora base = no_adapter(weights.shape, torch::kDouble);
+  EXPECT_EQ(batch_loss(weights, lora, kBatch, {}, {.base = &base}).divergence.item<double>(), 0);
   const torch::NoGradGuard guard;
   const auto logprobs = [&] {
     return logits(weights, forward(weights, lora, kBatch.tokens, {}, &kBatch.rows)).log_softmax(1);
@@ -162,7 +198,7 @@ TEST(BatchLoss, DivergenceIsOfItsFormulaAndZeroBeforeTraining) {
     const double d = before[i][target].item<double>() - after[i][target].item<double>();
     expected += std::abs(kBatch.weights[static_cast<size_t>(i)]) * (std::exp(d) - d - 1);
   }
-  const BatchLoss loss = batch_loss(weights, lora, kBatch, {}, &base);
+  const BatchLoss loss = batch_loss(weights, lora, kBatch, {}, {.base = &base});
   EXPECT_GT(expected, 0.01);
   EXPECT_NEAR(loss.divergence.item<double>(), expected, 1e-5 * expected);
   EXPECT_FALSE(batch_loss(weights, lora, kBatch, {}).divergence.defined());

@@ -44,15 +44,16 @@ HeldOut::HeldOut(std::vector<Example> examples, int batch_tokens)
 
 double HeldOut::loss(const BaseWeights& weights, const Lora& lora, const ProcessGroup& group) {
   const torch::NoGradGuard guard;
-  double loss = 0, weight = 0;
+  double loss = 0;
+  LossCounts counts;
   DataPosition position;
   for (int i = 0; position.epoch == 0; ++i) {
     const TrainingBatch batch = plan_.take(position);
-    weight += target_weight(batch);
+    counts.add(batch);
     if (i % group.place().size == group.place().rank)
       loss += batch_loss(weights, lora, batch, {}).tokens.item<double>();
   }
-  return group.sum(loss) / weight;
+  return group.sum(loss) / counts.targets;
 }
 
 }  // namespace polyphon

@@ -79,6 +79,10 @@ void add_lora(CLI::App& app, Run& run) {
   command.add_option("--batch-tokens", options.batch_tokens, "packed into one forward pass");
   command.add_option("--kl-weight", options.kl_weight,
                      "of the divergence from the base; a third more time");
+  command.add_option("--diversity-weight", options.diversity_weight,
+                     "of what it costs that a session's streams think alike");
+  command.add_option("--diversity-margin", options.diversity_margin,
+                     "cosine of two streams' mean states that costs nothing");
   command.add_option("--accumulate", options.accumulate, "forward passes a step");
   command.add_flag("--checkpoint-layers", options.checkpoint_layers,
                    "compute layers twice instead of keeping what they computed");

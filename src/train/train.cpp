@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -64,8 +65,7 @@ class TrainRun {
         progress_(options.out_folder + "/progress.jsonl") {
     state_.options = to_json(options);
     state_.model_sha256 = sha256_file(options.model_path);
-    if (options.kl_weight > 0)
-      base_.emplace(weights_.shape, LoraConfig{.rank = 1, .projections = {"attn_q"}}, 0);
+    if (options.kl_weight > 0) base_ = no_adapter(weights_.shape);
     const std::string& from = options.from_path;
     if (!from.empty()) read_adapter(from, lora_, state_.model_sha256);
     state_.options["from_sha256"] = from.empty() ? "" : sha256_file(from);
@@ -203,19 +203,21 @@ class TrainRun {
   Json step() {
     const auto started = Clock::now();
     std::vector<TrainingBatch> batches;
-    double weight = 0;
+    LossCounts counts;
     int64_t tokens = 0;
     const int64_t epoch = state_.position.epoch;
     for (int i = 0; i < batches_a_step() && state_.position.epoch < options_.epochs; ++i) {
       batches.push_back(plan_.take(state_.position));
-      weight += target_weight(batches.back());
+      counts.add(batches.back());
       tokens += batches.back().tokens.rows();
     }
-    StepLoss loss;
+    StepLoss loss = {{"tokens", 0}};
+    if (options_.kl_weight > 0) loss["kl"] = 0;
+    if (options_.diversity_weight > 0) loss["diversity"] = 0;
     for (auto i = static_cast<size_t>(group_.place().rank); i < batches.size();
          i += static_cast<size_t>(group_.place().size))
-      add_gradient(batches[i], std::max(weight, 1e-9), i, loss);
-    loss = {group_.sum(loss.tokens), group_.sum(loss.divergence)};
+      add_gradient(batches[i], counts, i, loss);
+    for (auto& [name, value] : loss) value = group_.sum(value);
     group_.sum(optimizer_.gradients());
     const double norm = optimizer_.clip(options_.clip_norm);
     if (!std::isfinite(norm)) fail(batches, "gradient", norm);
@@ -223,12 +225,10 @@ class TrainRun {
     optimizer_.step(rate, options_.weight_decay, state_.step + 1);
     ++state_.step;
     state_.tokens += tokens;
-    Json terms = {{"tokens", loss.tokens}};
-    if (base_) terms["kl"] = loss.divergence;
     return {{"step", state_.step},
             {"of", steps_},
             {"epoch", epoch},
-            {"loss", terms},
+            {"loss", loss},
             {"learning_rate", rate},
             {"gradient_norm", norm},
             {"tokens", state_.tokens},
@@ -236,25 +236,37 @@ class TrainRun {
             {"peak_memory_mb", peak_memory_kib() / 1024}};
   }
 
-  struct StepLoss {
-    double tokens = 0, divergence = 0;  // a target
-  };
+  using StepLoss = std::map<std::string, double>;  // means over the step, before their weights
+
+  LossTerms terms() const {
+    LossTerms terms;
+    if (base_) terms.base = &*base_;
+    if (options_.diversity_weight > 0) terms.diversity_margin = options_.diversity_margin;
+    return terms;
+  }
 
   // Adds the batch's share of the step's loss.
-  void add_gradient(const TrainingBatch& batch, double weight, size_t index, StepLoss& sum) {
+  void add_gradient(const TrainingBatch& batch, const LossCounts& counts, size_t index,
+                    StepLoss& sum) {
     ForwardOptions how;
     how.training = true;
     how.seed = derive_seed(derive_seed(options_.seed, static_cast<uint64_t>(state_.step)), index);
     how.checkpoint = options_.checkpoint_layers;
-    const BatchLoss loss = batch_loss(weights_, lora_, batch, how, base_ ? &*base_ : nullptr);
-    Tensor total = loss.tokens;
-    if (base_) total = total + options_.kl_weight * loss.divergence;
-    total = total * (1 / weight);
+    const BatchLoss loss = batch_loss(weights_, lora_, batch, how, terms());
+    Tensor total;
+    const auto add = [&](const char* name, const Tensor& term, double weight, double count) {
+      if (!term.defined()) return;
+      const double divisor = std::max(count, 1e-9);
+      sum[name] += term.item<double>() / divisor;
+      const Tensor share = term * (weight / divisor);
+      total = total.defined() ? total + share : share;
+    };
+    add("tokens", loss.tokens, 1, counts.targets);
+    add("kl", loss.divergence, options_.kl_weight, counts.targets);
+    add("diversity", loss.diversity, options_.diversity_weight, counts.summaries);
     if (const auto value = total.item<double>(); !std::isfinite(value))
       fail({batch}, "loss", value);
     total.backward();
-    sum.tokens += loss.tokens.item<double>() / weight;
-    if (base_) sum.divergence += loss.divergence.item<double>() / weight;
   }
 
   [[noreturn]] void fail(const std::vector<TrainingBatch>& batches, const char* what,

@@ -16,8 +16,9 @@ enum class TrainOutcome {
 };
 
 // `on_progress` gets one object a step, the same that is appended to progress.jsonl: {"step", "of",
-// "epoch", "loss": {"tokens", "kl" if it weighs}, "learning_rate", "gradient_norm", "tokens",
-// "tokens_per_second", "peak_memory_mb", "eta_seconds"}; after a validation also "validation":
+// "epoch", "loss": {"tokens", and what weighs of "kl", "diversity"}, "learning_rate",
+// "gradient_norm", "tokens", "tokens_per_second", "peak_memory_mb", "eta_seconds"}; after a
+// validation also "validation":
 // {"loss", "best_step", "best_loss"}. Of several processes rank 0 alone calls it, and writes.
 // Throws Error{kInvalidArgument} for options, data, a checkpoint of another run, or too little
 // memory; Error{kUnavailable} when another process of the run is gone, after rank 0 has saved;

@@ -31,6 +31,9 @@ void check(const TrainOptions& options) {
   expect(options.max_steps >= 0, "max-steps", options.max_steps, "0 or more");
   expect(options.batch_tokens >= 2, "batch-tokens", options.batch_tokens, "2 or more");
   expect(options.kl_weight >= 0, "kl-weight", options.kl_weight, "0 or more");
+  expect(options.diversity_weight >= 0, "diversity-weight", options.diversity_weight, "0 or more");
+  const double margin = options.diversity_margin;
+  expect(margin >= -1 && margin < 1, "diversity-margin", margin, "in [-1, 1)");
   expect(options.accumulate >= 1, "accumulate", options.accumulate, "1 or more");
   const double held = options.validation_share;
   expect(held >= 0 && held < 1, "validation-share", held, "in [0, 1)");
@@ -60,6 +63,8 @@ nlohmann::json to_json(const TrainOptions& options) {
           {"max_steps", options.max_steps},
           {"batch_tokens", options.batch_tokens},
           {"kl_weight", options.kl_weight},
+          {"diversity_weight", options.diversity_weight},
+          {"diversity_margin", options.diversity_margin},
           {"accumulate", options.accumulate},
           {"seed", options.seed},
           {"precision", options.precision},

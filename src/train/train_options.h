@@ -32,6 +32,11 @@ struct TrainOptions {
   // Of the divergence from the base at the targets (batch_loss.h); 0: the base is not asked.
   double kl_weight = 0;
 
+  // Of what it costs that a session's streams think alike, beyond a cosine of `diversity_margin`
+  // (diversity_loss.h); 0: it costs nothing.
+  double diversity_weight = 0;
+  double diversity_margin = 0.9;
+
   int epochs = 1;
   int64_t max_steps = 0;           // 0: by epochs alone
   int batch_tokens = 1024;         // packed into one forward pass

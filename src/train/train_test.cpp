@@ -85,10 +85,41 @@ TEST_F(TrainTest, ADivergenceThatWeighsMuchKeepsTheBase) {
   EXPECT_GT(last("held")["tokens"].get<double>(), last("free")["tokens"].get<double>());
 }
 
+TEST_F(TrainTest, StreamsThatThinkAlikeCostAndArePushedApart) {
+  write_sessions(24);
+  TrainOptions free = options("free"), apart = options("apart");
+  free.diversity_weight = 1e-6;
+  apart.diversity_weight = 2;
+  free.diversity_margin = apart.diversity_margin = -1;
+  run(free);
+  run(apart);
+  const auto costs = [&](const std::string& out) {
+    return progress(out, "/loss/diversity"_json_pointer);
+  };
+  EXPECT_EQ(costs("free").size(), costs("apart").size());
+  EXPECT_FLOAT_EQ(static_cast<float>(costs("free").front()),
+                  static_cast<float>(costs("apart").front()));
+  EXPECT_LT(costs("apart").back(), 0.95 * costs("free").back());
+}
+
+TEST_F(TrainTest, DiversityChangesNoBitOfARunWithoutSessions) {
+  TrainOptions weighs = options("weighs");
+  weighs.diversity_weight = 1;
+  run(options("plain"));
+  run(weighs);
+  EXPECT_EQ(progress("weighs", "/loss/tokens"_json_pointer),
+            progress("plain", "/loss/tokens"_json_pointer));
+  for (const auto& [name, tensor] : adapter("plain"))
+    EXPECT_EQ(tensor.values, adapter("weighs").at(name).values) << name;
+}
+
 TEST_F(TrainTest, RefusesWhatCannotBe) {
   TrainOptions bad = options("bad");
   bad.learning_rate = 0;
   EXPECT_NE(refusal(bad).find("learning-rate is 0"), std::string::npos);
+  bad = options("bad");
+  bad.diversity_margin = 1;
+  EXPECT_NE(refusal(bad).find("diversity-margin is 1"), std::string::npos);
   bad = options("bad");
   bad.projections = {"attn_x"};
   EXPECT_NE(refusal(bad).find("attn_x"), std::string::npos);
