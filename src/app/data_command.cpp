@@ -30,6 +30,8 @@ void print_counts(const DataCounts& counts) {
   print_out(text + fmt::format("{} sequences of {} tokens, at most {} each; {} tokens to learn\n",
                                counts.sequences, counts.tokens, counts.longest,
                                counts.target_tokens));
+  if (counts.effects > 0)
+    print_out(fmt::format("{} effects of promotions to learn\n", counts.effects));
 }
 
 int build(const DataFlags& flags) {

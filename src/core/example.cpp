@@ -26,8 +26,34 @@ Json to_json(const std::vector<RowRange>& ranges) {
   return json;
 }
 
+BroughtRows brought_from(const Json& json, const RowRun& run) {
+  if (!json.is_array() || json.size() != 3)
+    refuse("rows that a promotion brought are " + json.dump());
+  const BroughtRows rows{json[0].get<int>(), json[1].get<int>(), json[2].get<int>()};
+  const bool seen = std::any_of(run.sees.begin(), run.sees.end(), [&](const RowRange& range) {
+    return range.begin <= rows.begin && rows.begin < rows.end && rows.end <= range.end;
+  });
+  if (!seen)
+    refuse(fmt::format("run [{}, {}) does not see [{}, {}), which a promotion brought", run.begin,
+                       run.end, rows.begin, rows.end));
+  return rows;
+}
+
+ExamplePromotion promotion_from(const Json& json, int rows) {
+  ExamplePromotion promotion;
+  json.at("features").get_to(promotion.features);
+  json.at("state").get_to(promotion.state);
+  json.at("effect").get_to(promotion.effect);
+  const bool finite = std::all_of(promotion.features.begin(), promotion.features.end(),
+                                  [](float feature) { return std::isfinite(feature); });
+  if (!finite || !std::isfinite(promotion.effect) || promotion.state < -1 ||
+      promotion.state >= rows)
+    refuse("a promotion is " + json.dump());
+  return promotion;
+}
+
 RowRun run_from(const Json& json, int begin, int rows) {
-  if (!json.is_array() || json.size() != 4 || !json[3].is_array())
+  if (!json.is_array() || json.size() < 4 || json.size() > 5 || !json[3].is_array())
     refuse("a run is " + json.dump() + ", must be [begin, end, position, [[first, end], ...]]");
   RowRun run{json[0].get<int>(), json[1].get<int>(), json[2].get<Position>(), {}};
   if (run.begin != begin || run.end <= run.begin || run.end > rows)
@@ -43,6 +69,8 @@ RowRun run_from(const Json& json, int begin, int rows) {
     last = range.end;
     run.sees.push_back(range);
   }
+  if (json.size() == 5)
+    for (const Json& each : json[4]) run.brought.push_back(brought_from(each, run));
   return run;
 }
 
@@ -94,6 +122,11 @@ std::vector<RowRun> runs_of(const Example& example) {
 
 }  // namespace
 
+bool Example::learns_effects() const {
+  return std::any_of(promotions.begin(), promotions.end(),
+                     [](const ExamplePromotion& promotion) { return promotion.effect != 0; });
+}
+
 int Example::target_tokens() const {
   return std::accumulate(targets.begin(), targets.end(), 0, [](int sum, const TargetRange& range) {
     return sum + range.end - range.begin;
@@ -112,10 +145,20 @@ Json to_json(const Example& example) {
     for (const auto& rows : example.summaries.streams) streams.push_back(to_json(rows));
     json["summaries"] = {{"weight", example.summaries.weight}, {"streams", std::move(streams)}};
   }
+  for (const ExamplePromotion& promotion : example.promotions)
+    json["promotions"].push_back({{"features", promotion.features},
+                                  {"state", promotion.state},
+                                  {"effect", promotion.effect}});
   if (example.runs.empty()) return json;
   Json& runs = json["runs"] = Json::array();
-  for (const RowRun& run : example.runs)
+  for (const RowRun& run : example.runs) {
     runs.push_back(Json::array({run.begin, run.end, run.position, to_json(run.sees)}));
+    if (run.brought.empty()) continue;
+    Json brought = Json::array();
+    for (const BroughtRows& rows : run.brought)
+      brought.push_back(Json::array({rows.begin, rows.end, rows.promotion}));
+    runs.back().push_back(std::move(brought));
+  }
   return json;
 }
 
@@ -133,14 +176,23 @@ Example example_from_json(const Json& json) {
     example.targets.push_back(target_from(target, example));
   if (const auto summaries = json.find("summaries"); summaries != json.end())
     example.summaries = summaries_from(*summaries, example.rows());
-  if (example.targets.empty()) refuse("there is no target: nothing would be learnt from it");
+  if (const auto promotions = json.find("promotions"); promotions != json.end())
+    for (const Json& promotion : *promotions)
+      example.promotions.push_back(promotion_from(promotion, example.rows()));
+  for (const RowRun& run : example.runs)
+    for (const BroughtRows& rows : run.brought)
+      if (rows.promotion < 0 || rows.promotion >= static_cast<int>(example.promotions.size()))
+        refuse(fmt::format("a run names promotion {} of {}", rows.promotion,
+                           example.promotions.size()));
+  if (example.targets.empty() && !example.learns_effects())
+    refuse("there is no target: nothing would be learnt from it");
   return example;
 }
 
 bool is_plain(const Example& example) {
   return std::all_of(example.runs.begin(), example.runs.end(), [](const RowRun& run) {
     const bool all = run.begin == 0 || run.sees == std::vector<RowRange>{{0, run.begin}};
-    return all && run.position == static_cast<Position>(run.begin);
+    return all && run.brought.empty() && run.position == static_cast<Position>(run.begin);
   });
 }
 

@@ -9,6 +9,9 @@
 // one prompt that are then merged are ten runs:
 //   [0, 40, 0, []], [40, 90, 40, [[0, 40]]], [90, 150, 40, [[0, 40]]], ...,
 //   [400, 470, 100, [[0, 400]]]
+// A fifth member of a run names what of it is there through a promotion: [[first, end, promotion],
+// ...], promotion one of
+//   "promotions": [{"features": [...], "state": row, "effect": ...}, ...]
 // Streams whose states should not be alike are told by
 //   "summaries": {"weight": ..., "streams": [[[begin, end], ...], ...]}
 #pragma once
@@ -27,11 +30,20 @@ struct RowRange {
   bool operator==(const RowRange&) const = default;
 };
 
+// Rows that are seen because of a promotion, the first one that brought them.
+struct BroughtRows {
+  int begin = 0;
+  int end = 0;
+  int promotion = 0;  // in Example::promotions
+  bool operator==(const BroughtRows&) const = default;
+};
+
 struct RowRun {
   int begin = 0;  // rows [begin, end)
   int end = 0;
-  Position position = 0;       // of the first row, the others follow it
-  std::vector<RowRange> sees;  // of rows before the run, rising, apart from each other
+  Position position = 0;                  // of the first row, the others follow it
+  std::vector<RowRange> sees;             // of rows before the run, rising, apart from each other
+  std::vector<BroughtRows> brought = {};  // of those it sees
   bool operator==(const RowRun&) const = default;
 };
 
@@ -55,20 +67,31 @@ struct StreamSummaries {
   bool operator==(const StreamSummaries&) const = default;
 };
 
+// A promotion that rows see, or whose effect is learnt.
+struct ExamplePromotion {
+  std::vector<float> features;  // by which the gate chose it
+  int state = -1;               // the row whose state the gate read; -1: none
+  // Share of right streams with it less that without; 0 when it had no effect or none is known.
+  float effect = 0;
+  bool operator==(const ExamplePromotion&) const = default;
+};
+
 struct Example {
   int line = 0;  // in the file, from 1; 0: in none
   Tokens tokens;
   std::vector<TargetRange> targets;
   std::vector<RowRun> runs = {};  // empty: a plain sequence
   StreamSummaries summaries = {};
+  std::vector<ExamplePromotion> promotions = {};
 
   int rows() const { return static_cast<int>(tokens.size()); }
   int target_tokens() const;
+  bool learns_effects() const;  // of promotions
 };
 
 nlohmann::json to_json(const Example& example);
 // Throws Error{kInvalidArgument}: not such an object, targets outside the tokens or across runs,
-// runs with gaps or that see what is not before them, nothing to learn.
+// runs with gaps or that see what is not before them, nothing to learn: no target and no effect.
 Example example_from_json(const nlohmann::json& json);
 
 // Positions from 0, each row sees all before it, whether runs say so or there are none.

@@ -50,6 +50,29 @@ TEST(Example, SummariesSurviveJson) {
   EXPECT_EQ(example_from_json(to_json(merged())).summaries, StreamSummaries());
 }
 
+TEST(Example, PromotionsSurviveJson) {
+  Example example = merged();
+  example.promotions = {{{0.5f, 1}, 3, 0.25f}, {{0, 0.25f}, -1, 0}};
+  example.runs[3].brought = {{0, 2, 1}, {4, 6, 0}};
+  const Json json = to_json(example);
+  EXPECT_EQ(json["runs"][3].dump(), "[6,8,4,[[0,3],[4,6]],[[0,2,1],[4,6,0]]]");
+  EXPECT_EQ(json["promotions"][0].dump(), R"({"effect":0.25,"features":[0.5,1.0],"state":3})");
+  const Example read = example_from_json(json);
+  EXPECT_EQ(read.runs, example.runs);
+  EXPECT_EQ(read.promotions, example.promotions);
+  EXPECT_TRUE(read.learns_effects());
+  EXPECT_FALSE(to_json(merged()).contains("promotions"));
+}
+
+TEST(Example, AnEffectAloneIsSomethingToLearn) {
+  Json json = to_json(merged());
+  json["targets"] = Json::array();
+  json["promotions"] = {{{"features", {1.0}}, {"state", 3}, {"effect", -0.5}}};
+  EXPECT_TRUE(example_from_json(json).targets.empty());
+  json["promotions"][0]["effect"] = 0;
+  EXPECT_THROW(example_from_json(json), Error);
+}
+
 TEST(Example, RunsSayPositionsAndWhatIsSeen) {
   const Example example = merged();
   EXPECT_EQ(positions_of(example), (std::vector<Position>{0, 1, 2, 3, 2, 3, 4, 5}));
@@ -100,6 +123,9 @@ TEST(Example, RefusesWhatContradictsItself) {
   expect("targets", "[[2,4,1]]", "within [3, 4)");  // a run's first row comes from elsewhere
   expect("targets", "[[2,4,1,2]]", "cannot be predicted from row 2");
   expect("targets", "[[3,4]]", "a target is [3,4]");
+  expect("runs", "[[0,2,0,[]],[2,8,2,[[0,2]],[[0,3,0]]]]", "does not see [0, 3)");
+  expect("runs", "[[0,2,0,[]],[2,8,2,[[0,2]],[[0,2,0]]]]", "names promotion 0 of 0");
+  expect("promotions", R"([{"features":[1],"state":8,"effect":0}])", "a promotion is");
   expect("summaries", R"({"weight":1,"streams":[[[0,2]]]})", "two streams");
   expect("summaries", R"({"weight":1,"streams":[[[0,2]],[[7,9]]]})", "must be of 8");
   expect("summaries", R"({"weight":1,"streams":[[[0,2]],[]]})", "a stream's rows are []");

@@ -11,36 +11,68 @@
 namespace polyphon {
 namespace {
 
+// What each row sees with none of the promotions, the first, the first two and so on; the last is
+// the session's own. What one has and not the one before it is seen because of that promotion,
+// whatever other edits it went through.
+std::vector<Visibility> visibilities(const Trace& trace, const Tokens& anchor, Visibility own,
+                                     const std::vector<TracePromotion>& promotions) {
+  std::vector<Visibility> all(promotions.size());
+  all.push_back(std::move(own));
+  if (promotions.empty()) return all;
+  std::vector<bool> left_out(trace.edits.size());
+  Trace part;
+  part.spans = trace.spans;
+  for (size_t i = promotions.size(); i-- > 0;) {
+    for (const size_t edit : promotions[i].edits) left_out[edit] = true;
+    part.edits.clear();
+    for (size_t edit = 0; edit < trace.edits.size(); ++edit)
+      if (!left_out[edit]) part.edits.push_back(trace.edits[edit]);
+    all[i] = lay_out(part, anchor).visibility;
+  }
+  return all;
+}
+
 // Rows of one sequence in which nothing entered or left the view but the rows themselves.
 struct OpenRun {
   std::vector<int> rows;  // of the layout
-  IndexSet next;          // what the next row sees if the view stays as it is, but for itself
+  // What the next row sees if the view stays as it is, but for itself, by visibility.
+  std::vector<IndexSet> next;
 };
 
 // A run is placed where its first row came to be, and sees only what was there before that row: so
 // every run sees rows of earlier runs only.
-std::vector<OpenRun> runs_of(const TraceLayout& layout, const Trace& trace) {
+std::vector<OpenRun> runs_of(const TraceLayout& layout, const Trace& trace,
+                             const std::vector<Visibility>& visibilities) {
   std::vector<OpenRun> runs;
   std::map<int, size_t> last;  // by sequence: index in runs
   for (int row = 0; row < layout.rows(); ++row) {
     const int span = layout.spans[static_cast<size_t>(row)];
     const int sequence = span < 0 ? -1 : trace.spans[static_cast<size_t>(span)].sequence;
-    const IndexSet& seen = layout.visibility.row(row);
+    std::vector<IndexSet> seen;
+    for (const Visibility& visibility : visibilities) seen.push_back(visibility.row(row));
     const Position position = layout.positions[static_cast<size_t>(row)];
     const auto found = last.find(sequence);
     OpenRun* run = found == last.end() ? nullptr : &runs[found->second];
     if (run) {
-      run->next.insert(row);
+      for (IndexSet& next : run->next) next.insert(row);
       const auto before = static_cast<size_t>(run->rows.back());
       if (run->next != seen || layout.positions[before] + 1 != position) run = nullptr;
     }
     if (!run) {
       last[sequence] = runs.size();
-      run = &runs.emplace_back(OpenRun{{}, seen});
+      run = &runs.emplace_back(OpenRun{{}, std::move(seen)});
     }
     run->rows.push_back(row);
   }
   return runs;
+}
+
+// One row more, by promotion and rising.
+void add_row(std::vector<BroughtRows>& brought, int row, int promotion) {
+  if (!brought.empty() && brought.back().end == row && brought.back().promotion == promotion)
+    ++brought.back().end;
+  else
+    brought.push_back({row, row + 1, promotion});
 }
 
 void add_range(std::vector<RowRange>& ranges, const RowRange& range) {
@@ -65,10 +97,13 @@ void add_target(Example& example, TargetRange range) {
 
 }  // namespace
 
-TraceExample::TraceExample(const Trace& trace, const Tokens& anchor) {
-  const TraceLayout layout = lay_out(trace, anchor);
+TraceExample::TraceExample(const Trace& trace, const Tokens& anchor,
+                           const std::vector<TracePromotion>& promotions) {
+  TraceLayout layout = lay_out(trace, anchor);
+  const std::vector<Visibility> seen_with =
+      visibilities(trace, anchor, std::move(layout.visibility), promotions);
   std::vector<int> place(static_cast<size_t>(layout.rows()));  // of a row of the layout
-  const std::vector<OpenRun> runs = runs_of(layout, trace);
+  const std::vector<OpenRun> runs = runs_of(layout, trace, seen_with);
   for (const OpenRun& run : runs) {
     const auto first = static_cast<size_t>(run.rows.front());
     const int begin = all_.rows();
@@ -78,11 +113,26 @@ TraceExample::TraceExample(const Trace& trace, const Tokens& anchor) {
       place[static_cast<size_t>(row)] = all_.rows();
       all_.tokens.push_back(layout.tokens[static_cast<size_t>(row)]);
     }
-    IndexSet seen(layout.rows());  // by place
-    layout.visibility.row(run.rows.front()).for_each([&](int row) {
-      if (row != run.rows.front()) seen.insert(place[static_cast<size_t>(row)]);
-    });
+    const auto placed = [&](const IndexSet& rows) {
+      IndexSet there(layout.rows());
+      rows.for_each([&](int row) { there.insert(place[static_cast<size_t>(row)]); });
+      return there;
+    };
+    const int own = run.rows.front();
+    IndexSet seen = placed(seen_with.back().row(own));
+    seen.erase(begin);
     seen.for_each([&](int row) { add_range(all_.runs.back().sees, {row, row + 1}); });
+    for (size_t i = 0; i < promotions.size(); ++i) {
+      const IndexSet before = placed(seen_with[i].row(own));
+      placed(seen_with[i + 1].row(own)).for_each([&](int row) {
+        if (!before.contains(row)) add_row(all_.runs.back().brought, row, static_cast<int>(i));
+      });
+    }
+  }
+  for (const TracePromotion& promotion : promotions) {
+    const int row = state_row(trace, layout, promotion.span, promotion.index);
+    all_.promotions.push_back(
+        {promotion.features, row < 0 ? -1 : place[static_cast<size_t>(row)], 0});
   }
   row_of_ = layout.row_of;
   for (std::vector<int>& rows : row_of_)
@@ -116,7 +166,8 @@ void TraceExample::learn_after(int span, const Tokens& tokens, float weight) {
   const int last = row_of_[static_cast<size_t>(span)].back(), begin = all_.rows();
   const RowRun& before = run_of(last);
   RowRun run{begin, begin + static_cast<int>(tokens.size()),
-             before.position + static_cast<Position>(last + 1 - before.begin), before.sees};
+             before.position + static_cast<Position>(last + 1 - before.begin), before.sees,
+             before.brought};
   run.sees.push_back({before.begin, last + 1});
   all_.tokens.insert(all_.tokens.end(), tokens.begin(), tokens.end());
   all_.targets.push_back({run.begin, run.end, weight, last});
@@ -129,6 +180,10 @@ std::vector<int> TraceExample::sampled_rows(int span) const {
   for (size_t i = 0; i < row_of_[s].size(); ++i)
     if (predicted_from_[s][i] >= 0) rows.push_back(row_of_[s][i]);
   return rows;
+}
+
+void TraceExample::learn_effect(int promotion, float effect) {
+  all_.promotions[static_cast<size_t>(promotion)].effect = effect;
 }
 
 void TraceExample::hold_apart(const std::vector<std::vector<int>>& streams, float weight) {
@@ -155,10 +210,36 @@ std::vector<bool> TraceExample::needed_runs() const {
   }
   for (const auto& stream : all_.summaries.streams)
     for (const RowRange& range : stream) need(range.begin, range.end);
-  for (size_t i = needed.size(); i-- > 0;)
-    if (needed[i])
-      for (const RowRange& range : all_.runs[i].sees) need(range.begin, range.end);
+  const auto need_state = [&](const ExamplePromotion& promotion) {
+    if (promotion.state >= 0) need(promotion.state, promotion.state + 1);
+  };
+  for (const ExamplePromotion& promotion : all_.promotions)
+    if (promotion.effect != 0) need_state(promotion);
+  for (size_t i = needed.size(); i-- > 0;) {
+    if (!needed[i]) continue;
+    for (const RowRange& range : all_.runs[i].sees) need(range.begin, range.end);
+    for (const BroughtRows& rows : all_.runs[i].brought)
+      need_state(all_.promotions[static_cast<size_t>(rows.promotion)]);
+  }
   return needed;
+}
+
+// Those that rows see or whose effect is learnt, numbered anew.
+void TraceExample::keep_promotions(Example& example, const std::vector<int>& place) const {
+  std::vector<bool> kept;
+  for (const ExamplePromotion& promotion : all_.promotions) kept.push_back(promotion.effect != 0);
+  for (const RowRun& run : example.runs)
+    for (const BroughtRows& rows : run.brought) kept[static_cast<size_t>(rows.promotion)] = true;
+  std::vector<int> number;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    number.push_back(static_cast<int>(example.promotions.size()));
+    if (!kept[i]) continue;
+    ExamplePromotion& promotion = example.promotions.emplace_back(all_.promotions[i]);
+    if (promotion.state >= 0) promotion.state = place[static_cast<size_t>(promotion.state)];
+  }
+  for (RowRun& run : example.runs)
+    for (BroughtRows& rows : run.brought)
+      rows.promotion = number[static_cast<size_t>(rows.promotion)];
 }
 
 Example TraceExample::example() const {
@@ -178,6 +259,10 @@ Example TraceExample::example() const {
       example.tokens.push_back(all_.tokens[static_cast<size_t>(row)]);
     }
     for (const RowRange& range : run.sees) add_range(kept.sees, placed(range));
+    for (const BroughtRows& rows : run.brought) {
+      const RowRange there = placed({rows.begin, rows.end});
+      kept.brought.push_back({there.begin, there.end, rows.promotion});
+    }
     example.runs.push_back(std::move(kept));
   }
   if (is_plain(example)) example.runs.clear();
@@ -186,6 +271,7 @@ Example TraceExample::example() const {
     add_target(example,
                {rows.begin, rows.end, range.weight, place[static_cast<size_t>(range.from)]});
   }
+  keep_promotions(example, place);
   example.summaries.weight = all_.summaries.weight;
   for (const auto& stream : all_.summaries.streams) {
     std::vector<RowRange>& ranges = example.summaries.streams.emplace_back();

@@ -6,13 +6,15 @@
 
 #include "core/example.h"
 #include "core/trace.h"
+#include "core/trace_promotion.h"
 
 namespace polyphon {
 
 class TraceExample {
  public:
   // As lay_out(), which it throws as; the trace is not kept.
-  explicit TraceExample(const Trace& trace, const Tokens& anchor = {});
+  explicit TraceExample(const Trace& trace, const Tokens& anchor = {},
+                        const std::vector<TracePromotion>& promotions = {});
 
   // The tokens of a span that the session sampled are learnt.
   void learn(int span, float weight);
@@ -25,15 +27,19 @@ class TraceExample {
   // that sampled something there is nothing to do.
   void hold_apart(const std::vector<std::vector<int>>& streams, float weight);
 
-  bool learns() const { return !all_.targets.empty(); }
+  // What became of a promotion's streams, by its number.
+  void learn_effect(int promotion, float effect);
 
-  // Without the runs that nothing learnt depends on. A sequence that only one line of thought is
-  // left of is a plain one.
+  bool learns() const { return !all_.targets.empty() || all_.learns_effects(); }
+
+  // Without the runs and promotions that nothing learnt depends on. A sequence that only one line
+  // of thought is left of is a plain one.
   Example example() const;
 
  private:
   const RowRun& run_of(int row) const;
   std::vector<bool> needed_runs() const;
+  void keep_promotions(Example& example, const std::vector<int>& place) const;
 
   // Rows of a span's sampled tokens.
   std::vector<int> sampled_rows(int span) const;

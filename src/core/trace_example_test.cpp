@@ -199,6 +199,113 @@ TEST(TraceExample, StreamsAreHeldApartByWhatTheySampled) {
   EXPECT_EQ(alone.example().summaries, StreamSummaries());
 }
 
+// Tokens that each row sees because of a promotion, by the row's token.
+std::map<Token, std::map<Token, int>> brought_to(const Example& example) {
+  std::map<Token, std::map<Token, int>> all;
+  for (const RowRun& run : example.runs)
+    for (int row = run.begin; row < run.end; ++row)
+      for (const BroughtRows& rows : run.brought)
+        for (int cell = rows.begin; cell < rows.end; ++cell)
+          all[example.tokens[static_cast<size_t>(row)]][example.tokens[static_cast<size_t>(cell)]] =
+              rows.promotion;
+  return all;
+}
+
+TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
+  Trace trace = two_streams();
+  sample_all(trace);
+  const auto join = std::find_if(trace.edits.begin(), trace.edits.end(), [](const TraceEdit& edit) {
+    return edit.kind == "join" && edit.source == 3;
+  });
+  // An answer in a view of both streams: the note came to it through the first one.
+  trace.edits.push_back({6, "open", 4, -1, 0, 0});
+  trace.edits.push_back({6, "join", 4, 1, 0, 100});
+  trace.edits.push_back({6, "join", 4, 2, 3, 100});
+  trace.spans.push_back({5, 4, "answer", "", 8, {500, 501}, {6, 7}, {NAN, -1}});
+  const TracePromotion note{{static_cast<size_t>(join - trace.edits.begin())}, {0.5f}, 3, 1};
+
+  TraceExample session(trace, {}, {note});
+  session.learn(4, 1);
+  session.learn(5, 1);
+  const Example example = session.example();
+  const std::map<Token, int> the_note = {{300, 0}, {301, 0}};
+  EXPECT_EQ(brought_to(example), (std::map<Token, std::map<Token, int>>{
+                                     {400, the_note}, {500, the_note}, {501, the_note}}));
+  ASSERT_EQ(example.promotions.size(), 1u);
+  EXPECT_EQ(example.promotions[0].features, (std::vector<float>{0.5f}));
+  // Its last token was sampled from the one before it.
+  EXPECT_EQ(example.tokens[static_cast<size_t>(example.promotions[0].state)], 300);
+  EXPECT_EQ(example_from_json(to_json(example)).runs, example.runs);
+
+  // What comes after a span sees what the span saw, for the same reason.
+  TraceExample after(trace, {}, {note});
+  after.learn_after(4, {7}, 1);
+  EXPECT_EQ(brought_to(after.example()).at(7), the_note);
+
+  // Without promotions it is what it was.
+  TraceExample plain(trace);
+  plain.learn(4, 1);
+  plain.learn(5, 1);
+  Example same = example;
+  same.promotions.clear();
+  for (RowRun& run : same.runs) run.brought.clear();
+  EXPECT_EQ(to_json(same), to_json(plain.example()));
+}
+
+TEST(TraceExample, APromotionIsThereIfItsEffectIsLearntOrItsCellsAreSeen) {
+  Trace trace = two_streams();
+  sample_all(trace);
+  const TracePromotion note{{}, {0.5f}, 3, 1}, other{{}, {0.25f}, 2, 3};
+  TraceExample unseen(trace, {}, {note, other});
+  unseen.learn(2, 1);
+  EXPECT_TRUE(unseen.example().promotions.empty());
+  unseen.learn_effect(1, -0.5f);
+  const Example example = unseen.example();
+  ASSERT_EQ(example.promotions.size(), 1u);
+  EXPECT_EQ(example.promotions[0].effect, -0.5f);
+  EXPECT_EQ(example.tokens[static_cast<size_t>(example.promotions[0].state)], 202);
+
+  TraceExample effect_alone(trace, {}, {note, other});
+  EXPECT_FALSE(effect_alone.learns());
+  effect_alone.learn_effect(0, 0.5f);
+  EXPECT_TRUE(effect_alone.learns());
+  EXPECT_TRUE(effect_alone.example().targets.empty());
+}
+
+// Against the sessions that would have been: with the first of the promotions, the first two, ...
+TEST(parity, OfWhatPromotionsBroughtWithSessionsWithoutThem) {
+  int brought = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    Trace trace = random_session(seed);
+    std::vector<TracePromotion> promotions;
+    for (size_t i = 0; i < trace.edits.size(); ++i)
+      if (trace.edits[i].kind == "join" && trace.edits[i].begin > 0)
+        promotions.push_back({{i}, {}, 0, 1});
+    TraceExample session(trace, {}, promotions);
+    for (size_t span = 0; span < trace.spans.size(); ++span)
+      session.learn(static_cast<int>(span), 1);
+    const Example example = session.example();
+    EXPECT_EQ(expect_as_laid_out(example, lay_out(trace)), sampled_tokens(lay_out(trace)));
+    std::erase_if(trace.edits,
+                  [](const TraceEdit& edit) { return edit.kind == "join" && edit.begin > 0; });
+    const TraceLayout without = lay_out(trace);
+    std::map<Token, int> row_of;
+    for (int row = 0; row < without.rows(); ++row)
+      row_of[without.tokens[static_cast<size_t>(row)]] = row;
+    const Visibility sees = visibility_of(example);
+    auto by_promotion = brought_to(example);
+    for (int row = 0; row < example.rows(); ++row)
+      sees.row(row).for_each([&](int cell) {
+        const Token reader = example.tokens[static_cast<size_t>(row)];
+        const Token seen = example.tokens[static_cast<size_t>(cell)];
+        const bool anyway = without.visibility.sees(row_of.at(reader), row_of.at(seen));
+        EXPECT_EQ(by_promotion[reader].contains(seen), !anyway) << seed << " " << reader;
+        brought += anyway ? 0 : 1;
+      });
+  }
+  EXPECT_GT(brought, 100);
+}
+
 // What a session would have said, learnt from the very view in which it would have said it.
 TEST(TraceExample, WhatIsLearntAfterASpanSeesWhatTheSpanSaw) {
   Trace trace = two_streams();

@@ -1,5 +1,6 @@
 #include "core/trace_layout.h"
 
+#include <cmath>
 #include <map>
 
 #include "core/trace_views.h"
@@ -28,6 +29,17 @@ TraceLayout lay_out(const Trace& trace, const Tokens& anchor) {
       layout.row_of[static_cast<size_t>(cell.span)][static_cast<size_t>(cell.index)] = row;
   });
   return layout;
+}
+
+int state_row(const Trace& trace, const TraceLayout& layout, int span, int index) {
+  const int row = layout.row_of[static_cast<size_t>(span)][static_cast<size_t>(index)];
+  const int from = row < 0 ? -1 : layout.predictors[static_cast<size_t>(row)];
+  if (from < 0) return -1;
+  const int its_span = layout.spans[static_cast<size_t>(from)];
+  const auto its_index = static_cast<size_t>(layout.indices[static_cast<size_t>(from)]);
+  const bool sampled =
+      its_span >= 0 && !std::isnan(trace.spans[static_cast<size_t>(its_span)].logprobs[its_index]);
+  return sampled ? from : -1;
 }
 
 }  // namespace polyphon

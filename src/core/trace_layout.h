@@ -27,4 +27,8 @@ struct TraceLayout {
 // Error{kInvalidArgument} when the trace contradicts itself.
 TraceLayout lay_out(const Trace& trace, const Tokens& anchor = {});
 
+// The row that a span's token was sampled from, whose state is what a head was given: -1 where that
+// row was fed, since it was prefilled without a state.
+int state_row(const Trace& trace, const TraceLayout& layout, int span, int index);
+
 }  // namespace polyphon

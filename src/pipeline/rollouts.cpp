@@ -48,6 +48,14 @@ int Outcome::right_count() const {
   return static_cast<int>(std::count(right.begin(), right.end(), true));
 }
 
+double effect_of(const Outcome& outcome, const Counterfactual& without) {
+  const auto share = [](const std::vector<bool>& right) {
+    return static_cast<double>(std::count(right.begin(), right.end(), true)) /
+           static_cast<double>(std::max<size_t>(1, right.size()));
+  };
+  return share(outcome.right) - share(without.right);
+}
+
 Json to_json(const Outcome& outcome) {
   Json json = {{"family", outcome.cell.family},
                {"difficulty", outcome.cell.difficulty},

@@ -29,6 +29,9 @@ struct Outcome {
   int right_count() const;
 };
 
+// Share of right streams with the promotion, less that without it.
+double effect_of(const Outcome& outcome, const Counterfactual& without);
+
 Json to_json(const Outcome& outcome);
 // Throws Error{kInvalidArgument}.
 Outcome outcome_from_json(const Json& json);

@@ -63,4 +63,26 @@ class SelfPlayTest : public ::testing::Test {
           .string();
 };
 
+// Says short sentences for a while before it states an answer, so that there is time to hear notes.
+inline void ponder(const FakeRow& row, std::span<float> logits) {
+  const std::string seen(row.visible.begin(), row.visible.end());
+  const std::string line = seen.substr(std::min(seen.rfind('\n'), seen.size()));
+  const size_t since = seen.size() % 41;  // its line began there, if it states an answer
+  if (since == 0 || line.size() == since)
+    state_an_answer(row, logits);
+  else
+    logits[seen.size() % 7 == 0 ? '.' : 'a' + seen.size() % 26] = 50;
+}
+
+// Sessions with registers, whose promotions are left out in turn.
+class PromotingSelfPlayTest : public SelfPlayTest {
+ protected:
+  PromotingSelfPlayTest() : SelfPlayTest(ponder) {
+    options_.tokens = 64;
+    options_.parallel = 1;  // as the command does: steps are the engine's, shared by what runs
+    options_.counterfactuals.registers = 2;
+    options_.counterfactuals.cadence_tokens = 6;
+  }
+};
+
 }  // namespace polyphon

@@ -143,25 +143,8 @@ TEST_F(SelfPlayTest, EndsWhenEveryFamilyRests) {
   EXPECT_EQ(to_json(report).at("cells")[0].at("success"), 0);
 }
 
-// Says short sentences for a while before it states an answer, so that there is time to hear notes.
-void ponder(const FakeRow& row, std::span<float> logits) {
-  const std::string seen(row.visible.begin(), row.visible.end());
-  const std::string line = seen.substr(std::min(seen.rfind('\n'), seen.size()));
-  const size_t since = seen.size() % 41;  // its line began there, if it states an answer
-  if (since == 0 || line.size() == since)
-    state_an_answer(row, logits);
-  else
-    logits[seen.size() % 7 == 0 ? '.' : 'a' + seen.size() % 26] = 50;
-}
-
-class CounterfactualTest : public SelfPlayTest {
+class CounterfactualTest : public PromotingSelfPlayTest {
  protected:
-  CounterfactualTest() : SelfPlayTest(ponder) {
-    options_.tokens = 64;
-    options_.parallel = 1;  // as the command does: steps are the engine's, shared by what runs
-    options_.counterfactuals.registers = 2;
-    options_.counterfactuals.cadence_tokens = 6;
-  }
   static std::vector<bool> right_of(const Trace& trace, const Outcome& outcome) {
     const Cell& cell = outcome.cell;
     const Problem problem = make_problem(family(cell.family), cell.difficulty, outcome.seed);

@@ -13,6 +13,7 @@
 #include "core/trace_example.h"
 #include "pipeline/answer_pool.h"
 #include "pipeline/selfplay.h"
+#include "reason/trace_promotions.h"
 #include "tasks/family.h"
 #include "tasks/worked.h"
 
@@ -42,6 +43,7 @@ struct PlayedSession {
   TraceExample trace;
   std::vector<Attempt> attempts;  // as they were, right and wrong
   std::optional<AnswerPool> pool;
+  std::map<int, double> effects;  // of promotions whose counterfactual was played
 };
 
 Attempt attempt_of(const Trace& trace, size_t stream) {
@@ -78,7 +80,15 @@ class Builder {
         random_(options.seed) {}
 
   void add(const Trace& trace, const Outcome& outcome) {
-    PlayedSession session{outcome.cell, TraceExample(trace, model_.vocabulary().anchor()), {}, {}};
+    std::vector<TracePromotion> promotions;
+    if (options_.whole_sessions) promotions = trace_promotions(trace);
+    PlayedSession session{
+        outcome.cell, TraceExample(trace, model_.vocabulary().anchor(), promotions), {}, {}, {}};
+    for (const Counterfactual& without : outcome.counterfactuals)
+      if (without.same_before && options_.whole_sessions) {
+        promotion_at(promotions, without.promotion);
+        session.effects[without.promotion] = effect_of(outcome, without);
+      }
     for (size_t i = 0; i < outcome.right.size(); ++i) {
       session.attempts.push_back(attempt_of(trace, i));
       session.attempts.back().right = outcome.right[i];
@@ -104,6 +114,8 @@ class Builder {
       counts_.longest = std::max(counts_.longest, example.rows());
       counts_.tokens += example.rows();
       counts_.target_tokens += example.target_tokens();
+      for (const ExamplePromotion& promotion : example.promotions)
+        counts_.effects += promotion.effect != 0 ? 1 : 0;
     }
     return std::move(result_);
   }
@@ -122,6 +134,14 @@ class Builder {
     size_t next = 0;
     for (PlayedSession& session : sessions_)
       for (Attempt& attempt : session.attempts) attempt.right = outcomes[next++];
+
+    std::vector<double> effects;
+    for (const PlayedSession& session : sessions_)
+      for (const auto& [promotion, effect] : session.effects) effects.push_back(effect);
+    shuffle(random_, effects);
+    next = 0;
+    for (PlayedSession& session : sessions_)
+      for (auto& [promotion, effect] : session.effects) effect = effects[next++];
   }
 
   void weigh() {
@@ -182,6 +202,8 @@ class Builder {
       learn(attempt, alone);
       add(session.cell, alone.example());
     }
+    for (const auto& [promotion, effect] : session.effects)
+      whole.learn_effect(promotion, static_cast<float>(effect));
     whole.hold_apart(together, static_cast<float>(right_share(session.attempts)));
     if (session.pool) {
       Tokens answer = model_.vocabulary().tokenize(answer_text(session.pool->answer), false, false);
@@ -315,8 +337,9 @@ Json to_json(const DataCounts& counts) {
                      {"majority", of.majority}});
   return {{"sequences", counts.sequences}, {"longest", counts.longest},
           {"tokens", counts.tokens},       {"target_tokens", counts.target_tokens},
-          {"foreign", counts.foreign},     {"damaged", counts.damaged},
-          {"too_long", counts.too_long},   {"cells", std::move(cells)}};
+          {"effects", counts.effects},     {"foreign", counts.foreign},
+          {"damaged", counts.damaged},     {"too_long", counts.too_long},
+          {"cells", std::move(cells)}};
 }
 
 }  // namespace polyphon

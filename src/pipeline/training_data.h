@@ -40,7 +40,8 @@ struct DataOptions {
   double worked_below = 0.2;
   int worked_per_cell = 200;
   // A session is one sequence, whose streams share their prompt, instead of one for each stream. It
-  // says which rows are whose, and what share was right, so that streams can be held apart.
+  // says which rows are whose, and what share was right, so that streams can be held apart; and
+  // what promotions brought, what the gate knew of them and what they did.
   bool whole_sessions = false;
   // Answers learnt from sessions of a cell in which few streams were right, and at most as many
   // from those in which most were, so that contradicting them is not learnt; of these no more in
@@ -65,6 +66,7 @@ struct DataCounts {
   int longest = 0;   // in tokens
   int too_long = 0;  // left out
   int64_t tokens = 0, target_tokens = 0;
+  int effects = 0;  // of promotions that are learnt
   int foreign = 0;  // traces of another model, left out
   int damaged = 0;
   std::string first_damage;

@@ -288,6 +288,55 @@ TEST_F(TrainingDataTest, RandomRewardsDealOutAnswersToo) {
             static_cast<std::ptrdiff_t>(sequences.size()));
 }
 
+TEST_F(PromotingSelfPlayTest, WholeSessionsSayWhatPromotionsBroughtAndWhatTheyDid) {
+  options_.problems = 12;
+  play();
+  std::multiset<float> effects;
+  read_rollouts(folder_, [&](const Trace&, const Outcome& outcome) {
+    for (const Counterfactual& without : outcome.counterfactuals)
+      effects.insert(static_cast<float>(effect_of(outcome, without)));
+  });
+  effects.erase(0.0f);
+  ASSERT_FALSE(effects.empty());
+
+  DataOptions data;
+  data.whole_sessions = true;
+  data.worked_per_cell = 0;
+  data.most_tokens = 1 << 16;
+  DataCounts counts;
+  int brought = 0, alone = 0;
+  const auto learnt_effects = [&] {
+    counts = {};
+    brought = alone = 0;
+    std::multiset<float> learnt;
+    for (const TrainingSequence& sequence :
+         build_training_data({folder_}, reasoner_->model(), "digest",
+                             reasoner_->options().strategies, held_out_, data, counts)) {
+      const Example& example = sequence.example;
+      EXPECT_EQ(example_from_json(to_json(example)).promotions, example.promotions);
+      for (const ExamplePromotion& promotion : example.promotions)
+        if (promotion.effect != 0) learnt.insert(promotion.effect);
+      for (const RowRun& run : example.runs) brought += static_cast<int>(run.brought.size());
+      alone += example.targets.empty() ? 1 : 0;
+    }
+    return learnt;
+  };
+  EXPECT_EQ(learnt_effects(), effects);
+  EXPECT_EQ(counts.effects, static_cast<int>(effects.size()));
+  EXPECT_GT(brought, 0);
+  data.winners_only = true;
+  data.most_per_cell = 0;
+  EXPECT_EQ(learnt_effects(), effects) << "also where streams learn nothing";
+  EXPECT_GT(alone, 0);
+  data.random_rewards = true;
+  EXPECT_EQ(learnt_effects(), effects) << "dealt out anew";
+  data.random_rewards = data.whole_sessions = false;
+  data.worked_below = 1.1;
+  data.worked_per_cell = 1;  // so that there is something to learn, whatever was right
+  EXPECT_TRUE(learnt_effects().empty());
+  EXPECT_EQ(brought, 0);
+}
+
 using parity = TrainingDataTest;  // NOLINT(readability-identifier-naming): what ctest calls them
 
 // What is learnt after the merge stands where the engine would have said it.

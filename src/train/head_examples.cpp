@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "core/trace_layout.h"
+#include "reason/trace_promotions.h"
 #include "reason/trace_steps.h"
 #include "train/named_tensors.h"
 #include "train/transformer.h"
@@ -27,22 +28,8 @@ Tensor stacked(const std::vector<Tensor>& rows, int64_t columns) {
   return rows.empty() ? torch::empty({0, columns}) : torch::stack(rows);
 }
 
-[[noreturn]] void refuse(const Trace& trace, const std::string& why) {
-  throw Error(ErrorCode::kInvalidArgument, "trace " + trace.id + ": " + why);
-}
-
-// What a broadcast promoted, as the gate's decision has it.
-const Json& winner_of(const Trace& trace, const Json& broadcast) {
-  const Step step = broadcast.at("step").get<Step>();
-  for (const TraceDecision& decision : trace.decisions)
-    if (decision.kind == "gate" && decision.step == step && decision.detail.at("promoted") == true)
-      return decision.detail.at("candidates").at(0);
-  refuse(trace, "its gate decided on no broadcast at step " + std::to_string(step));
-}
-
-double right_share(const std::vector<bool>& right) {
-  return static_cast<double>(std::count(right.begin(), right.end(), true)) /
-         static_cast<double>(std::max<size_t>(1, right.size()));
+[[noreturn]] void refuse(const Trace& trace, const std::exception& why) {
+  throw Error(ErrorCode::kInvalidArgument, "trace " + trace.id + ": " + why.what());
 }
 
 }  // namespace
@@ -64,38 +51,11 @@ class HeadDataBuilder::OneTrace {
   // That the token was sampled from; zeros where it follows what was fed, which is prefilled
   // without a state.
   Tensor state_before(int span, int index) const {
-    const int row = layout_.row_of[static_cast<size_t>(span)][static_cast<size_t>(index)];
-    const int from = row < 0 ? -1 : layout_.predictors[static_cast<size_t>(row)];
-    return from >= 0 && was_sampled(from) ? states_[from] : torch::zeros_like(states_[0]);
-  }
-
-  // Of the last token that a candidate's sequence sampled before the position `end`.
-  Tensor state_of(const Json& candidate) const {
-    const int sequence = candidate.at("sequence").get<int>();
-    const Position end = candidate.at("end").get<Position>();
-    const TraceSpan* last = nullptr;
-    size_t index = 0;
-    for (const TraceSpan& span : trace_.spans) {
-      if (span.sequence != sequence) continue;
-      for (size_t i = 0; i < span.tokens.size(); ++i) {
-        const auto at = span.begin + static_cast<Position>(i);
-        const bool later = !last || at > last->begin + static_cast<Position>(index);
-        if (at >= end || std::isnan(span.logprobs[i]) || !later) continue;
-        last = &span;
-        index = i;
-      }
-    }
-    if (!last) refuse(trace_, "a promoted candidate has no token");
-    return state_before(last->id, static_cast<int>(index));
+    const int row = state_row(trace_, layout_, span, index);
+    return row >= 0 ? states_[row] : torch::zeros_like(states_[0]);
   }
 
  private:
-  bool was_sampled(int row) const {
-    const int span = layout_.spans[static_cast<size_t>(row)];
-    const auto index = static_cast<size_t>(layout_.indices[static_cast<size_t>(row)]);
-    return span >= 0 && !std::isnan(trace_.spans[static_cast<size_t>(span)].logprobs[index]);
-  }
-
   // Of the distributions that streams' tokens were drawn from, in nats.
   std::vector<std::vector<float>> entropies() const {
     std::vector<std::vector<float>> result;
@@ -134,7 +94,7 @@ void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
   const torch::NoGradGuard guard;
   const Json& streams = trace.result.at("streams");
   if (streams.size() != outcome.right.size())
-    refuse(trace, "its outcome is of another number of streams");
+    throw Error(ErrorCode::kInvalidArgument, "its outcome is of another number of streams");
   const OneTrace computed(*this, trace);
   Rows value, gate;
   const bool searched = trace.request.at("search").at("mode") != "off";
@@ -144,16 +104,17 @@ void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
                 outcome.right[static_cast<size_t>(step.stream)], 1,
                 {step.mean_logprob, step.line_mean_logprob});
 
+  const std::vector<TracePromotion> promotions = trace_promotions(trace);
   int unlike_before = 0;
   for (const Counterfactual& without : outcome.counterfactuals) {
     if (!without.same_before) {
       ++unlike_before;
       continue;
     }
-    const Json& broadcast = trace.result.at("workspace").at(static_cast<size_t>(without.promotion));
-    const double effect = right_share(outcome.right) - right_share(without.right);
-    gate.add(row_of(gate_features_from_json(broadcast.at("features")).values()),
-             computed.state_of(winner_of(trace, broadcast)), effect > 0, std::abs(effect),
+    const TracePromotion& promotion = promotion_at(promotions, without.promotion);
+    const double effect = effect_of(outcome, without);
+    gate.add(torch::tensor(promotion.features),
+             computed.state_before(promotion.span, promotion.index), effect > 0, std::abs(effect),
              {effect});
   }
   const auto next = static_cast<int64_t>(problems_.size());
@@ -165,7 +126,9 @@ void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
   searched_ += searched ? 1 : 0;
   ++traces_;
 } catch (const Json::exception& error) {
-  refuse(trace, error.what());
+  refuse(trace, error);
+} catch (const Error& error) {
+  refuse(trace, error);
 }
 
 void HeadDataBuilder::Rows::add(const Tensor& its_features, const Tensor& state, bool label,

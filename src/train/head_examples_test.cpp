@@ -4,8 +4,7 @@
 
 #include "base/error.h"
 #include "core/trace_layout.h"
-#include "model/fake_language_model.h"
-#include "reason/reasoner.h"
+#include "reason/promoting_session_for_test.h"
 #include "reason/trace_steps.h"
 #include "train/tiny_weights_for_test.h"
 #include "train/transformer.h"
@@ -15,44 +14,14 @@ namespace {
 
 using torch::Tensor;
 
-const SteadyClock kClock;
-
-// Sentences of five bytes, by chance.
-void babble(const FakeRow& row, std::span<float> logits) {
-  uint64_t seen = 0;
-  for (const Token token : row.visible) seen = mix_bits(seen + static_cast<uint64_t>(token));
-  const auto next = row.visible.size() % 5 == 0 ? '.' : static_cast<Token>('a' + seen % 26);
-  logits[static_cast<size_t>(next)] = 50;
-  logits['z'] = 49;
-}
-
 class HeadExamplesTest : public ::testing::Test {
  protected:
   HeadExamplesTest()
       : weights_(tiny_weights({.vocabulary_size = FakeTokens::kCount}, Precision::kFloat)),
-        lora_(weights_.shape, {}, 1) {
-    FakeDecoder::Options sizes;
-    sizes.capacity_cells = 1 << 14;
-    sizes.max_rows = 1024;
-    auto model = std::make_unique<FakeLanguageModel>(sizes, babble);
-    auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, kClock);
-    ReasonOptions options;
-    options.agreement.enabled = options.collapse.enabled = false;
-    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
-                                           Reasoner::Identity{"v1", "digest", "hash"});
-  }
+        lora_(weights_.shape, {}, 1),
+        reasoner_(babbling_reasoner()) {}
 
-  Trace think(const std::string& question) {
-    ThinkInput input;
-    input.chat.messages = {{{"role", "user"}, {"content", question}}};
-    input.topology = parse_topology("3x40");
-    input.max_answer_tokens = 4;
-    input.workspace.registers = 2;
-    input.workspace.cadence_tokens = input.workspace.refractory_tokens = 8;
-    input.workspace.gate_threshold = 0;
-    SessionTicket ticket = reasoner_->think(input, {});
-    return *wait_finished(ticket).trace;
-  }
+  Trace think(const std::string& question) { return promoting_session(*reasoner_, question); }
 
   HeadDataBuilder builder() const { return {weights_, lora_, reasoner_->model().vocabulary()}; }
 
@@ -64,7 +33,7 @@ class HeadExamplesTest : public ::testing::Test {
 
   const BaseWeights weights_;
   const Lora lora_;
-  std::unique_ptr<Reasoner> reasoner_;
+  const std::unique_ptr<Reasoner> reasoner_;
   const Outcome outcome_{{"f", 1},
                          5,
                          {true, false, true},
