@@ -211,6 +211,29 @@ def test_heads_are_trained_and_served(counterfactuals, tmp_path):
 
 
 @pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
+def test_an_adapter_and_the_gate_trained_beside_it_are_one_version(counterfactuals, tmp_path):
+    data = tmp_path / "data.jsonl"
+    flags = ["--model", MODEL, "--worked-per-cell", "0", "--whole-sessions", "--json"]
+    done = polyphon("data", "build", counterfactuals, "--output", data, *flags)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in data.open()]
+    learnt = [p for line in lines for p in line.get("promotions", []) if p["effect"] != 0]
+    assert json.loads(done.stdout)["effects"] == len(learnt) > 0
+    assert any(len(run) == 5 for line in lines for run in line["runs"])
+
+    flags = ["--model", MODEL, "--data", data, "--output", tmp_path / "night-1", "--threads", "1"]
+    flags += ["--max-steps", "2", "--promotion-weight", "1", "--diversity-weight", "0.1"]
+    done = polyphon("train", *flags)
+    assert done.returncode == 0, done.stderr
+    version = json.loads((tmp_path / "night-1" / "version.json").read_text())
+    assert set(version["metrics"]["loss"]) == {"tokens", "diversity", "promotion"}
+    thought = ["think", "--model", MODEL, "--version", tmp_path / "night-1", "--topology", "2x8"]
+    done = polyphon(*thought, "--json", "What is 2 + 2?")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["polyphon"]["version"] == "night-1+gate"
+
+
+@pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
 def test_heads_need_traces_of_this_model(played, tmp_path):
     empty = tmp_path / "play"
     empty.mkdir()

@@ -4,6 +4,7 @@
 
 #include "train/diversity_loss.h"
 #include "train/operations.h"
+#include "train/promotion_loss.h"
 
 namespace polyphon {
 namespace {
@@ -19,17 +20,30 @@ Tensor logprobs_of(const BaseWeights& weights, const TrainingBatch& batch, const
 void LossCounts::add(const TrainingBatch& batch) {
   for (const float weight : batch.weights) targets += std::abs(weight);
   summaries += static_cast<double>(batch.summaries.size());
+  for (const ExamplePromotion& promotion : batch.promotions)
+    effects += promotion.effect != 0 ? 1 : 0;
 }
 
 BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const TrainingBatch& batch,
                      const ForwardOptions& options, const LossTerms& terms) {
   BatchLoss loss;
+  ForwardOptions how = options;
+  if (terms.gate && !batch.promotions.empty()) {
+    const HeadExamples promotions = promotion_examples(weights, lora, batch);
+    const Tensor logits = head_logits(*terms.gate, promotions);
+    how.biases = promotion_biases(batch, at::log_sigmoid(logits));
+    loss.promotion = label_cost(logits, promotions);
+  }
+  if (batch.targets.empty()) {  // only effects are learnt
+    loss.tokens = torch::zeros({});
+    return loss;
+  }
   std::vector<int> rows = batch.rows;
   if (terms.diversity_margin) {
     const std::vector<int> more = summarised_rows(batch.summaries);
     rows.insert(rows.end(), more.begin(), more.end());
   }
-  const Tensor hidden = forward(weights, lora, batch.tokens, options, &rows);
+  const Tensor hidden = forward(weights, lora, batch.tokens, how, &rows);
   const auto targets = static_cast<int64_t>(batch.rows.size());
   const Tensor logprobs = logprobs_of(weights, batch, hidden.narrow(0, 0, targets));
   const Tensor factors = torch::tensor(batch.weights).to(logprobs.scalar_type());
@@ -41,8 +55,9 @@ BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const Trainin
   Tensor of_base;
   {
     const torch::NoGradGuard guard;
-    of_base =
-        logprobs_of(weights, batch, forward(weights, *terms.base, batch.tokens, {}, &batch.rows));
+    of_base = logprobs_of(
+        weights, batch,
+        forward(weights, *terms.base, batch.tokens, {.biases = how.biases}, &batch.rows));
   }
   const Tensor ratio = of_base - logprobs;
   loss.divergence = ((ratio.exp() - ratio - 1) * factors.abs()).sum();

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "train/batch_plan.h"
+#include "train/head_model.h"
 #include "train/transformer.h"
 
 namespace polyphon {
@@ -12,6 +13,7 @@ namespace polyphon {
 struct LossCounts {
   double targets = 0;    // their weights: a negative one counts as much as a positive one
   double summaries = 0;  // sets of streams, however much they weigh
+  double effects = 0;    // promotions that had one, of whatever size
 
   void add(const TrainingBatch& batch);
 };
@@ -24,12 +26,17 @@ struct BatchLoss {
   // in GRPO: Shao et al. 2024, arXiv:2402.03300). Undefined without `base`.
   torch::Tensor divergence;
   torch::Tensor diversity;  // of diversity_loss.h; undefined without a margin, or without sets
+  // Cross-entropy of the gate's p against the sign of promotions' effects, each weighted by the
+  // effect's size. Undefined without a gate, or without promotions.
+  torch::Tensor promotion;
 };
 
 // What is asked beside the tokens' loss.
 struct LossTerms {
   const Lora* base = nullptr;  // an adapter that adds nothing, which divergence is measured from
-  std::optional<double> diversity_margin;
+  std::optional<double> diversity_margin = {};
+  // Whose p weakens what promotions brought (promotion_loss.h); null: they count in full.
+  const HeadWeights* gate = nullptr;
 };
 
 BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const TrainingBatch& batch,

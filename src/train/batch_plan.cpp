@@ -15,6 +15,21 @@ StreamSummaries moved(StreamSummaries summaries, int by) {
   return summaries;
 }
 
+// `begin`: of the example's rows, which are the batch's last segment.
+void append_promotions(TrainingBatch& batch, const Example& example, int begin) {
+  const auto first = static_cast<int>(batch.promotions.size());
+  for (const RowRun& run : example.runs)
+    for (const BroughtRows& rows : run.brought)
+      batch.brought.push_back({batch.tokens.segments.size() - 1,
+                               first + rows.promotion,
+                               {run.begin, run.end},
+                               {rows.begin, rows.end}});
+  for (ExamplePromotion promotion : example.promotions) {
+    if (promotion.state >= 0) promotion.state += begin;
+    batch.promotions.push_back(std::move(promotion));
+  }
+}
+
 }  // namespace
 
 void append(TokenBatch& batch, const Example& example) {
@@ -60,6 +75,7 @@ TrainingBatch BatchPlan::take(DataPosition& position) {
     const Example& example = examples_[order_[static_cast<size_t>(position.next)]];
     const int begin = batch.tokens.rows();
     append(batch.tokens, example);
+    append_promotions(batch, example, begin);
     batch.lines.push_back(example.line);
     for (const TargetRange& range : example.targets)
       for (int i = range.begin; i < range.end; ++i) {

@@ -15,14 +15,24 @@ namespace polyphon {
 // same bits.
 void append(TokenBatch& batch, const Example& example);
 
+// Rows `readers` of a segment see its rows `cells` because of a promotion.
+struct BroughtCells {
+  size_t segment = 0;  // in TokenBatch::segments
+  int promotion = 0;   // in TrainingBatch::promotions
+  RowRange readers;    // both counted from the segment's first row
+  RowRange cells;
+};
+
 // Examples packed into one forward pass, and what is learnt from them.
 struct TrainingBatch {
   TokenBatch tokens;
-  std::vector<int> rows;                   // [targets]: whose state predicts
-  std::vector<int64_t> targets;            // [targets]: the token predicted
-  std::vector<float> weights;              // [targets]
-  std::vector<StreamSummaries> summaries;  // of rows of the batch
-  std::vector<int> lines;                  // of the examples, to name them
+  std::vector<int> rows;                     // [targets]: whose state predicts
+  std::vector<int64_t> targets;              // [targets]: the token predicted
+  std::vector<float> weights;                // [targets]
+  std::vector<StreamSummaries> summaries;    // of rows of the batch
+  std::vector<ExamplePromotion> promotions;  // states: rows of the batch
+  std::vector<BroughtCells> brought;
+  std::vector<int> lines;  // of the examples, to name them
 };
 
 struct DataPosition {

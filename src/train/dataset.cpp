@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "reason/gate.h"
 
 namespace polyphon {
 namespace {
@@ -17,6 +18,10 @@ void check(const Example& example, int vocabulary_size, int most_tokens) {
   if (example.rows() > most_tokens)
     refuse(fmt::format("{} tokens are more than the {} of a batch: --batch-tokens must be {}",
                        example.rows(), most_tokens, example.rows()));
+  for (const ExamplePromotion& promotion : example.promotions)
+    if (promotion.features.size() != GateFeatures::kCount)
+      refuse(fmt::format("a promotion has {} features, the gate {}", promotion.features.size(),
+                         GateFeatures::kCount));
   for (Token token : example.tokens)
     if (token < 0 || token >= vocabulary_size)
       refuse(

@@ -58,6 +58,9 @@ TEST_F(DatasetTest, RefusesBadLinesByNumber) {
   expect("{\"tokens\": [1, 2], \"targets\": [[1, 3, 1]]}", "must lie within [1, 2)");
   expect("{\"tokens\": [1, 2], \"targets\": []}", "no target");
   expect("{\"tokens\": [1,2,3,4,5,6,7,8,9], \"targets\": [[1, 2, 1]]}", "--batch-tokens must be 9");
+  expect(R"({"tokens": [1, 2], "targets": [[1, 2, 1]],)"
+         R"( "promotions": [{"features": [1, 2], "state": 0, "effect": 1}]})",
+         "2 features, the gate 6");
   EXPECT_NE(refusal("\n").find("holds no example"), std::string::npos);
   EXPECT_THROW(read_examples(path_ + ".none", 100, 8), Error);
 }

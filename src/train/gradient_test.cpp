@@ -7,6 +7,8 @@
 #include "train/batch_loss.h"
 #include "train/diversity_loss.h"
 #include "train/operations.h"
+#include "train/promoted_example_for_test.h"
+#include "train/promotion_loss.h"
 #include "train/tiny_weights_for_test.h"
 #include "train/transformer.h"
 
@@ -160,6 +162,44 @@ TEST(gradient, OfTheDiversityOfStreams) {
   fill_b(lora, 0.3);
   expect_gradients(lora.parameters(), [&] {
     return batch_loss(weights, lora, summarised_batch(), {}, {.diversity_margin = -1}).diversity;
+  });
+}
+
+TrainingBatch promoted_batch() {
+  const std::vector<Example> examples = {
+      promoted_example(random_tokens(kPromotedRows, kTiny.vocabulary_size, 4), 0.5f, 0.5f),
+      promoted_example(random_tokens(kPromotedRows, kTiny.vocabulary_size, 5), 0.25f, -0.25f)};
+  BatchPlan plan(examples, 2 * kPromotedRows, 1);
+  DataPosition position;
+  return plan.take(position);
+}
+
+// Both what it is held to and, through attention, what the tokens cost.
+TEST(gradient, ReachesTheGateFromItsOwnTermAndFromTheTokens) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
+  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
+  fill_b(lora, 0.3);
+  GateHead head;
+  for (int i = 0; i < 16; ++i) head.hidden_weights.push_back(0.1f * static_cast<float>(i % 5 - 2));
+  const HeadWeights gate = trainable_gate(head, weights);
+  for (const bool checkpoint : {false, true}) {
+    const auto loss = [&] {
+      return batch_loss(weights, lora, promoted_batch(), {.checkpoint = checkpoint},
+                        {.gate = &gate});
+    };
+    expect_gradients(gate.parameters(), [&] { return loss().promotion; });
+    expect_gradients(gate.parameters(), [&] { return loss().tokens; });
+  }
+}
+
+TEST(gradient, OfTheAdapterUnderAGate) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
+  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
+  fill_b(lora, 0.3);
+  // It reads no states: through those it has no gradient, by design.
+  const HeadWeights gate = trainable_gate({}, weights);
+  expect_gradients(lora.parameters(), [&] {
+    return batch_loss(weights, lora, promoted_batch(), {}, {.gate = &gate}).tokens;
   });
 }
 

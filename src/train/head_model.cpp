@@ -27,13 +27,11 @@ Tensor scale_of(const Tensor& hidden) {
 
 template <size_t kCount>
 HeadWeights linear_start(const std::array<double, kCount>& weights, double bias,
-                         const HeadExamples& like) {
-  const auto type = like.features.scalar_type();
+                         torch::ScalarType type) {
   HeadWeights start;
   start.features = trained(
       torch::tensor(std::vector<double>(weights.begin(), weights.end()), torch::kDouble).to(type));
   start.bias = trained(torch::full({1}, bias, type));
-  if (has_hidden(like)) start.scale = scale_of(like.hidden);
   return start;
 }
 
@@ -84,18 +82,28 @@ HeadWeights HeadWeights::copy() const {
           copied(b1),       copied(w2),   scale};
 }
 
+HeadWeights to_weights(const GateHead& gate, const Tensor& scale) {
+  HeadWeights weights = linear_start(gate.weights, gate.bias, scale.scalar_type());
+  weights.scale = scale;
+  Tensor hidden = torch::zeros_like(scale, torch::TensorOptions());
+  if (!gate.hidden_weights.empty())
+    hidden = torch::where(
+        scale.ne(0), torch::tensor(gate.hidden_weights).to(scale.scalar_type()) / scale, hidden);
+  weights.hidden = trained(hidden);
+  return weights;
+}
+
 HeadWeights starting_gate(const HeadExamples& like) {
   const GateHead untrained;
-  HeadWeights start = linear_start(untrained.weights, untrained.bias, like);
-  if (has_hidden(like))
-    start.hidden = trained(torch::zeros_like(start.scale, torch::TensorOptions()));
-  return start;
+  if (has_hidden(like)) return to_weights(untrained, scale_of(like.hidden));
+  return linear_start(untrained.weights, untrained.bias, like.features.scalar_type());
 }
 
 HeadWeights starting_value(const HeadExamples& like, int units, uint64_t seed) {
   const ValueHead untrained;
-  HeadWeights start = linear_start(untrained.weights, untrained.bias, like);
+  HeadWeights start = linear_start(untrained.weights, untrained.bias, like.features.scalar_type());
   if (!has_hidden(like)) return start;
+  start.scale = scale_of(like.hidden);
   const auto type = like.hidden.scalar_type();
   const int64_t size = like.hidden.size(1);
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
@@ -128,10 +136,14 @@ Tensor head_logits(const HeadWeights& head, const HeadExamples& examples) {
   return logits;
 }
 
-Tensor label_loss(const Tensor& logits, const HeadExamples& examples) {
+Tensor label_cost(const Tensor& logits, const HeadExamples& examples) {
   // log(1 + e^z) - y z
   const Tensor each = at::softplus(logits) - examples.labels * logits;
-  return (examples.weights * each).sum() / examples.weights.sum().clamp_min(1e-12);
+  return (examples.weights * each).sum();
+}
+
+Tensor label_loss(const Tensor& logits, const HeadExamples& examples) {
+  return label_cost(logits, examples) / examples.weights.sum().clamp_min(1e-12);
 }
 
 Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, const HeadDecay& decay) {

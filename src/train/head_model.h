@@ -44,6 +44,10 @@ struct HeadWeights {
   HeadWeights copy() const;
 };
 
+// A gate's weights, trainable, whose states are to be multiplied by `scale` [hidden_size], of which
+// they get the type. Undefined: without states.
+HeadWeights to_weights(const GateHead& gate, const torch::Tensor& scale);
+
 // The heads' documented starting values: the untrained heads, to the bit. The gate's weights on the
 // hidden state and the value head's w2 start at zero, w1 by `seed`. `like`: examples whose type and
 // sizes it takes, and whose hidden states give the scale; without hidden states only the features'
@@ -58,6 +62,8 @@ torch::Tensor head_logits(const HeadWeights& head, const HeadExamples& examples)
 // sum w (-y log p - (1 - y) log(1 - p)) / sum w with p = sigmoid(logit), the logistic loss. 0 when
 // nothing weighs anything.
 torch::Tensor label_loss(const torch::Tensor& logits, const HeadExamples& examples);
+// The same without the division: a sum.
+torch::Tensor label_cost(const torch::Tensor& logits, const HeadExamples& examples);
 
 // The decay towards where a fit started.
 torch::Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, const HeadDecay& decay);

@@ -166,5 +166,16 @@ TEST(parity, HeadsStartAsTheUntrainedOnes) {
   }
 }
 
+TEST(HeadModel, AGateSurvivesBeingMadeTrainable) {
+  GateHead gate;
+  gate.bias = -1.25;
+  gate.weights[3] = 0.5;
+  gate.hidden_weights = {1, -2, 0.5f};
+  const GateHead back = to_gate(to_weights(gate, torch::tensor({0.5f, 0.25f, 2.0f})));
+  EXPECT_EQ(back.bias, gate.bias);
+  EXPECT_EQ(back.weights, gate.weights);
+  EXPECT_EQ(back.hidden_weights, gate.hidden_weights);
+}
+
 }  // namespace
 }  // namespace polyphon

@@ -10,7 +10,12 @@ namespace polyphon {
 
 std::vector<Example> hold_out(std::vector<Example>& examples, double share, uint64_t seed) {
   std::map<Tokens, std::vector<Example>> alike;
+  std::vector<Example> kept;
   for (Example& example : examples) {
+    if (example.targets.empty()) {
+      kept.push_back(std::move(example));
+      continue;
+    }
     int first = example.targets.front().begin;
     for (const TargetRange& target : example.targets) first = std::min(first, target.begin);
     const auto begin = example.tokens.begin();
@@ -32,8 +37,8 @@ std::vector<Example> hold_out(std::vector<Example>& examples, double share, uint
     held.insert(held.end(), groups.back().begin(), groups.back().end());
     groups.pop_back();
   }
-  examples.clear();
-  for (const auto& group : groups) examples.insert(examples.end(), group.begin(), group.end());
+  for (const auto& group : groups) kept.insert(kept.end(), group.begin(), group.end());
+  examples = std::move(kept);
   const auto by_line = [](const Example& a, const Example& b) { return a.line < b.line; };
   std::sort(examples.begin(), examples.end(), by_line);
   return held;

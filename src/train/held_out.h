@@ -9,7 +9,8 @@
 namespace polyphon {
 
 // Moves about `share` of the examples out, at least one, and leaves at least one. Examples that are
-// alike up to their first target, as the streams of one problem are, stay together. Throws
+// alike up to their first target, as the streams of one problem are, stay together; those without a
+// target stay where they are. Throws
 // Error{kInvalidArgument} when all are alike.
 std::vector<Example> hold_out(std::vector<Example>& examples, double share, uint64_t seed);
 

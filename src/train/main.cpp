@@ -83,6 +83,10 @@ void add_lora(CLI::App& app, Run& run) {
                      "of what it costs that a session's streams think alike");
   command.add_option("--diversity-margin", options.diversity_margin,
                      "cosine of two streams' mean states that costs nothing");
+  command.add_option("--promotion-weight", options.promotion_weight,
+                     "of the gate against what promotions did; above 0 it is trained too");
+  command.add_option("--from-heads", options.from_heads_path,
+                     "heads.gguf whose gate goes on, instead of the untrained one");
   command.add_option("--accumulate", options.accumulate, "forward passes a step");
   command.add_flag("--checkpoint-layers", options.checkpoint_layers,
                    "compute layers twice instead of keeping what they computed");

@@ -13,12 +13,14 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "base/random.h"
+#include "reason/heads.h"
 #include "train/adapter_file.h"
 #include "train/batch_loss.h"
 #include "train/held_out.h"
 #include "train/memory_estimate.h"
 #include "train/process_group.h"
 #include "train/progress_file.h"
+#include "train/promotion_loss.h"
 #include "train/train_state.h"
 
 namespace polyphon {
@@ -47,6 +49,29 @@ const ModelShape& checked_shape(const WeightFile& file, const TrainOptions& opti
   return file.shape();
 }
 
+// Without effects of promotions lines with nothing else teach nothing.
+std::vector<Example> read_learnt(const std::string& path, const TrainOptions& options,
+                                 const ModelShape& shape, bool effects) {
+  std::vector<Example> examples = read_examples(path, shape.vocabulary_size, options.batch_tokens);
+  if (!effects)
+    std::erase_if(examples, [](const Example& example) { return example.targets.empty(); });
+  if (examples.empty())
+    throw Error(ErrorCode::kInvalidArgument,
+                path +
+                    " holds nothing but effects of promotions, which are learnt from with "
+                    "--promotion-weight");
+  return examples;
+}
+
+Heads starting_heads(const TrainOptions& options, const std::string& model_sha256,
+                     int hidden_size) {
+  if (!options.from_heads_path.empty())
+    return read_heads(options.from_heads_path, model_sha256, hidden_size);
+  Heads heads;
+  heads.version = "gate";
+  return heads;
+}
+
 class TrainRun {
  public:
   TrainRun(const TrainOptions& options, const std::function<void(const Json&)>& on_progress)
@@ -54,21 +79,26 @@ class TrainRun {
         on_progress_(on_progress),
         group_(options.processes, milliseconds(options.peer_timeout_seconds)),
         file_(options.model_path),
-        examples_(read_examples(options.data_path, checked_shape(file_, options).vocabulary_size,
-                                options.batch_tokens)),
+        examples_(read_learnt(options.data_path, options, checked_shape(file_, options),
+                              options.promotion_weight > 0)),
         held_out_(take_held_out()),
         plan_(examples_, options.batch_tokens, options.seed),
         weights_(load_base_weights(file_, parse_precision(options.precision))),
+        model_sha256_(sha256_file(options.model_path)),
         lora_(weights_.shape, lora_config(options), derive_seed(options.seed, 0)),
-        optimizer_(lora_),
+        heads_(starting_heads(options, model_sha256_, weights_.shape.hidden_size)),
+        gate_(trainable_gate(heads_.gate, weights_)),
+        optimizer_(trained()),
         steps_(count_steps()),
         progress_(options.out_folder + "/progress.jsonl") {
     state_.options = to_json(options);
-    state_.model_sha256 = sha256_file(options.model_path);
+    state_.model_sha256 = model_sha256_;
     if (options.kl_weight > 0) base_ = no_adapter(weights_.shape);
     const std::string& from = options.from_path;
-    if (!from.empty()) read_adapter(from, lora_, state_.model_sha256);
+    if (!from.empty()) read_adapter(from, lora_, model_sha256_);
     state_.options["from_sha256"] = from.empty() ? "" : sha256_file(from);
+    const std::string& heads = options.from_heads_path;
+    state_.options["from_heads_sha256"] = heads.empty() ? "" : sha256_file(heads);
     state_.data_sha256 = sha256_file(options.data_path);
     if (!options.validation_path.empty())
       state_.options["validation_sha256"] = sha256_file(options.validation_path);
@@ -109,6 +139,15 @@ class TrainRun {
   std::string state_path() const { return options_.out_folder + "/state.gguf"; }
 
   std::string adapter_path() const { return options_.out_folder + "/adapter.gguf"; }
+  bool trains_gate() const { return options_.promotion_weight > 0; }
+
+  Optimizer::Parameters trained() const {
+    Optimizer::Parameters all = lora_.parameters();
+    if (trains_gate())
+      for (const auto& [name, tensor] : gate_.parameters())
+        all.emplace_back("gate." + name, tensor);
+    return all;
+  }
   bool writes() const { return group_.place().rank == 0; }
   // Every so many steps, and after the last one.
   bool is_due(int64_t every) const { return state_.step % every == 0 || state_.step == steps_; }
@@ -117,8 +156,7 @@ class TrainRun {
   std::unique_ptr<HeldOut> take_held_out() {
     std::vector<Example> held;
     if (!options_.validation_path.empty())
-      held = read_examples(options_.validation_path, file_.shape().vocabulary_size,
-                           options_.batch_tokens);
+      held = read_learnt(options_.validation_path, options_, file_.shape(), /*effects=*/false);
     else if (options_.validation_share > 0)
       held = hold_out(examples_, options_.validation_share, options_.seed);
     else
@@ -166,7 +204,12 @@ class TrainRun {
   }
 
   void save_adapter() const {
-    write_adapter(adapter_path(), lora_, weights_.shape.architecture, state_.model_sha256);
+    write_adapter(adapter_path(), lora_, weights_.shape.architecture, model_sha256_);
+    if (!trains_gate()) return;
+    Heads heads = heads_;
+    heads.gate = to_gate(gate_);
+    write_heads(options_.out_folder + "/heads.gguf", heads, model_sha256_,
+                weights_.shape.hidden_size);
   }
 
   // Another process is gone. A step that was under way has changed nothing yet but the position.
@@ -214,6 +257,7 @@ class TrainRun {
     StepLoss loss = {{"tokens", 0}};
     if (options_.kl_weight > 0) loss["kl"] = 0;
     if (options_.diversity_weight > 0) loss["diversity"] = 0;
+    if (trains_gate()) loss["promotion"] = 0;
     for (auto i = static_cast<size_t>(group_.place().rank); i < batches.size();
          i += static_cast<size_t>(group_.place().size))
       add_gradient(batches[i], counts, i, loss);
@@ -242,6 +286,7 @@ class TrainRun {
     LossTerms terms;
     if (base_) terms.base = &*base_;
     if (options_.diversity_weight > 0) terms.diversity_margin = options_.diversity_margin;
+    if (trains_gate()) terms.gate = &gate_;
     return terms;
   }
 
@@ -264,6 +309,7 @@ class TrainRun {
     add("tokens", loss.tokens, 1, counts.targets);
     add("kl", loss.divergence, options_.kl_weight, counts.targets);
     add("diversity", loss.diversity, options_.diversity_weight, counts.summaries);
+    add("promotion", loss.promotion, options_.promotion_weight, counts.effects);
     if (const auto value = total.item<double>(); !std::isfinite(value))
       fail({batch}, "loss", value);
     total.backward();
@@ -289,8 +335,11 @@ class TrainRun {
   const std::unique_ptr<HeldOut> held_out_;  // null: nothing is held out
   BatchPlan plan_;
   const BaseWeights weights_;
+  const std::string model_sha256_;
   Lora lora_;
   std::optional<Lora> base_;  // an adapter that adds nothing, where the base is asked
+  const Heads heads_;         // that the run began with
+  const HeadWeights gate_;    // trained beside the adapter if it weighs
   Optimizer optimizer_;
   const int64_t steps_;
   ProgressFile progress_;

@@ -34,6 +34,9 @@ void check(const TrainOptions& options) {
   expect(options.diversity_weight >= 0, "diversity-weight", options.diversity_weight, "0 or more");
   const double margin = options.diversity_margin;
   expect(margin >= -1 && margin < 1, "diversity-margin", margin, "in [-1, 1)");
+  expect(options.promotion_weight >= 0, "promotion-weight", options.promotion_weight, "0 or more");
+  expect(options.promotion_weight > 0 || options.from_heads_path.empty(), "from-heads",
+         options.from_heads_path, "given with --promotion-weight");
   expect(options.accumulate >= 1, "accumulate", options.accumulate, "1 or more");
   const double held = options.validation_share;
   expect(held >= 0 && held < 1, "validation-share", held, "in [0, 1)");
@@ -65,6 +68,7 @@ nlohmann::json to_json(const TrainOptions& options) {
           {"kl_weight", options.kl_weight},
           {"diversity_weight", options.diversity_weight},
           {"diversity_margin", options.diversity_margin},
+          {"promotion_weight", options.promotion_weight},
           {"accumulate", options.accumulate},
           {"seed", options.seed},
           {"precision", options.precision},

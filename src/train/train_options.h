@@ -14,8 +14,9 @@ namespace polyphon {
 struct TrainOptions {
   std::string model_path;
   std::string data_path;
-  std::string from_path;   // an adapter.gguf to go on from; empty: from the base
-  std::string out_folder;  // adapter.gguf, state.gguf, progress.jsonl
+  std::string from_path;  // an adapter.gguf to go on from; empty: from the base
+  std::string
+      out_folder;  // adapter.gguf, state.gguf, progress.jsonl, heads.gguf if a gate is trained
 
   int rank = 16;
   float alpha = 32;
@@ -36,6 +37,11 @@ struct TrainOptions {
   // (diversity_loss.h); 0: it costs nothing.
   double diversity_weight = 0;
   double diversity_margin = 0.9;
+
+  // Of the gate's cross-entropy against what promotions did; above 0 its log p is added where rows
+  // see what a promotion brought (promotion_loss.h), and heads.gguf is written beside the adapter.
+  double promotion_weight = 0;
+  std::string from_heads_path;  // a heads.gguf to go on from; empty: the untrained heads
 
   int epochs = 1;
   int64_t max_steps = 0;           // 0: by epochs alone

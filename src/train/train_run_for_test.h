@@ -10,8 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "model/tensor_file.h"
+#include "reason/heads.h"
+#include "train/promoted_example_for_test.h"
 #include "train/tiny_weights_for_test.h"
 #include "train/train.h"
 
@@ -46,6 +49,19 @@ class TrainTest : public ::testing::Test {
       example.runs = {{0, 4, 0, {}}, {4, 9, 4, {{0, 4}}}, {9, 14, 4, {{0, 4}}}};
       example.targets = {{4, 9, 1, 3}, {9, 14, 0.5f, 3}};
       example.summaries = {0.5f, {{{4, 9}}, {{9, 14}}}};
+      file << to_json(example).dump() << "\n";
+    }
+  }
+  // Sessions whose promotions help when the gate's features are 1, and harm when they are 0; the
+  // last ones teach nothing else.
+  void write_promotions(int count, int effects_alone) const {
+    std::ofstream file(folder_ + "/data.jsonl");
+    for (int i = 0; i < count + effects_alone; ++i) {
+      Tokens tokens;
+      for (int j = 0; j < kPromotedRows; ++j) tokens.push_back((7 * i + 3 * j) % 128);
+      const bool helps = i % 2 == 0;
+      Example example = promoted_example(tokens, helps ? 1.0f : 0.0f, helps ? 0.5f : -0.25f);
+      if (i >= count) example.targets.clear();
       file << to_json(example).dump() << "\n";
     }
   }
@@ -99,6 +115,11 @@ class TrainTest : public ::testing::Test {
   }
   std::map<std::string, NamedTensor> adapter(const std::string& out) const {
     return read_tensor_file(folder_ + "/" + out + "/adapter.gguf").tensors;
+  }
+  Heads heads_of(const std::string& out) const {
+    const std::string model = folder_ + "/model.gguf";
+    return read_heads(folder_ + "/" + out + "/heads.gguf", sha256_file(model),
+                      WeightFile(model).shape().hidden_size);
   }
 
   std::string folder_;

@@ -113,10 +113,51 @@ TEST_F(TrainTest, DiversityChangesNoBitOfARunWithoutSessions) {
     EXPECT_EQ(tensor.values, adapter("weighs").at(name).values) << name;
 }
 
+TEST_F(TrainTest, AGateLearnsWhatPromotionsDidAndIsWrittenBesideTheAdapter) {
+  write_promotions(20, 4);
+  TrainOptions gated = options("gated");
+  gated.promotion_weight = 1;
+  run(gated);
+  const std::vector<double> costs = progress("gated", "/loss/promotion"_json_pointer);
+  ASSERT_GT(costs.size(), 15u);
+  EXPECT_LT(costs.back(), costs.front());
+  const auto probability = [&](const Heads& heads, double feature) {
+    return promotion_probability(heads.gate, {feature, feature, feature, feature, feature, feature},
+                                 {});
+  };
+  const Heads heads = heads_of("gated");
+  EXPECT_EQ(heads.version, "gate");
+  EXPECT_EQ(heads.gate.hidden_weights.size(), 64u);
+  EXPECT_GT(probability(heads, 1), probability({}, 1));
+  EXPECT_LT(probability(heads, 0), probability({}, 0));
+
+  TrainOptions next = options("next");
+  next.promotion_weight = 1e-9;
+  next.learning_rate = 1e-9;
+  next.max_steps = 1;
+  next.from_heads_path = folder_ + "/gated/heads.gguf";
+  run(next);
+  EXPECT_NEAR(probability(heads_of("next"), 1), probability(heads, 1), 1e-5);
+}
+
+TEST_F(TrainTest, WithoutAWeightPromotionsAreWhatTheSessionHadAndEffectsNothing) {
+  write_promotions(20, 4);
+  run(options("with"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/with/heads.gguf"));
+  write_promotions(20, 0);
+  run(options("without"));
+  EXPECT_EQ(curve("with"), curve("without"));
+  write_promotions(0, 4);
+  EXPECT_NE(refusal(options("effects")).find("nothing but effects"), std::string::npos);
+}
+
 TEST_F(TrainTest, RefusesWhatCannotBe) {
   TrainOptions bad = options("bad");
   bad.learning_rate = 0;
   EXPECT_NE(refusal(bad).find("learning-rate is 0"), std::string::npos);
+  bad = options("bad");
+  bad.from_heads_path = "heads.gguf";
+  EXPECT_NE(refusal(bad).find("from-heads is heads.gguf"), std::string::npos);
   bad = options("bad");
   bad.diversity_margin = 1;
   EXPECT_NE(refusal(bad).find("diversity-margin is 1"), std::string::npos);
@@ -202,6 +243,29 @@ TEST_F(resume, AfterAKillTheCurveGoesOnToTheBit) {
   resumed.resume = true;
   EXPECT_EQ(run(resumed), TrainOutcome::kDone);
   EXPECT_EQ(curve("killed"), curve("whole"));
+}
+
+TEST_F(resume, WithAGateTheCurveGoesOnToTheBit) {
+  write_promotions(20, 4);
+  const auto gated = [&](const std::string& out) {
+    TrainOptions gated = options(out);
+    gated.promotion_weight = gated.diversity_weight = 0.5;
+    return gated;
+  };
+  run(gated("whole"));
+  TrainOptions stopped = gated("stopped");
+  std::atomic<bool> stop = false;
+  train(stopped, stop, [&](const Json& line) {
+    if (line["step"].get<int>() == 8) stop.store(true);
+  });
+  stopped.resume = true;
+  EXPECT_EQ(run(stopped), TrainOutcome::kDone);
+  EXPECT_EQ(curve("stopped"), curve("whole"));
+  const GateHead found = heads_of("stopped").gate, expected = heads_of("whole").gate;
+  EXPECT_EQ(found.weights, expected.weights);
+  EXPECT_EQ(found.bias, expected.bias);
+  EXPECT_EQ(found.hidden_weights, expected.hidden_weights);
+  EXPECT_NE(found.weights, GateHead().weights);
 }
 
 // As a full disk would, the limit lets no file grow beyond it.
