@@ -4,6 +4,7 @@
 #include <ggml-backend.h>
 #include <ggml.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cstring>
@@ -12,6 +13,7 @@
 
 #include "attention/attention_node.h"
 #include "attention/span_attention.h"
+#include "base/huge_pages.h"
 #include "weights/weight_buffer.h"
 #include "weights/weight_product.h"
 
@@ -24,6 +26,7 @@ std::atomic<uint64_t> attention_count = 0;
 // What one llama_context has of the device.
 struct Context {
   SpanAttention attention;
+  std::vector<ggml_backend_buffer_t> caches;  // whose cells have been attended to
   int last_node = -1;
   WeightProduct product;
   std::vector<WeightProductOp> products;  // scratch
@@ -41,7 +44,17 @@ int node_number(const ggml_tensor* node) {
   return number;
 }
 
+// Cells are read from all over their cache, which libllama has filled with zeros by now. Each
+// context has caches of its own, one or two, for as long as it lives.
+void keep_in_huge_pages(Context& context, const ggml_tensor* cells) {
+  ggml_backend_buffer_t const cache = cells->buffer;
+  if (!cache || std::ranges::find(context.caches, cache) != context.caches.end()) return;
+  context.caches.push_back(cache);
+  move_to_huge_pages(ggml_backend_buffer_get_base(cache), ggml_backend_buffer_get_size(cache));
+}
+
 void compute_attention(Context& context, const ggml_tensor* node) {
+  for (const int cells : {1, 2}) keep_in_huge_pages(context, node->src[cells]);
   const int number = node_number(node);
   if (number < 0 || number <= context.last_node) context.attention.begin_step();
   context.last_node = number;

@@ -1,13 +1,10 @@
 #include "weights/weight_buffer.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdint>
 #include <limits>
 
 #include "base/check.h"
+#include "base/huge_pages.h"
 #include "weights/weight_kernels.h"
 
 namespace polyphon {
@@ -60,15 +57,6 @@ ggml_status init_tensor(ggml_backend_buffer_t buffer, ggml_tensor* tensor) {
     buffer->iface = plain_interface();
   }
   return GGML_STATUS_SUCCESS;
-}
-
-// Weights are read from one end to the other at every step: with pages of 4 KiB the walks through
-// page tables cost some percent. Only a wish; nothing is wrong when it is not granted.
-void wish_for_huge_pages(void* begin, size_t size) {
-  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t from = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
-  const uintptr_t to = (reinterpret_cast<uintptr_t>(begin) + size) / page * page;
-  if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
 }
 
 ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t type, size_t size) {
