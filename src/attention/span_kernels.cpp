@@ -9,12 +9,13 @@
 #include <hwy/contrib/math/math-inl.h>
 // clang-format on
 
-#include <hwy/cache_control.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
+
+#include "attention/bf16_kernels.h"
+#include "attention/cells_ahead.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace polyphon::HWY_NAMESPACE {
@@ -28,6 +29,9 @@ constexpr float kLog2E = 1.44269504f;
 constexpr size_t kLanes = hn::MaxLanes(F32());
 // Accumulators that leave registers for the operands.
 constexpr size_t kTileRegisters = HWY_TARGET == HWY_AVX2 ? 8 : 24;
+// Keys of a tile of scores, each read on its own. 8 hide an addition's latency; with one vector of
+// queries, 24 took three times as long.
+constexpr size_t kScoreCells = 8;
 
 HWY_INLINE Vec load_floats(const float* from) { return hn::LoadU(F32(), from); }
 HWY_INLINE Vec load_floats(const hwy::float16_t* from) {
@@ -124,18 +128,6 @@ void convert_cell(KvType type, const std::byte* from, size_t size, float* to) {
   }
 }
 
-// Cells that will be wanted soon. Each is a line or a few, far from the next one, so the hardware
-// does not guess them; the kernels ask for some at every turn of their loops.
-struct Ahead {
-  const std::byte* const* cells = nullptr;
-  size_t count = 0, bytes = 0;
-
-  HWY_INLINE void fetch(size_t begin, size_t end) const {
-    for (size_t c = begin; c < std::min(end, count); ++c)
-      for (size_t i = 0; i < bytes; i += 64) hwy::Prefetch(cells[c] + i);
-  }
-};
-
 // ---- Few queries: dot products straight from the cache --------------------------------------
 
 constexpr size_t kMostFewQueries = 8;
@@ -144,7 +136,7 @@ constexpr size_t kMostFewQueries = 8;
 // whatever the last cell gives.
 template <size_t kQueries, typename T>
 HWY_NOINLINE void few_scores(const T* const* keys, size_t count, const float* queries, size_t size,
-                             float* scores, const Ahead& ahead) {
+                             float* scores, const CellsAhead& ahead) {
   constexpr size_t kCells = kQueries <= (HWY_TARGET == HWY_AVX2 ? 2 : 4) ? 4 : 2;
   for (size_t c = 0; c < count; c += 4) {
     ahead.fetch(c, c + 4);
@@ -183,7 +175,7 @@ HWY_NOINLINE void few_scores(const T* const* keys, size_t count, const float* qu
 template <size_t kQueries, size_t kVectors, typename T>
 HWY_INLINE void few_columns(const T* const* values, size_t count, size_t column,
                             const float* weights, const float* correction, float* const* out,
-                            const Ahead& ahead) {
+                            const CellsAhead& ahead) {
   const F32 d;
   Vec sums[kQueries][kVectors];
   for (size_t q = 0; q < kQueries; ++q) {
@@ -207,19 +199,20 @@ HWY_INLINE void few_columns(const T* const* values, size_t count, size_t column,
 template <size_t kQueries, typename T>
 HWY_NOINLINE void few_values(const T* const* values, size_t count, size_t size,
                              const float* weights, const float* correction, float* const* out,
-                             const Ahead& ahead) {
+                             const CellsAhead& ahead) {
   constexpr size_t kVectors = std::min<size_t>(4, std::max<size_t>(1, kTileRegisters / kQueries));
   size_t i = 0;
   for (; i + kVectors * kLanes <= size; i += kVectors * kLanes)
     few_columns<kQueries, kVectors>(values, count, i, weights, correction, out,
-                                    i == 0 ? ahead : Ahead());
+                                    i == 0 ? ahead : CellsAhead());
   for (; i < size; i += kLanes)
-    few_columns<kQueries, 1>(values, count, i, weights, correction, out, i == 0 ? ahead : Ahead());
+    few_columns<kQueries, 1>(values, count, i, weights, correction, out,
+                             i == 0 ? ahead : CellsAhead());
 }
 
 template <typename T>
 void few_scores_of(size_t queries, const T* const* keys, size_t count, const float* query,
-                   size_t size, float* scores, const Ahead& ahead) {
+                   size_t size, float* scores, const CellsAhead& ahead) {
   switch (queries) {
     case 1:
       return few_scores<1>(keys, count, query, size, scores, ahead);
@@ -243,7 +236,7 @@ void few_scores_of(size_t queries, const T* const* keys, size_t count, const flo
 template <typename T>
 void few_values_of(size_t queries, const T* const* values, size_t count, size_t size,
                    const float* weights, const float* correction, float* const* out,
-                   const Ahead& ahead) {
+                   const CellsAhead& ahead) {
   switch (queries) {
     case 1:
       return few_values<1>(values, count, size, weights, correction, out, ahead);
@@ -290,8 +283,8 @@ HWY_INLINE void score_tile(const float* keys, const float* lanes, size_t size, s
 
 template <size_t kVectors>
 HWY_NOINLINE void many_scores(const float* keys, size_t count, const float* lanes, size_t size,
-                              size_t stride, float* scores, const Ahead& ahead) {
-  constexpr size_t kCells = kTileRegisters / kVectors;
+                              size_t stride, float* scores, const CellsAhead& ahead) {
+  constexpr size_t kCells = std::min(kScoreCells, kTileRegisters / kVectors);
   size_t c = 0;
   for (; c + kCells <= count; c += kCells) {
     ahead.fetch(c, c + kCells);
@@ -332,7 +325,7 @@ HWY_INLINE void value_tile(const float* values, size_t count, size_t size, const
 template <size_t kVectors>
 HWY_NOINLINE void many_columns(const float* values, size_t count, size_t size, const float* weights,
                                size_t stride, const float* correction, float* const* out,
-                               size_t queries, size_t column, const Ahead& ahead) {
+                               size_t queries, size_t column, const CellsAhead& ahead) {
   constexpr size_t kQueries = std::min<size_t>(8, kTileRegisters / kVectors);
   size_t q = 0;
   for (; q + kQueries <= queries; q += kQueries) {
@@ -351,15 +344,15 @@ HWY_NOINLINE void many_columns(const float* values, size_t count, size_t size, c
 
 void many_values(const float* values, size_t count, size_t size, const float* weights,
                  size_t stride, const float* correction, float* const* out, size_t queries,
-                 const Ahead& ahead) {
+                 const CellsAhead& ahead) {
   constexpr size_t kVectors = 4;
   size_t i = 0;
   for (; i + kVectors * kLanes <= size; i += kVectors * kLanes)
     many_columns<kVectors>(values, count, size, weights, stride, correction, out, queries, i,
-                           i == 0 ? ahead : Ahead());
+                           i == 0 ? ahead : CellsAhead());
   for (; i < size; i += kLanes)
     many_columns<1>(values, count, size, weights, stride, correction, out, queries, i,
-                    i == 0 ? ahead : Ahead());
+                    i == 0 ? ahead : CellsAhead());
 }
 
 // ---- One unit --------------------------------------------------------------------------------
@@ -476,6 +469,8 @@ class UnitAttention {
                   AlignedFloats& converted, Use use) {
     if (tensor.type == KvType::kF16) {
       use(reinterpret_cast<const hwy::float16_t* const*>(cells));
+    } else if (tensor.type == KvType::kBF16) {
+      use(reinterpret_cast<const hwy::bfloat16_t* const*>(cells));
     } else if (tensor.type == KvType::kF32) {
       use(reinterpret_cast<const float* const*>(cells));
     } else {
@@ -545,22 +540,41 @@ class UnitAttention {
   void attend_many(const AttentionUnit& unit, size_t queries) {
     const size_t count = unit.cell_count;
     const size_t stride = (queries + kLanes - 1) / kLanes * kLanes;
-    const float* const lanes = transpose_queries(queries, stride);
-    float* const keys = scratch_.keys.reserve(kUnitCells * key_size_);
-    float* const values = scratch_.values.reserve(kUnitCells * value_size_);
     float* const scores = scratch_.scores.reserve(kUnitCells * stride);
+    const float* const lanes = transpose_queries(queries, stride);
+    if (in_pairs(op_.keys))
+      bf16_scores(keys_, count, lanes, key_size_, stride, scores, values_ahead_);
+    else
+      score_many(count, lanes, stride, scores);
+    if (op_.softcap > 0) cap(scores, count * stride);
+    if (plan_.biased) add_biases(unit, queries, stride, scores);
+    for (size_t q = 0; q < queries; q += kLanes) softmax_lanes(unit, q, queries, stride, scores);
+    if (in_pairs(op_.values))
+      bf16_values(values_, count, value_size_, scores, stride, correction_.data(), outputs_.data(),
+                  queries, scratch_.values.reserve(kUnitCells / 2 * (value_size_ + stride)),
+                  keys_ahead_);
+    else
+      weigh_many(count, queries, scores, stride);
+  }
+
+  // Whether many queries read such cells as pairs of bfloat16.
+  bool in_pairs(const KvTensor& tensor) const { return tensor.type == KvType::kBF16 && has_bf16_; }
+
+  void score_many(size_t count, const float* lanes, size_t stride, float* scores) {
+    float* const keys = scratch_.keys.reserve(kUnitCells * key_size_);
     for (size_t c = 0; c < count; ++c)
       convert_cell(op_.keys.type, keys_[c], key_size_, keys + c * key_size_);
     size_t q = 0;
     for (; q + 2 * kLanes <= stride; q += 2 * kLanes)
       many_scores<2>(keys, count, lanes + q, key_size_, stride, scores + q,
-                     q == 0 ? values_ahead_ : Ahead());
+                     q == 0 ? values_ahead_ : CellsAhead());
     if (q < stride)
       many_scores<1>(keys, count, lanes + q, key_size_, stride, scores + q,
-                     q == 0 ? values_ahead_ : Ahead());
-    if (op_.softcap > 0) cap(scores, count * stride);
-    if (plan_.biased) add_biases(unit, queries, stride, scores);
-    for (q = 0; q < queries; q += kLanes) softmax_lanes(unit, q, queries, stride, scores);
+                     q == 0 ? values_ahead_ : CellsAhead());
+  }
+
+  void weigh_many(size_t count, size_t queries, const float* scores, size_t stride) {
+    float* const values = scratch_.values.reserve(kUnitCells * value_size_);
     for (size_t c = 0; c < count; ++c)
       convert_cell(op_.values.type, values_[c], value_size_, values + c * value_size_);
     many_values(values, count, value_size_, scores, stride, correction_.data(), outputs_.data(),
@@ -571,6 +585,12 @@ class UnitAttention {
     float* const lanes = head_scratch_.query_lanes.reserve(stride * key_size_);
     if (transposed_) return lanes;
     transposed_ = true;
+    if (in_pairs(op_.keys)) {
+      std::fill_n(lanes, stride * key_size_ / 2, 0.0f);
+      for (size_t q = 0; q < queries; ++q)
+        pair_query(packed_ + indices_[q] * key_size_, key_size_, stride, q, lanes);
+      return lanes;
+    }
     for (size_t q = 0; q < stride; ++q)
       for (size_t i = 0; i < key_size_; ++i)
         lanes[i * stride + q] = q < queries ? packed_[indices_[q] * key_size_ + i] : 0.0f;
@@ -646,6 +666,7 @@ class UnitAttention {
   SpanScratch::Head& head_scratch_;
   SoftmaxState& state_;
   const size_t key_size_, value_size_, group_;
+  const bool has_bf16_ = has_bf16_kernels();
   const float* packed_ = nullptr;  // scaled queries [key_size, queries]
   uint32_t listed_ = UINT32_MAX;   // first_row of the unit that the lists below are of
   bool transposed_ = false;
@@ -655,8 +676,8 @@ class UnitAttention {
   const std::byte* keys_[kUnitCells];
   const std::byte* values_[kUnitCells];
   const std::byte* next_keys_[kUnitCells];
-  Ahead values_ahead_;  // of this unit, wanted after its scores
-  Ahead keys_ahead_;    // of the next unit
+  CellsAhead values_ahead_;  // of this unit, wanted after its scores
+  CellsAhead keys_ahead_;    // of the next unit
 };
 
 void attend_all(const AttentionOp& op, const MaskPlan& plan, const SpanWork& work,
