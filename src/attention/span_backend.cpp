@@ -8,12 +8,14 @@
 #include <atomic>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "attention/attention_node.h"
 #include "attention/span_attention.h"
 #include "base/huge_pages.h"
+#include "weights/adapter_sum.h"
 #include "weights/weight_buffer.h"
 #include "weights/weight_product.h"
 
@@ -75,23 +77,36 @@ bool computes_nothing(const ggml_tensor* node) {
   }
 }
 
-// The product `first` and those right after it that have the same input, as Q, K and V do. Returns
-// the node after them.
-int compute_products(Context& context, ggml_cgraph* graph, int first) {
+// The product `first` and those right after it that have the same input, as Q, K and V do; those of
+// adapters first, which are in few pieces. Returns the node after them.
+int collect_products(ggml_cgraph* graph, int first, std::vector<WeightProductOp>& products) {
   const ggml_tensor* const in = ggml_graph_node(graph, first)->src[1];
-  context.products.clear();
   int i = first;
   for (; i < ggml_graph_n_nodes(graph); ++i) {
     const ggml_tensor* const node = ggml_graph_node(graph, i);
     if (computes_nothing(node)) continue;
     if (node->op != GGML_OP_MUL_MAT || node->src[1] != in) break;
-    context.products.push_back({*packed_weights(node->src[0]), static_cast<float*>(node->data),
-                                node->nb[1] / sizeof(float)});
+    const PackedWeights weights = *packed_weights(node->src[0]);
+    products.insert(is_float(weights.type) ? products.begin() : products.end(),
+                    {weights, static_cast<float*>(node->data), node->nb[1] / sizeof(float)});
   }
+  return i;
+}
+
+// The product `first` and what can be computed with it. Returns the node after that.
+int compute_products(Context& context, ggml_cgraph* graph, int first) {
+  const ggml_tensor* const in = ggml_graph_node(graph, first)->src[1];
+  context.products.clear();
+  std::optional<WeightProductOp> sum;
+  if (first + 2 < ggml_graph_n_nodes(graph))
+    sum = adapter_sum(ggml_graph_node(graph, first), ggml_graph_node(graph, first + 1),
+                      ggml_graph_node(graph, first + 2));
+  if (sum) context.products.push_back(*sum);
+  const int next = sum ? first + 3 : collect_products(graph, first, context.products);
   context.product.compute({static_cast<const float*>(in->data), in->nb[1] / sizeof(float),
                            static_cast<int>(in->ne[0]), static_cast<int>(in->ne[1])},
                           context.products);
-  return i;
+  return next;
 }
 
 ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
@@ -101,7 +116,10 @@ ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
     if (node->op == GGML_OP_MUL_MAT) {
       i = compute_products(context, graph, i);
     } else {
-      if (node->op == GGML_OP_FLASH_ATTN_EXT) compute_attention(context, node);
+      if (node->op == GGML_OP_FLASH_ATTN_EXT)
+        compute_attention(context, node);
+      else if (!computes_nothing(node))
+        compute_adapter_node(node);
       ++i;
     }
   }
@@ -111,7 +129,7 @@ ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
 bool supports_op(ggml_backend_dev_t, const ggml_tensor* node) {
   if (node->op == GGML_OP_FLASH_ATTN_EXT) return takes_attention(node);
   if (node->op == GGML_OP_MUL_MAT) return takes_product(node);
-  return computes_nothing(node);
+  return computes_nothing(node) || takes_adapter_node(node);
 }
 
 bool supports_nothing(ggml_backend_dev_t, const ggml_tensor*) { return false; }

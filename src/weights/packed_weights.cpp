@@ -135,6 +135,11 @@ void put(const block_q6_K& block, size_t row, std::byte* to) {
   put_half(block.d, row, scales + size_t{16} * kPanelRows);
 }
 
+void put(float value, size_t row, std::byte* to) {
+  std::memcpy(to + row * sizeof value, &value, sizeof value);
+}
+void put(uint16_t half, size_t row, std::byte* to) { put_half(half, row, to); }
+
 template <typename Block>
 void pack(const PackedWeights& shape, const void* from, int begin, int end, std::byte* to) {
   const auto blocks = static_cast<size_t>(shape.columns / block_columns(shape.type));
@@ -153,6 +158,7 @@ void pack(const PackedWeights& shape, const void* from, int begin, int end, std:
 }  // namespace
 
 int block_columns(WeightType type) {
+  if (is_float(type)) return 1;
   return type == WeightType::kQ4K || type == WeightType::kQ6K ? 256 : 32;
 }
 
@@ -170,6 +176,10 @@ size_t packed_block_bytes(WeightType type) {
       return 8 * kNibbleBytes + size_t{16} * kPanelRows + 2 * kHalfBytes;
     case WeightType::kQ6K:
       return 8 * (kNibbleBytes + 128) + size_t{16} * kPanelRows + kHalfBytes;
+    case WeightType::kF32:
+      return kPanelRows * sizeof(float);
+    case WeightType::kF16:
+      return kHalfBytes;
   }
   return 0;
 }
@@ -188,6 +198,10 @@ void pack_panels(const PackedWeights& shape, const void* from, int begin, int en
       return pack<block_q4_K>(shape, from, begin, end, to);
     case WeightType::kQ6K:
       return pack<block_q6_K>(shape, from, begin, end, to);
+    case WeightType::kF32:
+      return pack<float>(shape, from, begin, end, to);
+    case WeightType::kF16:
+      return pack<uint16_t>(shape, from, begin, end, to);
   }
 }
 

@@ -1,4 +1,4 @@
-// A quantised weight matrix in the order in which our kernels read it: panels of 16 rows, one row a
+// A weight matrix in the order in which our kernels read it: panels of 16 rows, one row a
 // lane, so that one load brings four columns of every row of the panel and a panel is one stream of
 // memory. The values are those of the GGUF tensor, bit for bit; only their order changes. Pure; any
 // thread.
@@ -18,18 +18,24 @@
 //   Q6_K     8 times (nibbles; 2 vectors of 64 bytes with the upper bits: byte 4 r + i of vector h,
 //            from the low end, of columns 8 h + i, 16 + 8 h + i, 8 h + 4 + i, 20 + 8 h + i);
 //            scales [16][16]; d (binary16)
+// and for the matrices of adapters, which need not have whole blocks of 32 columns, blocks of one
+// column:
+//   F32, F16 16 values
 #pragma once
 
 #include <cstddef>
 
 namespace polyphon {
 
-enum class WeightType { kQ40, kQ41, kQ50, kQ80, kQ4K, kQ6K };
+enum class WeightType { kQ40, kQ41, kQ50, kQ80, kQ4K, kQ6K, kF32, kF16 };
 
 inline constexpr int kPanelRows = 16;
 
-// Columns of one block of the type: 32 or 256. A matrix has whole blocks only.
+// Columns of one block of the type: 32 or 256, or 1 of floats. A matrix has whole blocks only.
 int block_columns(WeightType type);
+inline bool is_float(WeightType type) {
+  return type == WeightType::kF32 || type == WeightType::kF16;
+}
 // Of one block of one panel.
 size_t packed_block_bytes(WeightType type);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 
 #include "base/check.h"
 #include "base/huge_pages.h"
@@ -13,8 +14,20 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr const char* kName = "Span_Weights";
 
-std::optional<WeightType> weight_type(ggml_type type) {
-  switch (type) {
+// An adapter's matrices by libllama's names. Those of an embedding are not for products alone: its
+// rows are looked up.
+bool is_of_adapter(const ggml_tensor* tensor) {
+  const std::string_view name(tensor->name);
+  return (name.ends_with(".lora_a") || name.ends_with(".lora_b")) &&
+         !name.starts_with("token_embd");
+}
+
+std::optional<WeightType> weight_type(const ggml_tensor* tensor) {
+  switch (tensor->type) {
+    case GGML_TYPE_F32:
+      return is_of_adapter(tensor) ? std::optional(WeightType::kF32) : std::nullopt;
+    case GGML_TYPE_F16:
+      return is_of_adapter(tensor) ? std::optional(WeightType::kF16) : std::nullopt;
     case GGML_TYPE_Q4_0:
       return WeightType::kQ40;
     case GGML_TYPE_Q4_1:
@@ -49,8 +62,8 @@ ggml_backend_buffer_i& plain_interface() {
   return interface;
 }
 
-// libllama puts an adapter's tensors where the weights lie that they change. They are floats, which
-// ggml's own kernels compute with: their buffer becomes one of ggml's, before anything is in it.
+// libllama puts an adapter's tensors where the weights lie that they change, and does not ask. With
+// one that we cannot pack their buffer becomes one of ggml's, before anything is in it.
 ggml_status init_tensor(ggml_backend_buffer_t buffer, ggml_tensor* tensor) {
   if (!packed_weights(tensor)) {
     buffer->buft = ggml_backend_cpu_buffer_type();
@@ -91,7 +104,7 @@ ggml_backend_buffer_type_t weight_buffer_type() {
 }
 
 std::optional<PackedWeights> packed_weights(const ggml_tensor* tensor) {
-  const std::optional<WeightType> type = weight_type(tensor->type);
+  const std::optional<WeightType> type = weight_type(tensor);
   if (!type || tensor->ne[2] != 1 || tensor->ne[3] != 1 || !ggml_is_contiguous(tensor) ||
       tensor->ne[0] % block_columns(*type) != 0 ||
       std::max(tensor->ne[0], tensor->ne[1]) > std::numeric_limits<int>::max() / 2)

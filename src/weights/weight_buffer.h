@@ -15,7 +15,8 @@ namespace polyphon {
 ggml_backend_buffer_type_t weight_buffer_type();
 
 // How a tensor is packed, were it in such a buffer; none for types and shapes that we do not pack.
-// With the data of a tensor that is there.
+// Floats are packed if they are an adapter's, by the names that libllama gives them. With the data
+// of a tensor that is there.
 std::optional<PackedWeights> packed_weights(const ggml_tensor* tensor);
 
 // Whether the node is a product that WeightProduct computes: packed weights, rows of floats.

@@ -10,8 +10,8 @@
 namespace polyphon {
 namespace {
 
-// What libllama does with an adapter of weights that lie in our buffer.
-TEST(WeightBuffer, FloatsLieInAPlainBuffer) {
+// What libllama does with an adapter of weights that lie in our buffer, if we cannot pack it.
+TEST(WeightBuffer, OtherFloatsLieInAPlainBuffer) {
   const std::unique_ptr<ggml_context, decltype(&ggml_free)> context(
       ggml_init({.mem_size = 1 << 16, .mem_buffer = nullptr, .no_alloc = true}), ggml_free);
   ggml_tensor* const a = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 32, 4);
@@ -30,10 +30,14 @@ TEST(WeightBuffer, FloatsLieInAPlainBuffer) {
   }
 }
 
-TEST(WeightBuffer, WeightsThatArePackedLieInOurs) {
+TEST(WeightBuffer, WeightsAndAdaptersThatArePackedLieInOurs) {
   const std::unique_ptr<ggml_context, decltype(&ggml_free)> context(
       ggml_init({.mem_size = 1 << 16, .mem_buffer = nullptr, .no_alloc = true}), ggml_free);
   ggml_new_tensor_2d(context.get(), GGML_TYPE_Q4_1, 32, 4);
+  ggml_set_name(ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 32, 4),
+                "blk.0.attn_q.weight.lora_a");
+  ggml_set_name(ggml_new_tensor_2d(context.get(), GGML_TYPE_F16, 4, 32),
+                "blk.0.attn_q.weight.lora_b");
   const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> buffer(
       ggml_backend_alloc_ctx_tensors_from_buft(context.get(), weight_buffer_type()),
       ggml_backend_buffer_free);

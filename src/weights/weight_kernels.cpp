@@ -318,6 +318,9 @@ void multiply_all(const PackedWeights& weights, const InputTile& in, int begin, 
       return multiply<WeightType::kQ4K>(weights, in, begin, end, out, stride);
     case WeightType::kQ6K:
       return multiply<WeightType::kQ6K>(weights, in, begin, end, out, stride);
+    case WeightType::kF32:
+    case WeightType::kF16:
+      return;  // multiply_float_panels()
   }
 }
 

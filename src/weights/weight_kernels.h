@@ -1,5 +1,5 @@
-// The arithmetic of products with packed weights, with the 8-bit dot products of AVX-512-VNNI. The
-// machine is asked at run time; others keep ggml's kernels. Pure; any thread.
+// The arithmetic of products with packed quantised weights, with the 8-bit dot products of
+// AVX-512-VNNI. The machine is asked at run time; others keep ggml's kernels. Pure; any thread.
 #pragma once
 
 #include "weights/packed_weights.h"

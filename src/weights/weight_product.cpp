@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "weights/float_kernels.h"
 #include "weights/weight_kernels.h"
 
 namespace polyphon {
@@ -14,11 +15,29 @@ int panels_at_a_time(const PackedWeights& weights, int threads) {
   return std::max(1, weights.panels() / (threads * 16));
 }
 
+int tiles(const ProductInput& in) { return (in.rows + kTileRows - 1) / kTileRows; }
+
 }  // namespace
+
+// Panels [begin, end) with one tile of rows.
+void WeightProduct::multiply(const ProductInput& in, const WeightProductOp& op, int tile, int begin,
+                             int end) {
+  const auto row = static_cast<size_t>(tile) * kTileRows;
+  float* const out = op.out + row * op.out_stride;
+  if (is_float(op.weights.type))
+    multiply_float_panels(op.weights, in.data + row * in.stride, in.stride,
+                          std::min(kTileRows, in.rows - static_cast<int>(row)), begin, end,
+                          {out, op.out_stride, op.base ? op.base + row * op.base_stride : nullptr,
+                           op.base_stride, op.scale});
+  else
+    multiply_panels(op.weights, input_of(op.weights.type).tile(tile), begin, end, out,
+                    op.out_stride);
+}
 
 void WeightProduct::compute(const ProductInput& in, std::span<const WeightProductOp> ops) {
   bool wanted[2] = {};
-  for (const WeightProductOp& op : ops) wanted[block_columns(op.weights.type) == 256] = true;
+  for (const WeightProductOp& op : ops)
+    if (!is_float(op.weights.type)) wanted[block_columns(op.weights.type) == 256] = true;
   for (size_t i = 0; i < 2; ++i)
     if (wanted[i]) inputs_[i].shape(in.columns, in.rows, i == 0 ? 32 : 256);
 
@@ -37,14 +56,16 @@ void WeightProduct::compute(const ProductInput& in, std::span<const WeightProduc
       }
     }
     for (const WeightProductOp& op : ops) {
-      const QuantizedInput& input = input_of(op.weights.type);
-      const int step = panels_at_a_time(op.weights, threads_);
+      const int step = panels_at_a_time(op.weights, threads_), panels = op.weights.panels();
+      // An adapter's first matrix is a panel or two: what is dealt out are tiles too.
+      const int together = is_float(op.weights.type) ? 1 : tiles(in);
+      const int runs = (panels + step - 1) / step, parts = tiles(in) / together;
 #pragma omp for schedule(dynamic) nowait
-      for (int begin = 0; begin < op.weights.panels(); begin += step)
-        for (int tile = 0; tile < input.tiles(); ++tile)
-          multiply_panels(
-              op.weights, input.tile(tile), begin, std::min(op.weights.panels(), begin + step),
-              op.out + static_cast<size_t>(tile) * kTileRows * op.out_stride, op.out_stride);
+      for (int work = 0; work < runs * parts; ++work) {
+        const int begin = work / parts * step, first = work % parts * together;
+        for (int tile = first; tile < first + together; ++tile)
+          multiply(in, op, tile, begin, std::min(panels, begin + step));
+      }
     }
   }
 }

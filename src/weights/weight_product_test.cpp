@@ -1,5 +1,5 @@
-// Against ggml's own products of the same tensors: the same integers and scales, so only the order
-// of sums may differ.
+// Quantised weights against ggml's own products of the same tensors: the same integers and scales,
+// so only the order of sums may differ. Floats against sums in double precision.
 #include "weights/weight_product.h"
 
 #include <ggml-alloc.h>
@@ -163,6 +163,91 @@ INSTANTIATE_TEST_SUITE_P(Types, WeightProductTest,
                                          GGML_TYPE_Q8_0, GGML_TYPE_Q4_K, GGML_TYPE_Q6_K),
                          [](const auto& info) { return std::string(ggml_type_name(info.param)); });
 
+// ---- Floats ------------------------------------------------------------------------------------
+
+class FloatProductTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!weight_kernels_are_fast()) GTEST_SKIP() << "this machine keeps ggml's kernels";
+  }
+
+  // Of F32, or of binary16 with the values that it can hold.
+  struct FloatCase {
+    int columns, rows, input_rows;
+    WeightType type = WeightType::kF32;
+    std::vector<float> values, in, base;
+
+    FloatCase(int columns, int rows, int input_rows, WeightType type = WeightType::kF32)
+        : columns(columns), rows(rows), input_rows(input_rows), type(type) {
+      Random random(9);
+      values = random_floats(random, static_cast<size_t>(columns * rows), 1);
+      if (type == WeightType::kF16)
+        for (float& value : values) value = ggml_fp16_to_fp32(ggml_fp32_to_fp16(value));
+      in = random_floats(random, static_cast<size_t>(columns * input_rows), 2);
+      base = random_floats(random, static_cast<size_t>(rows * input_rows), 5);
+    }
+
+    double expected(int row, int output) const {
+      double sum = 0;
+      for (int c = 0; c < columns; ++c)
+        sum += double{values[static_cast<size_t>(output * columns + c)]} *
+               double{in[static_cast<size_t>(row * columns + c)]};
+      return 0.5 * sum + double{base[static_cast<size_t>(row * rows + output)]};
+    }
+  };
+
+  // base + 0.5 * product of the rows [first, first + count), written over the base.
+  static std::vector<float> multiply(const FloatCase& from, int first, int count, int threads) {
+    PackedWeights packed{from.type, from.columns, from.rows};
+    auto data = hwy::AllocateAligned<std::byte>(packed.bytes());
+    std::vector<uint16_t> halves(from.values.size());
+    ggml_fp32_to_fp16_row(from.values.data(), halves.data(), static_cast<int64_t>(halves.size()));
+    pack_panels(packed,
+                from.type == WeightType::kF16 ? static_cast<const void*>(halves.data())
+                                              : from.values.data(),
+                0, packed.panels(), data.get());
+    packed.data = data.get();
+    const auto rows = static_cast<size_t>(from.rows);
+    std::vector<float> out(from.base.begin() + first * from.rows,
+                           from.base.begin() + (first + count) * from.rows);
+    out.push_back(-77);
+    WeightProduct product;
+    product.set_threads(threads);
+    const WeightProductOp op{packed, out.data(), rows, out.data(), rows, 0.5f};
+    product.compute({from.in.data() + first * from.columns, static_cast<size_t>(from.columns),
+                     from.columns, count},
+                    {&op, 1});
+    EXPECT_EQ(out.back(), -77) << "written past the last row";
+    out.pop_back();
+    return out;
+  }
+};
+
+TEST_F(FloatProductTest, AddsToItsBaseOverShapes) {
+  for (const WeightType type : {WeightType::kF32, WeightType::kF16})
+    for (const int columns : {1, 4, 16, 577})
+      for (const int rows : {1, 16, 50})
+        for (const int input_rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 31}) {
+          SCOPED_TRACE(testing::Message()
+                       << columns << " columns, " << rows << " rows, " << input_rows << " inputs");
+          const FloatCase from(columns, rows, input_rows, type);
+          const std::vector<float> ours = multiply(from, 0, input_rows, input_rows % 3 + 1);
+          for (int r = 0; r < input_rows; ++r)
+            for (int o = 0; o < rows; ++o)
+              ASSERT_NEAR(ours[static_cast<size_t>(r * rows + o)], from.expected(r, o), 1e-4);
+        }
+}
+
+TEST_F(FloatProductTest, ARowsProductDoesNotDependOnTheRowsBesideIt) {
+  const FloatCase from(577, 50, 13);
+  const std::vector<float> together = multiply(from, 0, 13, 2);
+  for (int r = 0; r < 13; ++r) {
+    const std::vector<float> row = multiply(from, r, 1, 1);
+    for (size_t i = 0; i < row.size(); ++i)
+      ASSERT_EQ(row[i], together[static_cast<size_t>(r * from.rows) + i]);
+  }
+}
+
 TEST(PackedWeights, OnlyWholeBlocksOfKnownTypesArePacked) {
   const std::unique_ptr<ggml_context, decltype(&ggml_free)> context(
       ggml_init({.mem_size = 1 << 16, .mem_buffer = nullptr, .no_alloc = true}), ggml_free);
@@ -174,6 +259,7 @@ TEST(PackedWeights, OnlyWholeBlocksOfKnownTypesArePacked) {
   EXPECT_TRUE(packs(GGML_TYPE_Q4_K, 256, 3, 1));
   EXPECT_FALSE(packs(GGML_TYPE_Q4_K, 256, 3, 2)) << "a mixture of experts";
   EXPECT_FALSE(packs(GGML_TYPE_F16, 256, 3, 1));
+  EXPECT_FALSE(packs(GGML_TYPE_F32, 256, 3, 1));
   EXPECT_FALSE(packs(GGML_TYPE_Q5_K, 256, 3, 1));
 }
 
