@@ -18,6 +18,8 @@ MODEL = Path(
         "POLYPHON_TEST_MODEL", CACHE / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
     )
 )
+# Another architecture, for tests that have it; they are skipped without.
+QWEN = CACHE / "models" / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 
 
 class Server:

@@ -11,10 +11,9 @@ import subprocess
 
 import httpx
 import pytest
-from conftest import BINARY, CACHE, MODEL, Server
+from conftest import BINARY, MODEL, QWEN, Server
 
 TRAINER = BINARY.parent / "polyphon-train"
-QWEN = CACHE / "models" / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 PROBLEM = "Ann has 3 boxes of 12 pens and gives 7 away. How many are left?"
 WORKSPACE = {
     "topology": "3x40",

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import BINARY, MODEL, ROOT
+from conftest import BINARY, MODEL, QWEN, ROOT
 
 LICENCES = "/usr/share/common-licenses"
 
@@ -22,9 +22,9 @@ def text(tmp_path_factory):
     return path
 
 
-def bench(*arguments):
+def bench(*arguments, model=MODEL):
     done = subprocess.run(
-        [str(a) for a in (BINARY, "bench", *arguments, "--model", MODEL, "--json")],
+        [str(a) for a in (BINARY, "bench", *arguments, "--model", model, "--json")],
         capture_output=True,
         text=True,
         timeout=900,
@@ -40,6 +40,17 @@ def test_attention_alone_changes_no_third_decimal(text):
     assert abs(row["ours"] - row["stock"]) < 5e-4, row
     assert row["divergence"] < 1e-5, row
     assert row["same_best_token"] > 0.999, row
+
+
+def test_another_architecture_has_the_same_logits(text):
+    """Qwen2: biases, 7 query heads for a KV head. All 8,176 tokens are in docs/kernels.md."""
+    if not QWEN.exists():
+        pytest.skip(f"{QWEN} is missing: `polyphon models pull Qwen2.5-Coder-0.5B`")
+    (row,) = bench("perplexity", "--text", text, "--float-weights", "--tokens", 1024, model=QWEN)
+    assert abs(row["ours"] - row["stock"]) < 1e-3, row
+    assert row["worst_logit_difference"] < 1e-2, row
+    assert row["divergence"] < 1e-5, row
+    assert row["same_best_token"] > 0.998, row
 
 
 @pytest.mark.parametrize("streams", [1, 8])
