@@ -214,23 +214,25 @@ std::map<Token, std::map<Token, int>> brought_to(const Example& example) {
 TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
   Trace trace = two_streams();
   sample_all(trace);
-  const auto join = std::find_if(trace.edits.begin(), trace.edits.end(), [](const TraceEdit& edit) {
-    return edit.kind == "join" && edit.source == 3;
-  });
+  const auto join = static_cast<size_t>(
+      std::find_if(trace.edits.begin(), trace.edits.end(),
+                   [](const TraceEdit& edit) { return edit.kind == "join" && edit.source == 3; }) -
+      trace.edits.begin());
   // An answer in a view of both streams: the note came to it through the first one.
   trace.edits.push_back({6, "open", 4, -1, 0, 0});
   trace.edits.push_back({6, "join", 4, 1, 0, 100});
   trace.edits.push_back({6, "join", 4, 2, 3, 100});
   trace.spans.push_back({5, 4, "answer", "", 8, {500, 501}, {6, 7}, {NAN, -1}});
-  const TracePromotion note{{static_cast<size_t>(join - trace.edits.begin())}, {0.5f}, 3, 1};
+  const TracePromotion note{{join}, {0.5f}, 3, 1};
 
   TraceExample session(trace, {}, {note});
   session.learn(4, 1);
   session.learn(5, 1);
   const Example example = session.example();
   const std::map<Token, int> the_note = {{300, 0}, {301, 0}};
-  EXPECT_EQ(brought_to(example), (std::map<Token, std::map<Token, int>>{
-                                     {400, the_note}, {500, the_note}, {501, the_note}}));
+  EXPECT_EQ(brought_to(example),
+            (std::map<Token, std::map<Token, int>>{
+                {103, the_note}, {400, the_note}, {500, the_note}, {501, the_note}}));
   ASSERT_EQ(example.promotions.size(), 1u);
   EXPECT_EQ(example.promotions[0].features, (std::vector<float>{0.5f}));
   // Its last token was sampled from the one before it.
