@@ -25,14 +25,10 @@ struct SelfPlayFlags {
   SelfPlayOptions options;
 };
 
-// Every stream is to end by itself: one that was ended because others agreed would count as wrong.
-Config undisturbed(Config config, const CounterfactualOptions& asked) {
-  config.reason.agreement.enabled = false;
-  config.reason.collapse.enabled = false;
+std::unique_ptr<Reasoner> load_player(const ModelFlags& flags) {
+  Config config = flags.config();
   config.reason.workspace.measure_effect = false;  // what a promotion did, its counterfactual says
-  // A session that is run again must decode its prompt as the first time, not find it there.
-  if (asked.registers > 0) config.engine.max_cached_prefixes = 0;
-  return config;
+  return load_reasoner(config);
 }
 
 void print_summary(const SelfPlayReport& report) {
@@ -55,7 +51,8 @@ void print_summary(const SelfPlayReport& report) {
 int self_play_command(SelfPlayFlags& flags) {
   flags.options.seconds = 60 * flags.minutes;
   const std::set<std::string> held_out = held_out_texts(flags.suites);
-  auto reasoner = load_reasoner(undisturbed(flags.model.config(), flags.options.counterfactuals));
+  const auto reasoner = load_player(flags.model);
+  ReasonerPlayer player(*reasoner);
   for (const int signal : {SIGINT, SIGTERM})
     std::signal(signal, [](int) { stop_asked.store(true); });
   const bool screen = isatty(STDERR_FILENO) != 0;
@@ -67,7 +64,7 @@ int self_play_command(SelfPlayFlags& flags) {
                                100 * counts.success(), counts.streams);
   };
   const SelfPlayReport report =
-      self_play(*reasoner, flags.options, held_out, flags.output, stop_asked, show);
+      self_play({&player}, flags.options, held_out, flags.output, stop_asked, {show, {}});
   if (screen) std::cerr << "\r\033[K";
   if (report.found.damaged > 0)
     std::cerr << fmt::format("{} damaged lines are left out: {}\n", report.found.damaged,

@@ -189,7 +189,9 @@ bool Engine::Loop::make_room(const WaitingSession& waiting) {
                                 (cache_entries(*decoder_, options_) - prefixes_.size());
   if (needs.sequences > free_for_sessions) return false;
   while (true) {
-    const int cached = prefixes_.find(waiting.terms.tenant, waiting.session->prompt());
+    const int cached = waiting.terms.cache_prompt
+                           ? prefixes_.find(waiting.terms.tenant, waiting.session->prompt())
+                           : 0;
     if (needs.cells - cached <= cache_.free_cells() - cells_set_aside) return true;
     if (!prefixes_.evict_one()) return false;
   }

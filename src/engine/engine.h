@@ -29,6 +29,7 @@ struct EngineOptions {
 struct SessionTerms {
   std::string tenant;  // prefix cache and fairness are per tenant
   Priority priority = Priority::kInteractive;
+  bool cache_prompt = true;  // its prompt may come from the prefix cache, and goes into it
   std::optional<TimePoint> deadline;
   std::shared_ptr<std::atomic<bool>> cancelled;  // may be null
 };

@@ -133,6 +133,19 @@ TEST_F(EngineTest, ThePrefixCacheIsPerTenant) {
   EXPECT_GT(wait(run("a shared beginning", 5, alice)).cached, 0);
 }
 
+TEST_F(EngineTest, APromptIsNotCachedIfSoAsked) {
+  start();
+  SessionTerms apart;
+  apart.cache_prompt = false;
+  const std::string text = wait(run("a prompt", 5, apart)).text;
+  const Outcome first = wait(run("a prompt", 5));
+  EXPECT_EQ(first.cached, 0) << "it was not kept";
+  const Outcome again = wait(run("a prompt", 5, apart));
+  EXPECT_EQ(again.cached, 0) << "nor is what others kept looked at";
+  EXPECT_EQ(again.text, text);
+  EXPECT_EQ(wait(run("a prompt", 5)).cached, 7);
+}
+
 TEST_F(EngineTest, CachedPrefixesGiveWayToSessions) {
   FakeDecoder::Options sizes;
   sizes.capacity_cells = 256;
@@ -285,14 +298,27 @@ TEST_F(EngineTest, EachSessionHasItsFigures) {
 }
 
 TEST_F(EngineTest, InteractiveSessionsGoFirst) {
-  start();
+  // Room for one session at a time; the first is held up until the others wait.
+  std::promise<void> go_on;
+  std::string order;  // of first letters, as sessions begin; the decode thread's
+  FakeDecoder::Options sizes;
+  sizes.capacity_cells = 60;
+  start(sizes, {},
+        [&, held = go_on.get_future().share()](const FakeRow& row, std::span<float> logits) {
+          logits['.'] = 1;
+          const char first = static_cast<char>(row.visible[0]);
+          if (order.empty()) held.wait();
+          if (order.empty() || order.back() != first) order.push_back(first);
+        });
   SessionTerms background;
   background.priority = Priority::kBackground;
-  auto slow = run("in the background", 3000, background);
-  const Outcome fast = wait(run("interactive", 50));
-  EXPECT_EQ(fast.text.size(), 50u);
-  EXPECT_FALSE(slow->pop(std::chrono::milliseconds(0)).has_value());
-  EXPECT_EQ(wait(slow).text.size(), 3000u);
+  auto running = run("r: it runs", 40);
+  while (engine_->status().sessions_live == 0) std::this_thread::yield();
+  auto late = run("b: in the background", 30, background);
+  auto soon = run("i: interactive", 30);
+  go_on.set_value();
+  for (const auto& each : {running, late, soon}) wait(each);
+  EXPECT_EQ(order, "rib");
 }
 
 }  // namespace

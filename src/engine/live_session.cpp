@@ -53,7 +53,8 @@ SequenceNumber LiveSession::open() {
 SequenceNumber LiveSession::open_prompt(const Tokens& prompt) {
   POLYPHON_CHECK(!prompt.empty() && prompt_sequence_ < 0);
   const SequenceNumber number = open();
-  const int cached = prefixes_.join_longest(terms_.tenant, prompt, at(number).id);
+  const int cached =
+      terms_.cache_prompt ? prefixes_.join_longest(terms_.tenant, prompt, at(number).id) : 0;
   prompt_sequence_ = number;
   prompt_size_ = prompt.size();
   prompt_line_.assign(prompt.begin(), prompt.begin() + cached);
@@ -272,7 +273,7 @@ int LiveSession::sequences_outstanding() const { return needs_.sequences - open_
 
 // Keeps the prompt, and later the prompt with what was decoded after it, for the next request.
 void LiveSession::keep_prefix() {
-  if (prompt_sequence_ < 0 || prompt_line_.size() < prompt_size_) return;
+  if (prompt_sequence_ < 0 || prompt_line_.size() < prompt_size_ || !terms_.cache_prompt) return;
   prefixes_.insert(terms_.tenant, prompt_line_, sequences_[prompt_sequence_].id);
   prompt_kept_ = true;
 }

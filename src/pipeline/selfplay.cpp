@@ -1,7 +1,10 @@
 #include "pipeline/selfplay.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
 #include <filesystem>
 #include <mutex>
@@ -21,11 +24,11 @@ using WallClock = std::chrono::steady_clock;
 // Of a session's seed, beside those of its parts (reason/stream_phase.cpp).
 constexpr uint64_t kThresholdSeeds = uint64_t{1} << 32, kCounterfactualSeeds = kThresholdSeeds + 1;
 
-Json header_of(const Reasoner& reasoner, const SelfPlayOptions& options) {
+Json header_of(const Player::Identity& identity, const SelfPlayOptions& options) {
   std::vector<std::string> families = options.families;
   std::sort(families.begin(), families.end());
-  Json header = {{"model_digest", reasoner.identity().model_digest},
-                 {"version", reasoner.identity().version},
+  Json header = {{"model_digest", identity.model_digest},
+                 {"version", identity.version},
                  {"families", families},
                  {"streams", options.streams},
                  {"tokens", options.tokens},
@@ -40,15 +43,27 @@ Json header_of(const Reasoner& reasoner, const SelfPlayOptions& options) {
   return header;
 }
 
-SessionTerms background() {
-  SessionTerms terms;
-  terms.priority = Priority::kBackground;
-  return terms;
+void require_same(const Player& player, const Player::Identity& has,
+                  const Player::Identity& wanted) {
+  const auto require = [&](const char* what, const std::string& has, const std::string& wanted) {
+    if (has != wanted)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("{} has the {} {}, not {}: all who play must have the same",
+                              player.name(), what, has, wanted));
+  };
+  require("model", has.model_digest, wanted.model_digest);
+  require("version", has.version, wanted.version);
 }
 
-std::vector<bool> right_streams(const Problem& problem, const Finished& finished) {
+Player::Identity common_identity(const std::vector<Player*>& players) {
+  const Player::Identity first = players.at(0)->identity();
+  for (Player* const player : players) require_same(*player, player->identity(), first);
+  return first;
+}
+
+std::vector<bool> right_streams(const Problem& problem, const Trace& trace) {
   std::vector<bool> right;
-  for (const Json& stream : finished.polyphon.at("streams"))
+  for (const Json& stream : trace.result.at("streams"))
     right.push_back(is_right(problem, stream.at("text").get<std::string>()));
   return right;
 }
@@ -56,14 +71,15 @@ std::vector<bool> right_streams(const Problem& problem, const Finished& finished
 // The state that all workers share; every method takes the lock.
 class Play {
  public:
-  Play(Reasoner& reasoner, const SelfPlayOptions& options, const std::set<std::string>& held_out,
-       const std::string& folder, const std::atomic<bool>& stop,
-       const std::function<void(const SelfPlayReport&, const Cell&)>& on_session)
-      : reasoner_(reasoner),
+  Play(const std::vector<Player*>& players, const Player::Identity& identity,
+       const SelfPlayOptions& options, const std::set<std::string>& held_out,
+       const std::string& folder, const std::atomic<bool>& stop, const SelfPlayEvents& events)
+      : identity_(identity),
         options_(options),
         folder_(folder),
         stop_(stop),
-        on_session_(on_session),
+        events_(events),
+        players_left_(players.begin(), players.end()),
         curriculum_(options.families),
         source_(options.seed, held_out) {
     report_.found = read_rollouts(folder, [&](const Trace&, const Outcome& outcome) {
@@ -74,9 +90,10 @@ class Play {
     report_.resumed = sessions_ = report_.found.traces;
   }
 
-  void work() {
+  // Until there is nothing to do for this player any more.
+  void work(Player& player) {
     try {
-      while (const auto task = take()) play(*task);
+      while (const auto task = take(player)) play(player, *task);
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!failure_) failure_ = std::current_exception();
@@ -96,50 +113,113 @@ class Play {
     uint64_t session = 0;
   };
 
-  std::optional<Task> take() {
-    const std::lock_guard lock(mutex_);
+  // While others play, their tasks may still come back.
+  std::optional<Task> take(Player& player) {
+    constexpr std::chrono::milliseconds kPatience{100};  // nobody notifies of `stop`
+    std::unique_lock lock(mutex_);
+    while (!over() && players_left_.contains(&player)) {
+      auto task = next_task();
+      if (task) ++in_play_;
+      if (task || in_play_ == 0) return task;
+      changed_.wait_for(lock, kPatience);
+    }
+    return std::nullopt;
+  }
+
+  bool over() const {
     const std::chrono::duration<double> elapsed = WallClock::now() - started_;
-    if (failure_ || stop_.load() || (options_.problems > 0 && sessions_ >= options_.problems) ||
-        (options_.seconds > 0 && elapsed.count() >= options_.seconds))
-      return std::nullopt;
+    return failure_ || stop_.load() ||
+           (options_.seconds > 0 && elapsed.count() >= options_.seconds);
+  }
+
+  std::optional<Task> next_task() {
+    if (!returned_.empty()) {
+      Task task = std::move(returned_.back());
+      returned_.pop_back();
+      return task;
+    }
+    if (options_.problems > 0 && sessions_ >= options_.problems) return std::nullopt;
     const auto cell = curriculum_.next();
     if (!cell) return std::nullopt;
     return Task{*cell, source_.next(*cell), static_cast<uint64_t>(sessions_++)};
   }
 
-  void play(const Task& task) {
-    SessionTicket ticket =
-        reasoner_.think(self_play_input(task.problem, options_, task.session), background());
-    const Finished finished = wait_finished(ticket);
-    Outcome outcome{task.cell, task.problem.seed, right_streams(task.problem, finished)};
-    Trace trace = *finished.trace;
-    outcome.counterfactuals = leave_out_promotions(task, trace);
-    trace.outcome = to_json(outcome);
-
-    const std::lock_guard lock(mutex_);
-    append_trace(traces_path(folder_), trace);
-    curriculum_.record(task.cell, static_cast<int>(outcome.right.size()), outcome.right_count());
-    ++report_.problems;
-    report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
-    report_.counterfactuals += static_cast<int64_t>(outcome.counterfactuals.size());
-    update_report();
-    if (on_session_) on_session_(report_, task.cell);
+  void play(Player& player, const Task& task) {
+    try {
+      const ThinkInput input = self_play_input(task.problem, options_, task.session);
+      Trace trace = run_session(player, input);
+      Outcome outcome{task.cell, task.problem.seed, right_streams(task.problem, trace)};
+      outcome.counterfactuals = leave_out_promotions(player, task, input, trace);
+      trace.outcome = to_json(outcome);
+      return record(trace, outcome);
+    } catch (const PlayerFailed& failed) {
+      give_back(player, task, failed.error);
+    } catch (const Json::exception& error) {
+      give_back(player, task,
+                Error(ErrorCode::kInternal, fmt::format("{} gave a trace that cannot be read: {}",
+                                                        player.name(), error.what())));
+    }
   }
 
-  std::vector<Counterfactual> leave_out_promotions(const Task& task, const Trace& trace) {
+  struct PlayerFailed {
+    Error error;
+  };
+
+  // Only what the player does is the player's fault; a full disk, say, is everybody's.
+  Trace run_session(Player& player, const ThinkInput& input) {
+    try {
+      Trace trace = player.play(input, self_play_terms(options_), stop_);
+      require_same(player, {trace.model_digest, trace.version}, identity_);
+      return trace;
+    } catch (const Error& error) {
+      throw PlayerFailed{error};
+    }
+  }
+
+  std::vector<Counterfactual> leave_out_promotions(Player& player, const Task& task,
+                                                   ThinkInput input, const Trace& trace) {
     std::vector<Counterfactual> result;
     Random random(derive_seed(trace.seed, kCounterfactualSeeds));
     for (const Json& promotion : trace.result.at("promotions")) {
       if (stop_.load() || random.uniform() >= options_.counterfactuals.share) continue;
       const int number = promotion.at("promotion").get<int>();
-      SessionTicket ticket = reasoner_.replay(trace, background(), number);
-      const Finished without = wait_finished(ticket);
+      input.workspace.without_promotion = number;
+      const Trace without = run_session(player, input);
       const TraceComparison compared =
-          compare_traces(trace, *without.trace, promotion.at("step").get<Step>());
+          compare_traces(trace, without, promotion.at("step").get<Step>());
       result.push_back(
           {number, compared.matching == compared.tokens, right_streams(task.problem, without)});
     }
     return result;
+  }
+
+  void record(const Trace& trace, const Outcome& outcome) {
+    const std::lock_guard lock(mutex_);
+    append_trace(traces_path(folder_), trace);
+    curriculum_.record(outcome.cell, static_cast<int>(outcome.right.size()), outcome.right_count());
+    ++report_.problems;
+    report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
+    report_.counterfactuals += static_cast<int64_t>(outcome.counterfactuals.size());
+    update_report();
+    end_task();
+    if (events_.on_session) events_.on_session(report_, outcome.cell);
+  }
+
+  // The player plays no more, and its task is another's.
+  void give_back(Player& player, const Task& task, const Error& error) {
+    const std::lock_guard lock(mutex_);
+    end_task();
+    if (stop_.load() && error.code() == ErrorCode::kCancelled) return;
+    returned_.push_back(task);
+    if (players_left_.erase(&player) == 0) return;
+    report_.dropped.push_back(player.name());
+    if (events_.on_dropped) events_.on_dropped(player.name(), error);
+    if (players_left_.empty() && !failure_) failure_ = std::make_exception_ptr(error);
+  }
+
+  void end_task() {
+    --in_play_;
+    changed_.notify_all();
   }
 
   void update_report() {
@@ -150,16 +230,20 @@ class Play {
       if (curriculum_.is_cold(cell)) report_.cold.push_back(cell);
   }
 
-  Reasoner& reasoner_;
+  const Player::Identity& identity_;
   const SelfPlayOptions& options_;
   const std::string& folder_;
   const std::atomic<bool>& stop_;
-  const std::function<void(const SelfPlayReport&, const Cell&)>& on_session_;
+  const SelfPlayEvents& events_;
   const WallClock::time_point started_ = WallClock::now();
-  std::mutex mutex_;  // all below
+  std::mutex mutex_;                 // all below
+  std::condition_variable changed_;  // a task ended
+  std::set<Player*> players_left_;
   Curriculum curriculum_;
   ProblemSource source_;
   SelfPlayReport report_;
+  std::vector<Task> returned_;  // of players that were dropped
+  int in_play_ = 0;
   int64_t sessions_ = 0;  // begun, with those of earlier runs
   std::exception_ptr failure_;
 };
@@ -218,6 +302,7 @@ Json to_json(const SelfPlayReport& report) {
           {"counterfactuals", report.counterfactuals},
           {"held_out_skipped", report.held_out_skipped},
           {"damaged", report.found.damaged},
+          {"dropped", report.dropped},
           {"cells", std::move(cells)},
           {"cold", std::move(cold)}};
 }
@@ -232,7 +317,8 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   input.sampling.seed = derive_seed(derive_seed(options.seed, problem.seed), session);
   input.answer_sampling = input.sampling;
   input.max_answer_tokens = 1;  // the streams are wanted, and the view that an answer would have
-  input.diversity.collapse_watch = false;
+  // A stream that was ended because of others would count as wrong.
+  input.diversity.collapse_watch = input.diversity.agreement = false;
   const CounterfactualOptions& asked = options.counterfactuals;
   input.workspace.registers = asked.registers;
   input.workspace.cadence_tokens = asked.cadence_tokens;
@@ -242,17 +328,26 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   return input;
 }
 
-SelfPlayReport self_play(
-    Reasoner& reasoner, const SelfPlayOptions& options, const std::set<std::string>& held_out,
-    const std::string& folder, const std::atomic<bool>& stop,
-    const std::function<void(const SelfPlayReport&, const Cell&)>& on_session) {
+SessionTerms self_play_terms(const SelfPlayOptions& options) {
+  SessionTerms terms;
+  terms.priority = Priority::kBackground;
+  // A session that is run again must decode its prompt as the first time, not find it there.
+  terms.cache_prompt = options.counterfactuals.registers == 0;
+  return terms;
+}
+
+SelfPlayReport self_play(const std::vector<Player*>& players, const SelfPlayOptions& options,
+                         const std::set<std::string>& held_out, const std::string& folder,
+                         const std::atomic<bool>& stop, const SelfPlayEvents& events) {
   for (const std::string& name : options.families) family(name);  // throws for one not known
-  open_rollouts(folder, header_of(reasoner, options));
-  Play play(reasoner, options, held_out, folder, stop, on_session);
+  const Player::Identity identity = common_identity(players);
+  open_rollouts(folder, header_of(identity, options));
+  Play play(players, identity, options, held_out, folder, stop, events);
   {
     std::vector<std::jthread> workers;
-    for (int i = 1; i < options.parallel; ++i) workers.emplace_back([&play] { play.work(); });
-    play.work();
+    for (Player* const player : players)
+      for (int i = 0; i < options.parallel; ++i)
+        workers.emplace_back([&play, player] { play.work(*player); });
   }
   return play.finish();
 }

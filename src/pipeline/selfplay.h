@@ -1,5 +1,5 @@
 // Self-play: the model's own attempts at generated problems, checked exactly, kept as traces with
-// outcomes. Runs through the same front door as any request, at background priority.
+// outcomes. Played at background priority, here or by servers.
 #pragma once
 
 #include <atomic>
@@ -8,9 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "pipeline/curriculum.h"
+#include "pipeline/player.h"
 #include "pipeline/rollouts.h"
-#include "reason/reasoner.h"
 #include "tasks/problem.h"
 
 namespace polyphon {
@@ -35,7 +36,7 @@ struct SelfPlayOptions {
   float temperature = 0.8f;
   CounterfactualOptions counterfactuals;
   uint64_t seed = 1;
-  int parallel = 4;      // problems at once
+  int parallel = 4;      // problems at once, of each player
   int64_t problems = 0;  // in the folder, with those of earlier runs; 0: no limit
   double seconds = 0;    // of this run; 0: no limit
 };
@@ -73,22 +74,30 @@ struct SelfPlayReport {
   int64_t counterfactuals = 0;       // of this run
   int64_t resumed = 0;               // found in the folder
   int64_t held_out_skipped = 0;
-  RolloutCounts found;  // what was read of the folder
+  std::vector<std::string> dropped;  // players that could not go on
+  RolloutCounts found;               // what was read of the folder
 };
 Json to_json(const SelfPlayReport& report);
 
-// What a session plays: topology NxT, strategies in turn, registers if they are asked for; merged
-// by views up to the instruction that asks for the answer.
+// What a session plays: topology NxT, strategies in turn, registers if they are asked for; all
+// streams end by themselves and are merged by views up to the instruction that asks for the answer.
 ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& options,
                            uint64_t session);
+SessionTerms self_play_terms(const SelfPlayOptions& options);
+
+// What a run tells while it goes on, under a lock. Either may be empty.
+struct SelfPlayEvents {
+  std::function<void(const SelfPlayReport&, const Cell&)> on_session;
+  // A player could not play: it gets no more problems, and others play those that it had.
+  std::function<void(const std::string& player, const Error&)> on_dropped;
+};
 
 // Blocks until the limits are reached, every family rests, or `stop` is set and what runs has
-// ended. The reasoner should let streams end by themselves: no agreement, no collapse watch.
-// `on_session` is called under a lock. Throws the first Error of a session or of writing the
-// folder; what was written stays, and a later run goes on from there.
-SelfPlayReport self_play(Reasoner& reasoner, const SelfPlayOptions& options,
+// ended. `players` is not empty and outlives the call. Throws Error{kInvalidArgument} when they do
+// not all have the same model and version, the last one's Error when none is left, and the first
+// Error of writing the folder; what was written stays, and a later run goes on from there.
+SelfPlayReport self_play(const std::vector<Player*>& players, const SelfPlayOptions& options,
                          const std::set<std::string>& held_out, const std::string& folder,
-                         const std::atomic<bool>& stop,
-                         const std::function<void(const SelfPlayReport&, const Cell&)>& on_session);
+                         const std::atomic<bool>& stop, const SelfPlayEvents& events);
 
 }  // namespace polyphon

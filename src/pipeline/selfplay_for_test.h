@@ -6,6 +6,7 @@
 
 #include <cctype>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -34,9 +35,7 @@ class SelfPlayTest : public ::testing::Test {
     sizes.max_rows = 2048;
     auto model = std::make_unique<FakeLanguageModel>(sizes, script);
     auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
-    ReasonOptions reason;
-    reason.agreement.enabled = false;
-    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), reason,
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), ReasonOptions{},
                                            Reasoner::Identity{"v1", "digest", "hash"});
     options_.families = {"counting", "letter_counting"};
     options_.tokens = 32;
@@ -47,8 +46,15 @@ class SelfPlayTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   SelfPlayReport play() {
-    return self_play(*reasoner_, options_, held_out_, folder_, stop_,
-                     [&](const SelfPlayReport& report, const Cell&) { on_session_(report); });
+    ReasonerPlayer player(*reasoner_);
+    return play({&player});
+  }
+  SelfPlayReport play(const std::vector<Player*>& players) {
+    const auto on_session = [&](const SelfPlayReport& report, const Cell&) { on_session_(report); };
+    const auto on_dropped = [&](const std::string& player, const Error& error) {
+      dropped_[player] = error.what();
+    };
+    return self_play(players, options_, held_out_, folder_, stop_, {on_session, on_dropped});
   }
 
   const SteadyClock clock_;
@@ -57,6 +63,7 @@ class SelfPlayTest : public ::testing::Test {
   std::set<std::string> held_out_ = {"a problem"};
   std::atomic<bool> stop_ = false;
   std::function<void(const SelfPlayReport&)> on_session_ = [](const SelfPlayReport&) {};
+  std::map<std::string, std::string> dropped_;  // why, by the player's name
   const std::string folder_ =
       (std::filesystem::temp_directory_path() /
        (std::string("selfplay-") + ::testing::UnitTest::GetInstance()->current_test_info()->name()))

@@ -37,6 +37,7 @@ ReasonOptions with_diversity(ReasonOptions options, const DiversityRequest& requ
     options.temperature_ladder = *ladder;
   }
   options.collapse.enabled = options.collapse.enabled && request.collapse_watch;
+  options.agreement.enabled = options.agreement.enabled && request.agreement;
   return options;
 }
 

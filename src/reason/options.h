@@ -58,6 +58,7 @@ struct DiversityRequest {
   std::vector<std::string> strategies;       // by name, taken in turn; empty: all, in their order
   std::optional<double> temperature_ladder;  // instead of the configured one
   bool collapse_watch = true;                // if the configuration has it on
+  bool agreement = true;                     // the same: streams that agree end the others
   // Budget forcing (s1, Muennighoff et al. 2025): a stream that would end early is told to check
   // its work, until its budget is spent.
   bool spend_budget = false;

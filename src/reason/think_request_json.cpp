@@ -57,6 +57,7 @@ Json to_json(const DiversityRequest& diversity) {
           {"temperature_ladder",
            diversity.temperature_ladder ? Json(*diversity.temperature_ladder) : Json()},
           {"collapse_watch", diversity.collapse_watch},
+          {"agreement", diversity.agreement},
           {"spend_budget", diversity.spend_budget},
           {"branch_first_token", diversity.branch_first_token}};
 }
@@ -68,7 +69,9 @@ DiversityRequest diversity_from_json(const Json& json) {
     diversity.temperature_ladder = ladder.get<double>();
   json.at("collapse_watch").get_to(diversity.collapse_watch);
   json.at("spend_budget").get_to(diversity.spend_budget);
-  diversity.branch_first_token = json.value("branch_first_token", false);  // older traces have none
+  // Older traces have none of these.
+  diversity.agreement = json.value("agreement", true);
+  diversity.branch_first_token = json.value("branch_first_token", false);
   return diversity;
 }
 

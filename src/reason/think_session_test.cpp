@@ -172,6 +172,12 @@ TEST_F(ThinkTest, AgreementEndsTheOthers) {
     ended += stream.at("finish_reason") == "agreement";
   EXPECT_GT(ended, 0);
   EXPECT_LT(result.usage.reasoning_tokens, 100);
+
+  ThinkInput undisturbed = input("8x200");
+  undisturbed.diversity.agreement = false;
+  const Finished whole = think(undisturbed);
+  for (const Json& stream : whole.polyphon.at("streams"))
+    EXPECT_NE(stream.at("finish_reason"), "agreement");
 }
 
 TEST_F(ThinkTest, AFollowerIsReseededAndThenEnded) {
