@@ -50,7 +50,7 @@ class Server:
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
 
     def metrics(self, key=""):
-        """The figures of /metrics by name and labels; version labels are dropped."""
+        """The figures of /metrics by name and labels, summed over versions."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         text = httpx.get(self.url + "/metrics", headers=headers, timeout=60).text
         figures = {}
@@ -59,7 +59,7 @@ class Server:
                 continue
             name, value = line.rsplit(" ", 1)
             name = re.sub(r',?version="[^"]*"', "", name).replace("{}", "")
-            figures[name] = float(value)
+            figures[name] = figures.get(name, 0) + float(value)
         return figures
 
     def rss_bytes(self):

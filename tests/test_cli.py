@@ -455,7 +455,9 @@ def test_another_version_takes_new_sessions_on_a_signal_while_old_ones_finish(tm
             assert version() == "night-2"
             assert running.result() == "night-1"
         assert ask("2x16") == "night-2"
-        assert 'version="night-2"' in httpx.get(server.url + "/metrics").text
+        finished = 'polyphon_sessions_total{outcome="finished",version="night-%d"} 1'
+        metrics = httpx.get(server.url + "/metrics").text
+        assert finished % 1 in metrics and finished % 2 in metrics
         serve("broken")
         server.process.send_signal(signal.SIGHUP)
         time.sleep(1)

@@ -48,9 +48,12 @@ class Engine::Loop {
         session_sequences_(decoder_->max_sequences() - cache_entries(*decoder_, options)),
         thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
-  ~Loop() {
+  ~Loop() { stop(); }
+
+  void stop() {
     thread_.request_stop();
     wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
   }
 
   void submit(WaitingSession waiting);
@@ -371,5 +374,10 @@ void Engine::submit(std::unique_ptr<Session> session, const SessionTerms& terms)
 EngineStatus Engine::status() const { return loop_->status(); }
 
 bool Engine::drain(std::chrono::milliseconds timeout) { return loop_->drain(timeout); }
+
+EngineCounts Engine::stop() {
+  loop_->stop();
+  return loop_->status();
+}
 
 }  // namespace polyphon

@@ -49,15 +49,8 @@ struct SessionStatus {
   int cells_used = 0;
 };
 
-// Counts since start, and gauges of now.
-struct EngineStatus {
-  int sessions_live = 0;
-  int sessions_waiting = 0;
-  int sequences_decoding = 0;
-  int cells_capacity = 0;
-  int cells_used = 0;    // held by any view
-  int cells_cached = 0;  // of these, held by the prefix cache alone
-  int prefixes_cached = 0;
+// Since start.
+struct EngineCounts {
   int64_t steps = 0;
   int64_t prompt_tokens = 0;         // prefilled
   int64_t prompt_tokens_cached = 0;  // spared by the prefix cache
@@ -67,14 +60,31 @@ struct EngineStatus {
   double sample_seconds = 0;
   int64_t sessions_cancelled = 0;
   int64_t sessions_failed = 0;
+
+  EngineCounts& operator+=(const EngineCounts& other);
+};
+
+// With gauges of now.
+struct EngineStatus : EngineCounts {
+  int sessions_live = 0;
+  int sessions_waiting = 0;
+  int sequences_decoding = 0;
+  int cells_capacity = 0;
+  int cells_used = 0;    // held by any view
+  int cells_cached = 0;  // of these, held by the prefix cache alone
+  int prefixes_cached = 0;
   std::vector<SessionStatus> sessions;  // live ones, then those that wait
+
+  // Of two engines.
+  EngineStatus& operator+=(const EngineStatus& other);
+  using EngineCounts::operator+=;
 };
 
 class Engine {
  public:
   // Starts the decode thread. `clock` must outlive the engine.
   Engine(std::unique_ptr<Decoder> decoder, const EngineOptions& options, const Clock& clock);
-  // Fails what still runs with kUnavailable and joins the thread.
+  // As stop().
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -92,6 +102,10 @@ class Engine {
 
   // Any thread. No new sessions; blocks until all are done or the time is up (false).
   bool drain(std::chrono::milliseconds timeout);
+
+  // Fails what still runs with kUnavailable and joins the thread. The last counts. For the owner,
+  // who calls nothing but the destructor after it.
+  EngineCounts stop();
 
  private:
   class Loop;

@@ -116,6 +116,7 @@ struct KeptMemory {
 };
 
 struct Finished {
+  std::string version;  // of the model that it ran on, without its heads
   Usage usage;
   Timings timings;
   Json polyphon;  // the answer's "polyphon" object (design.md section 7); null for plain requests

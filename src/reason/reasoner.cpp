@@ -24,16 +24,6 @@ std::string version_with(const std::string& model_version, const Heads& heads) {
   return heads.version == Heads{}.version ? model_version : model_version + "+" + heads.version;
 }
 
-// Sends the session off; the ticket can cancel it.
-SessionTicket submit(std::shared_ptr<Engine> engine, std::unique_ptr<Session> session,
-                     std::shared_ptr<EventChannel> events, SessionTerms terms,
-                     SessionTicket::OnFinished on_finished = {}) {
-  if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
-  engine->submit(std::move(session), terms);
-  return SessionTicket(std::move(engine), std::move(events), terms.cancelled,
-                       std::move(on_finished));
-}
-
 // For what goes to the store: one that fails is logged and fails no answer.
 template <typename Body>
 void or_log(Body body) {
@@ -60,8 +50,10 @@ std::optional<SessionEvent> SessionTicket::next(std::chrono::milliseconds timeou
   auto event = events_->pop(timeout);
   if (!event && events_->finished())
     throw Error(ErrorCode::kInternal, "the session ended without a word");
-  if (!event || !on_finished_) return event;
-  if (const auto* finished = std::get_if<Finished>(&*event)) on_finished_(*finished);
+  auto* const finished = event ? std::get_if<Finished>(&*event) : nullptr;
+  if (!finished) return event;
+  finished->version = version_;
+  if (on_finished_) on_finished_(*finished);
   return event;
 }
 
@@ -70,8 +62,9 @@ Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine>
     : model_(std::move(model)),
       options_(options),
       identity_(identity),
-      served_(std::make_shared<Served>(
-          Served{identity.version, std::move(engine), std::make_shared<Heads>()})) {}
+      served_(std::make_shared<Served>(Served{identity.version,
+                                              engines_.add(identity.version, std::move(engine)),
+                                              std::make_shared<Heads>()})) {}
 
 // The engine before the model whose weights it reads.
 Reasoner::~Reasoner() { served_.reset(); }
@@ -96,7 +89,8 @@ void Reasoner::swap_heads(Heads heads) {
 void Reasoner::swap_version(const std::string& version, std::unique_ptr<Engine> engine,
                             Heads heads) {
   swap([&](Served& served) {
-    served = {version, std::move(engine), std::make_shared<const Heads>(std::move(heads))};
+    served = {version, engines_.add(version, std::move(engine)),
+              std::make_shared<const Heads>(std::move(heads))};
   });
 }
 
@@ -104,6 +98,16 @@ Reasoner::Identity Reasoner::identity() const {
   const auto served = this->served();
   return {version_with(served->version, *served->heads), identity_.model_digest,
           identity_.config_hash};
+}
+
+// Sends the session off; the ticket can cancel it.
+SessionTicket Reasoner::submit(const Served& served, std::unique_ptr<Session> session,
+                               std::shared_ptr<EventChannel> events, SessionTerms terms,
+                               SessionTicket::OnFinished on_finished) {
+  if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
+  served.engine->submit(std::move(session), terms);
+  return SessionTicket(served.version, served.engine, std::move(events), terms.cancelled,
+                       std::move(on_finished));
 }
 
 ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
@@ -199,7 +203,7 @@ SessionTicket Reasoner::submit_thought(const Served& served, const ThinkRequest&
   const TraceHeader header{fresh_trace_id(), version_with(served.version, *served.heads),
                            identity_.model_digest, identity_.config_hash};
   auto on_finished = keep ? keeper(served, terms.tenant, header.id) : SessionTicket::OnFinished();
-  return submit(served.engine,
+  return submit(served,
                 make_think_session(*model_, request, options_, served.heads, header, events),
                 events, std::move(terms), std::move(on_finished));
 }
@@ -213,8 +217,9 @@ SessionTicket::OnFinished Reasoner::keeper(const Served& served, const std::stri
 }
 
 SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) {
-  const auto engine = this->engine();
-  const int positions = std::min(engine->capacity_cells(), model_->info().trained_context);
+  const auto served = this->served();
+  const Engine& engine = *served->engine;
+  const int positions = std::min(engine.capacity_cells(), model_->info().trained_context);
   const auto prompt = static_cast<int>(request.prompt.size());
   if (prompt + 1 > positions)
     throw Error(
@@ -223,21 +228,21 @@ SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) 
         "messages");
   // Room is what is left beside the prompt, for every choice.
   const int room =
-      std::min(positions - prompt, (engine->capacity_cells() - prompt) / request.choices - 2);
+      std::min(positions - prompt, (engine.capacity_cells() - prompt) / request.choices - 2);
   if (room < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{} choices beside a prompt of {} tokens do not fit {} KV cells",
-                            request.choices, prompt, engine->capacity_cells()),
+                            request.choices, prompt, engine.capacity_cells()),
                 "n");
   request.max_tokens = std::min(request.max_tokens, room);
   auto events = std::make_shared<EventChannel>();
-  return submit(engine, make_completion_session(*model_, std::move(request), events), events,
+  return submit(*served, make_completion_session(*model_, std::move(request), events), events,
                 std::move(terms));
 }
 
 SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
   auto events = std::make_shared<EventChannel>();
-  return submit(engine(), make_embedding_session(*model_, std::move(prompt), events), events,
+  return submit(*served(), make_embedding_session(*model_, std::move(prompt), events), events,
                 std::move(terms));
 }
 

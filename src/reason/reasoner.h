@@ -7,11 +7,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "core/trace.h"
 #include "engine/engine.h"
 #include "model/language_model.h"
 #include "reason/completion_session.h"
+#include "reason/engine_roster.h"
 #include "reason/events.h"
 #include "reason/heads.h"
 #include "reason/kept_memory.h"
@@ -44,9 +46,11 @@ struct ThinkInput {
 class SessionTicket {
  public:
   using OnFinished = std::function<void(const Finished&)>;
-  SessionTicket(std::shared_ptr<Engine> engine, std::shared_ptr<EventChannel> events,
-                std::shared_ptr<std::atomic<bool>> cancelled, OnFinished on_finished = {})
-      : engine_(std::move(engine)),
+  SessionTicket(std::string version, std::shared_ptr<Engine> engine,
+                std::shared_ptr<EventChannel> events, std::shared_ptr<std::atomic<bool>> cancelled,
+                OnFinished on_finished = {})
+      : version_(std::move(version)),
+        engine_(std::move(engine)),
         events_(std::move(events)),
         cancelled_(std::move(cancelled)),
         on_finished_(std::move(on_finished)) {}
@@ -62,6 +66,7 @@ class SessionTicket {
   }
 
  private:
+  std::string version_;             // of what the engine runs
   std::shared_ptr<Engine> engine_;  // lives as long as what runs on it
   std::shared_ptr<EventChannel> events_;
   std::shared_ptr<std::atomic<bool>> cancelled_;
@@ -92,6 +97,8 @@ class Reasoner {
   std::string version() const { return served()->version; }
   std::shared_ptr<Engine> engine() const { return served()->engine; }
   std::shared_ptr<const Heads> heads() const { return served()->heads; }
+  // Of all engines there are and were: sessions that began before a swap run on earlier ones.
+  std::vector<VersionStatus> engine_status() const { return engines_.status(); }
 
   // Sessions that are submitted from now on use these; running ones finish with theirs.
   void swap_heads(Heads heads);
@@ -119,6 +126,9 @@ class Reasoner {
     std::shared_ptr<const Heads> heads;
   };
   std::shared_ptr<const Served> served() const;
+  static SessionTicket submit(const Served& served, std::unique_ptr<Session> session,
+                              std::shared_ptr<EventChannel> events, SessionTerms terms,
+                              SessionTicket::OnFinished on_finished = {});
   void swap(const std::function<void(Served&)>& change);
 
   ThinkRequest request_of(const ThinkInput& input) const;
@@ -137,6 +147,7 @@ class Reasoner {
   std::unique_ptr<LanguageModel> model_;
   ReasonOptions options_;
   const Identity identity_;  // as it was at first
+  EngineRoster engines_;
   mutable std::mutex served_mutex_;
   std::shared_ptr<const Served> served_;  // served_mutex_
   std::unique_ptr<MemoryStore> store_;

@@ -250,6 +250,12 @@ TEST_F(ThinkTest, AnotherVersionTakesNewSessionsWhileOldOnesFinish) {
     EXPECT_EQ(span(*finished.trace, "stream 3")->tokens.size(), 200u);
   }
   EXPECT_TRUE(before.expired());
+  const auto versions = reasoner_->engine_status();
+  ASSERT_EQ(versions.size(), 2u);
+  EXPECT_EQ(versions[0].version, "v1");
+  EXPECT_EQ(versions[0].status.generated_tokens, 4 * 200 + 12) << "what it did stays counted";
+  EXPECT_EQ(versions[0].status.cells_capacity, 0);
+  EXPECT_GT(versions[1].status.generated_tokens, 0);
 }
 
 TEST_F(ThinkTest, CellsAreFreeAfterwardsAndAfterCancelling) {

@@ -11,11 +11,11 @@ namespace polyphon {
 namespace {
 
 // In llama-server's names, where it has one. What may still be decoded is what is reserved.
-Json slot_json(const SessionStatus& session, int context_cells) {
+Json slot_json(const SessionStatus& session, const VersionStatus& on) {
   const int remain = session.cells_reserved - session.cells_used;
   return {{"id", session.number},
           {"id_task", session.number},
-          {"n_ctx", context_cells},
+          {"n_ctx", on.status.cells_capacity},
           {"is_processing", !session.waiting},
           {"n_prompt_tokens", session.prompt_tokens},
           {"n_prompt_tokens_cache", session.prompt_tokens_cached},
@@ -24,7 +24,8 @@ Json slot_json(const SessionStatus& session, int context_cells) {
                                        {"n_decoded", session.tokens_sampled},
                                        {"n_remain", remain}}})},
           {"polyphon",
-           {{"waiting", session.waiting},
+           {{"version", on.version},
+            {"waiting", session.waiting},
             {"age_ms", session.age_ms},
             {"streams_live", session.sequences_sampling},
             {"sequences", session.sequences},
@@ -110,21 +111,21 @@ void Introspection::props(const Request&, Response& response) {
                {"kv_bytes_per_cell", engine->bytes_per_cell()}}}});
 }
 
-// One entry a session, live or waiting: the engine has no fixed slots.
+// One entry a session, live or waiting: an engine has no fixed slots. Each engine numbers its own.
 void Introspection::slots(const Request& request, Response& response) {
-  const EngineStatus status = state_.reasoner.engine()->status();
-  if (request.has_param("fail_on_no_slot") && status.sessions_waiting > 0)
+  if (request.has_param("fail_on_no_slot") &&
+      state_.reasoner.engine()->status().sessions_waiting > 0)
     return send_json(response, 503, error_body(503, "all sessions that fit are running"));
   Json slots = Json::array();
-  for (const SessionStatus& session : status.sessions)
-    slots.push_back(slot_json(session, status.cells_capacity));
+  for (const VersionStatus& version : state_.reasoner.engine_status())
+    for (const SessionStatus& session : version.status.sessions)
+      slots.push_back(slot_json(session, version));
   send_json(response, 200, slots);
 }
 
 void Introspection::metrics(const Request&, Response& response) {
-  response.set_content(
-      state_.metrics.scrape(state_.reasoner.engine()->status(), state_.reasoner.identity().version),
-      "text/plain; version=0.0.4");
+  response.set_content(state_.metrics.scrape(state_.reasoner.engine_status()),
+                       "text/plain; version=0.0.4");
 }
 
 void Introspection::tokenize(const Request& request, Response& response) {

@@ -7,7 +7,6 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
-#include <mutex>
 
 namespace polyphon {
 
@@ -40,13 +39,14 @@ struct Metrics::Families {
   void set(const char* name, const char* help, double value) {
     prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels).Set(value);
   }
-  // A counter whose total the engine keeps.
+  // A counter whose total the engines keep.
   static void raise(Counter& known, double total) {
     known.Increment(std::max(0.0, total - known.Value()));
   }
   void total(const char* name, const char* help, double value) {
     raise(counter(name, help), value);
   }
+  void update(const EngineStatus& status);
 
   const prometheus::Labels labels;
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
@@ -59,19 +59,52 @@ struct Metrics::Families {
       counter("polyphon_collapse_events_total", "Streams re-seeded or ended as followers");
 };
 
-Metrics::Metrics(const std::string& version) : families_(std::make_shared<Families>(version)) {}
+// What the engines count, beside what the sessions' events told.
+void Metrics::Families::update(const EngineStatus& status) {
+  const auto prompt = static_cast<double>(status.prompt_tokens);
+  const auto generated = static_cast<double>(status.generated_tokens);
+  total("llamacpp:prompt_tokens_total", "Prompt tokens processed", prompt);
+  total("llamacpp:prompt_seconds_total", "Time in prompts", status.prefill_seconds);
+  total("llamacpp:tokens_predicted_total", "Tokens generated", generated);
+  total("llamacpp:tokens_predicted_seconds_total", "Time in generation", status.decode_seconds);
+  total("llamacpp:n_decode_total", "Steps of the engine", static_cast<double>(status.steps));
+  set("llamacpp:prompt_tokens_seconds", "Prompt tokens a second",
+      status.prefill_seconds > 0 ? prompt / status.prefill_seconds : 0);
+  set("llamacpp:predicted_tokens_seconds", "Generated tokens a second",
+      status.decode_seconds > 0 ? generated / status.decode_seconds : 0);
+  set("llamacpp:kv_cache_usage_ratio", "KV cells used",
+      static_cast<double>(status.cells_used) / std::max(1, status.cells_capacity));
+  set("llamacpp:kv_cache_tokens", "KV cells used", status.cells_used);
+  set("llamacpp:requests_processing", "Requests decoding", status.sessions_live);
+  set("llamacpp:requests_deferred", "Requests waiting", status.sessions_waiting);
+  set("polyphon_streams_live", "Sequences with something to decode", status.sequences_decoding);
+  set("polyphon_kv_cells_capacity", "KV cells there are", status.cells_capacity);
+  set("polyphon_kv_cells_used", "KV cells in any view", status.cells_used);
+  set("polyphon_kv_cells_cached", "KV cells that only the prefix cache holds", status.cells_cached);
+  set("polyphon_prefixes_cached", "Entries of the prefix cache", status.prefixes_cached);
+  total("polyphon_prompt_tokens_cached_total", "Prompt tokens spared by the prefix cache",
+        static_cast<double>(status.prompt_tokens_cached));
+  total("polyphon_sample_seconds_total", "Time in sampling", status.sample_seconds);
+  raise(sessions("failed"), static_cast<double>(status.sessions_failed));
+  raise(sessions("cancelled"), static_cast<double>(status.sessions_cancelled));
+}
+
+Metrics::Metrics() = default;
 Metrics::~Metrics() = default;
 
-std::shared_ptr<Metrics::Families> Metrics::families() {
-  const std::lock_guard lock(mutex_);
-  return families_;
+std::shared_ptr<Metrics::Families> Metrics::families(const std::string& version) {
+  auto& families = families_[version];
+  if (!families) families = std::make_shared<Families>(version);
+  return families;
 }
 
 void Metrics::observe(const SessionEvent& event) {
-  const auto families = this->families();
-  Families& f = *families;
   const auto* finished = std::get_if<Finished>(&event);
   if (!finished) return;
+  std::unique_lock lock(mutex_);
+  const auto families = this->families(finished->version);
+  lock.unlock();
+  Families& f = *families;
   f.sessions("finished").Increment();
   if (!finished->embedding.empty()) return;
   const Timings& timings = finished->timings;
@@ -86,38 +119,27 @@ void Metrics::observe(const SessionEvent& event) {
     if (decision.kind == "collapse") f.collapses.Increment();
 }
 
-std::string Metrics::scrape(const EngineStatus& status, const std::string& version) {
+std::string Metrics::scrape(const std::vector<VersionStatus>& versions) {
   const std::lock_guard lock(mutex_);  // raise() reads and then increments
-  if (families_->labels.at("version") != version) families_ = std::make_shared<Families>(version);
-  Families& f = *families_;
-  const auto prompt = static_cast<double>(status.prompt_tokens);
-  const auto generated = static_cast<double>(status.generated_tokens);
-  f.total("llamacpp:prompt_tokens_total", "Prompt tokens processed", prompt);
-  f.total("llamacpp:prompt_seconds_total", "Time in prompts", status.prefill_seconds);
-  f.total("llamacpp:tokens_predicted_total", "Tokens generated", generated);
-  f.total("llamacpp:tokens_predicted_seconds_total", "Time in generation", status.decode_seconds);
-  f.total("llamacpp:n_decode_total", "Steps of the engine", static_cast<double>(status.steps));
-  f.set("llamacpp:prompt_tokens_seconds", "Prompt tokens a second",
-        status.prefill_seconds > 0 ? prompt / status.prefill_seconds : 0);
-  f.set("llamacpp:predicted_tokens_seconds", "Generated tokens a second",
-        status.decode_seconds > 0 ? generated / status.decode_seconds : 0);
-  f.set("llamacpp:kv_cache_usage_ratio", "KV cells used",
-        static_cast<double>(status.cells_used) / std::max(1, status.cells_capacity));
-  f.set("llamacpp:kv_cache_tokens", "KV cells used", status.cells_used);
-  f.set("llamacpp:requests_processing", "Requests decoding", status.sessions_live);
-  f.set("llamacpp:requests_deferred", "Requests waiting", status.sessions_waiting);
-  f.set("polyphon_streams_live", "Sequences with something to decode", status.sequences_decoding);
-  f.set("polyphon_kv_cells_capacity", "KV cells there are", status.cells_capacity);
-  f.set("polyphon_kv_cells_used", "KV cells in any view", status.cells_used);
-  f.set("polyphon_kv_cells_cached", "KV cells that only the prefix cache holds",
-        status.cells_cached);
-  f.set("polyphon_prefixes_cached", "Entries of the prefix cache", status.prefixes_cached);
-  f.total("polyphon_prompt_tokens_cached_total", "Prompt tokens spared by the prefix cache",
-          static_cast<double>(status.prompt_tokens_cached));
-  f.total("polyphon_sample_seconds_total", "Time in sampling", status.sample_seconds);
-  Families::raise(f.sessions("failed"), static_cast<double>(status.sessions_failed));
-  Families::raise(f.sessions("cancelled"), static_cast<double>(status.sessions_cancelled));
-  return prometheus::TextSerializer().Serialize(f.registry.Collect());
+  std::erase_if(families_, [&](const auto& known) {
+    return std::none_of(versions.begin(), versions.end(), [&](const VersionStatus& version) {
+      return version.version == known.first;
+    });
+  });
+  std::map<std::string, prometheus::MetricFamily> all;  // a family's name may stand there once
+  for (const VersionStatus& version : versions) {
+    const auto families = this->families(version.version);
+    families->update(version.status);
+    for (prometheus::MetricFamily& family : families->registry.Collect()) {
+      const auto [known, fresh] = all.try_emplace(family.name, family);
+      if (fresh) continue;
+      auto& metrics = known->second.metric;
+      metrics.insert(metrics.end(), family.metric.begin(), family.metric.end());
+    }
+  }
+  std::vector<prometheus::MetricFamily> listed;
+  for (auto& [name, family] : all) listed.push_back(std::move(family));
+  return prometheus::TextSerializer().Serialize(listed);
 }
 
 }  // namespace polyphon

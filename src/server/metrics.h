@@ -1,33 +1,35 @@
 // /metrics for Prometheus: llama-server's names, and Polyphon's own. Thread-safe.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
-#include "base/clock.h"
-#include "engine/engine.h"
+#include "reason/engine_roster.h"
 #include "reason/events.h"
 
 namespace polyphon {
 
+// Every version of the model that is or was served has its series; their sum is the server's.
 class Metrics {
  public:
-  explicit Metrics(const std::string& version);
+  Metrics();
   ~Metrics();
 
-  // An event of a session, as it passes; Finished fills the histograms.
+  // An event of a session, as it passes; Finished fills the histograms of its version.
   void observe(const SessionEvent& event);
-  // The text of a scrape, with the engine's counts of now. Another version than before begins new
-  // series, since its engine counts from 0.
-  std::string scrape(const EngineStatus& status, const std::string& version);
+  // The text of a scrape, with the engines' counts of now. Versions that are not named have no
+  // series any more.
+  std::string scrape(const std::vector<VersionStatus>& versions);
 
  private:
   struct Families;
-  std::shared_ptr<Families> families();
+  std::shared_ptr<Families> families(const std::string& version);
 
   std::mutex mutex_;
-  std::shared_ptr<Families> families_;  // of one version; mutex_
+  std::map<std::string, std::shared_ptr<Families>> families_;  // by version; mutex_
 };
 
 }  // namespace polyphon

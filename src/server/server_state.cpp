@@ -21,7 +21,6 @@ ServerState::ServerState(Reasoner& reasoner_in, const ServerOptions& options_in)
     : reasoner(reasoner_in),
       options(completed(options_in, reasoner_in)),
       keys(options_in.api_key_hashes),
-      metrics(reasoner_in.identity().version),
       slots(std::max(1, options_in.threads - kSpareThreads)) {}
 
 SessionTerms ServerState::terms_of(const httplib::Request& request) const {
