@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, MODEL
+from conftest import BINARY, MODEL, Server
 
 SELFPLAY = ["selfplay", "--model", MODEL, "--families", "products,letter_counting"]
 TRAINER = BINARY.parent / "polyphon-train"
@@ -49,6 +49,32 @@ def test_selfplay_goes_on_after_a_kill(played):
     assert len(traces) == left + 4
     assert all(len(trace["outcome"]["right"]) == 4 for trace in traces)
     assert sum(cell["problems"] for cell in summary["cells"]) == left + 4
+
+
+def test_servers_play_and_one_that_is_killed_leaves_its_problems_to_the_other(tmp_path):
+    servers = [Server("--ctx-size", 4096) for _ in range(2)]
+    folder = tmp_path / "play"
+    command = [BINARY, "selfplay", "--families", "products,letter_counting", "--problems", "12"]
+    command += ["--tokens", "24", "--streams", "4", "--output", folder, "--json", "--servers"]
+    command += [",".join(server.url for server in servers)]
+    run = subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    traces = folder / "traces.jsonl"
+    while not traces.exists() or traces.read_bytes().count(b"\n") < 3:
+        assert run.poll() is None
+        time.sleep(0.05)
+    servers[0].process.kill()
+    output, errors = run.communicate(timeout=300)
+    assert run.returncode == 0, errors
+    assert f"{servers[0].url} plays no more" in errors
+    assert json.loads(output)["problems"] == 12
+    lines = [json.loads(line) for line in traces.open()]
+    seeds = {(line["outcome"]["family"], line["outcome"]["seed"]) for line in lines}
+    assert len(lines) == len(seeds) == 12
+    assert {line["version"] for line in lines} == {lines[0]["version"]}
+    assert servers[1].stop() == 0
+    assert polyphon(*SELFPLAY, *command[5:]).returncode == 2  # a model here, or servers
 
 
 def test_data_build_writes_what_the_trainer_reads(played, tmp_path):

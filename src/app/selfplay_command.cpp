@@ -5,12 +5,16 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <memory>
 
 #include "app/command.h"
 #include "app/load.h"
 #include "base/error.h"
 #include "pipeline/selfplay.h"
+#include "server/remote_player.h"
 
 namespace polyphon {
 namespace {
@@ -19,17 +23,51 @@ std::atomic<bool> stop_asked = false;
 
 struct SelfPlayFlags {
   ModelFlags model;
+  std::vector<std::string> servers;
+  std::string key_file;
   std::string output, suites = POLYPHON_SHARE_DIR "/../suites";
   double minutes = 0;
   bool json = false;
   SelfPlayOptions options;
 };
 
-std::unique_ptr<Reasoner> load_player(const ModelFlags& flags) {
-  Config config = flags.config();
-  config.reason.workspace.measure_effect = false;  // what a promotion did, its counterfactual says
-  return load_reasoner(config);
+// As OpenAI's clients have it, when no file is named.
+std::string api_key(const std::string& path) {
+  if (path.empty()) {
+    const char* const key = std::getenv("OPENAI_API_KEY");
+    return key ? key : "";
+  }
+  std::ifstream file(path);
+  std::string key;
+  if (!(file >> key)) throw Error(ErrorCode::kNotFound, "no key in the file " + path);
+  return key;
 }
+
+// Who plays: the servers that are named, else the model in this process.
+struct Players {
+  std::unique_ptr<Reasoner> reasoner;  // null with servers
+  std::vector<std::unique_ptr<Player>> all;
+
+  explicit Players(const SelfPlayFlags& flags) {
+    if (!flags.servers.empty()) {
+      const std::string key = api_key(flags.key_file);
+      for (const std::string& address : flags.servers)
+        all.push_back(std::make_unique<RemotePlayer>(address, key));
+      return;
+    }
+    Config config = flags.model.config();
+    config.reason.workspace.measure_effect =
+        false;  // a promotion's counterfactual says what it did
+    reasoner = load_reasoner(config);
+    all.push_back(std::make_unique<ReasonerPlayer>(*reasoner));
+  }
+
+  std::vector<Player*> pointers() const {
+    std::vector<Player*> pointers;
+    for (const auto& player : all) pointers.push_back(player.get());
+    return pointers;
+  }
+};
 
 void print_summary(const SelfPlayReport& report) {
   std::string text = "family              difficulty  problems  success  any right\n";
@@ -51,8 +89,7 @@ void print_summary(const SelfPlayReport& report) {
 int self_play_command(SelfPlayFlags& flags) {
   flags.options.seconds = 60 * flags.minutes;
   const std::set<std::string> held_out = held_out_texts(flags.suites);
-  const auto reasoner = load_player(flags.model);
-  ReasonerPlayer player(*reasoner);
+  const Players players(flags);
   for (const int signal : {SIGINT, SIGTERM})
     std::signal(signal, [](int) { stop_asked.store(true); });
   const bool screen = isatty(STDERR_FILENO) != 0;
@@ -63,8 +100,12 @@ int self_play_command(SelfPlayFlags& flags) {
                                report.resumed + report.problems, cell.family, cell.difficulty,
                                100 * counts.success(), counts.streams);
   };
-  const SelfPlayReport report =
-      self_play({&player}, flags.options, held_out, flags.output, stop_asked, {show, {}});
+  const auto tell_dropped = [&](const std::string& player, const Error& error) {
+    std::cerr << fmt::format("{}polyphon: {} plays no more: {}\n", screen ? "\r\033[K" : "", player,
+                             error.what());
+  };
+  const SelfPlayReport report = self_play(players.pointers(), flags.options, held_out, flags.output,
+                                          stop_asked, {show, tell_dropped});
   if (screen) std::cerr << "\r\033[K";
   if (report.found.damaged > 0)
     std::cerr << fmt::format("{} damaged lines are left out: {}\n", report.found.damaged,
@@ -84,6 +125,16 @@ void add_selfplay_command(CLI::App& app, Run& run) {
   CLI::App& command =
       *app.add_subcommand("selfplay", "attempts at generated problems, to learn from");
   flags->model.add_to(command);
+  const std::vector<CLI::Option*> of_model =
+      command.get_options([](const CLI::Option* option) { return option->get_name() != "--help"; });
+  auto* servers =
+      command
+          .add_option("--servers", flags->servers,
+                      "addresses of `polyphon serve`, comma separated, that play instead")
+          ->delimiter(',');
+  for (CLI::Option* option : of_model) servers->excludes(option);
+  command.add_option("--key-file", flags->key_file, "the servers' key; else OPENAI_API_KEY")
+      ->needs(servers);
   command.add_option("--families", options.families, "of problems, comma separated")
       ->delimiter(',')
       ->required();
@@ -115,9 +166,10 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       ->check(CLI::Range(0.0, 1.0));
   command.add_option("--seed", options.seed, "of problems and samples")
       ->check(CLI::NonNegativeNumber);
-  auto* parallel =
-      command.add_option("--parallel", options.parallel, "problems at once; 1 with registers")
-          ->check(CLI::Range(1, 64));
+  auto* parallel = command
+                       .add_option("--parallel", options.parallel,
+                                   "problems at once, of each server; 1 with registers")
+                       ->check(CLI::Range(1, 64));
   command.add_option("--suites", flags->suites, "folder of suites whose problems are held out");
   command.add_flag("--json", flags->json, "the summary as one JSON object");
   command.callback([flags, minutes, problems, parallel, &run] {

@@ -44,6 +44,14 @@ int http_status(ErrorCode code) {
   return 500;
 }
 
+ErrorCode error_code(int status) {
+  for (const ErrorCode code :
+       {ErrorCode::kUnauthenticated, ErrorCode::kNotFound, ErrorCode::kTooLarge,
+        ErrorCode::kOverloaded, ErrorCode::kUnavailable, ErrorCode::kDeadlineExceeded})
+    if (http_status(code) == status) return code;
+  return status >= 400 && status < 500 ? ErrorCode::kInvalidArgument : ErrorCode::kInternal;
+}
+
 Json error_body(int status, const std::string& message, const std::string& param,
                 const std::string& code) {
   return {{"error",

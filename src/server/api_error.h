@@ -9,6 +9,8 @@
 namespace polyphon {
 
 int http_status(ErrorCode code);
+// What a client makes of a status that is not 200.
+ErrorCode error_code(int status);
 // {"error": {"message", "type", "param", "code"}}
 Json error_body(int status, const std::string& message, const std::string& param = "",
                 const std::string& code = "");

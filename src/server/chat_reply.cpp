@@ -61,6 +61,7 @@ class ChatReply final : public Reply {
         thinks_(request.think.has_value()),
         streaming_(request.stream),
         stream_thoughts_(request.stream_thoughts),
+        include_trace_(request.include_trace),
         include_usage_(request.include_usage),
         wants_logprobs_(request.answer_sampling().logprobs >= 0),
         choices_(request.choices(), Choice(request)) {}
@@ -103,7 +104,7 @@ class ChatReply final : public Reply {
 
   const std::string id_, model_, version_;
   const std::time_t created_;
-  const bool thinks_, streaming_, stream_thoughts_, include_usage_, wants_logprobs_;
+  const bool thinks_, streaming_, stream_thoughts_, include_trace_, include_usage_, wants_logprobs_;
   std::vector<Choice> choices_;
   ThoughtLog thoughts_;
   Finished finished_;
@@ -224,7 +225,7 @@ std::string ChatReply::stream_end() {
   std::string text;
   if (thinks_) {
     Json last = chunk(0, Json::object(), choices_[0].finish_reason);
-    last["polyphon"] = finished_.polyphon;
+    last["polyphon"] = polyphon_json(finished_, include_trace_);
     text += sse(last);
   }
   if (include_usage_) {
@@ -253,7 +254,7 @@ Json ChatReply::body() {
                {"choices", std::move(choices)},
                {"usage", usage_json(finished_.usage)},
                {"timings", to_json(finished_.timings)}};
-  if (thinks_) body["polyphon"] = finished_.polyphon;
+  if (thinks_) body["polyphon"] = polyphon_json(finished_, include_trace_);
   return body;
 }
 

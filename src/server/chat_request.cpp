@@ -20,6 +20,8 @@ WorkspaceRequest read_workspace(const FieldReader& fields, const WorkspaceReques
     wish.cadence_tokens = static_cast<int>(*cadence);
   if (const auto refractory = fields.integer("gate_refractory", 1, kMost))
     wish.refractory_tokens = static_cast<int>(*refractory);
+  if (const auto promotion = fields.integer("without_promotion", 0, kMost))
+    wish.without_promotion = static_cast<int>(*promotion);
   return wish;
 }
 
@@ -28,6 +30,7 @@ DiversityRequest read_diversity(const FieldReader& fields) {
   wish.strategies = fields.strings("strategies", 64);
   wish.temperature_ladder = fields.number("temperature_ladder", 0, 4);
   wish.collapse_watch = fields.boolean("collapse_watch").value_or(true);
+  wish.agreement = fields.boolean("agreement").value_or(true);
   wish.spend_budget = fields.boolean("spend_budget").value_or(false);
   wish.branch_first_token = fields.boolean("branch_first_token").value_or(false);
   return wish;
@@ -69,10 +72,27 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   input.memory = defaults.memory.defaults;
   if (!wishes) return input;
   const FieldReader fields(*wishes, "polyphon");
-  fields.allow_only({"topology", "merge", "registers", "search", "memory", "gate_threshold",
-                     "register_cadence", "gate_refractory", "seed", "stream_thoughts", "narrow",
-                     "strategies", "temperature_ladder", "collapse_watch", "spend_budget",
-                     "branch_first_token"});
+  fields.allow_only({"topology",
+                     "merge",
+                     "registers",
+                     "search",
+                     "memory",
+                     "gate_threshold",
+                     "register_cadence",
+                     "gate_refractory",
+                     "seed",
+                     "stream_thoughts",
+                     "narrow",
+                     "strategies",
+                     "temperature_ladder",
+                     "collapse_watch",
+                     "agreement",
+                     "spend_budget",
+                     "branch_first_token",
+                     "without_promotion",
+                     "priority",
+                     "cache_prompt",
+                     "include_trace"});
   input.workspace = read_workspace(fields, input.workspace);
   input.diversity = read_diversity(fields);
   input.search = read_search(fields, input.search);
@@ -86,6 +106,21 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
   if (const auto seed = fields.integer("seed", INT64_MIN, INT64_MAX))
     input.sampling.seed = input.answer_sampling.seed = static_cast<uint64_t>(*seed);
   return input;
+}
+
+Priority read_priority(const FieldReader& wishes) {
+  const std::string name = wishes.string("priority").value_or("interactive");
+  if (name != "interactive" && name != "background")
+    wishes.refuse("priority", "must be interactive or background, not '" + name + "'");
+  return name == "background" ? Priority::kBackground : Priority::kInteractive;
+}
+
+// What the wishes say of the session's place and its answer, not of its thoughts.
+void read_terms(const FieldReader& wishes, GenerationRequest& request) {
+  request.priority = read_priority(wishes);
+  request.cache_prompt = wishes.boolean("cache_prompt").value_or(true);
+  request.stream_thoughts = wishes.boolean("stream_thoughts").value_or(true);
+  request.include_trace = wishes.boolean("include_trace").value_or(false);
 }
 
 int read_logprobs(const FieldReader& fields) {
@@ -120,9 +155,7 @@ GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat
     request.think->chat = std::move(chat);
     request.think->stop = stop;
     request.think->max_answer_tokens = read_max_tokens(fields, defaults.max_answer_tokens);
-    if (wishes)
-      request.stream_thoughts =
-          FieldReader(*wishes, "polyphon").boolean("stream_thoughts").value_or(true);
+    if (wishes) read_terms(FieldReader(*wishes, "polyphon"), request);
     return request;
   }
   CompletionRequest completion;

@@ -33,7 +33,9 @@ auto naming_prompt(const char* field, Body body) {
 }  // namespace
 
 SessionGroup Generation::start(const GenerationRequest& generation, const Request& request) {
-  const SessionTerms terms = state_.terms_of(request);
+  SessionTerms terms = state_.terms_of(request);
+  terms.priority = generation.priority;
+  terms.cache_prompt = generation.cache_prompt;
   if (generation.think) {
     SessionGroup sessions;
     sessions.add(state_.reasoner.think(*generation.think, terms));

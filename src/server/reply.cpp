@@ -23,4 +23,10 @@ Json usage_json(const Usage& usage) {
           {"completion_tokens_details", {{"reasoning_tokens", usage.reasoning_tokens}}}};
 }
 
+Json polyphon_json(const Finished& finished, bool with_trace) {
+  Json json = finished.polyphon;
+  if (with_trace) json["trace"] = to_json(*finished.trace);
+  return json;
+}
+
 }  // namespace polyphon

@@ -27,6 +27,8 @@ std::string sse(const Json& data);
 // "prefix-" and 24 random hex digits.
 std::string fresh_id(const std::string& prefix);
 Json usage_json(const Usage& usage);
+// The answer's polyphon object, of a request that thinks; its trace stands in it if asked for.
+Json polyphon_json(const Finished& finished, bool with_trace);
 
 // `version`: of the model, as system_fingerprint.
 std::unique_ptr<Reply> make_chat_reply(const GenerationRequest& request,

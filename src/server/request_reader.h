@@ -18,8 +18,11 @@ namespace polyphon {
 struct GenerationRequest {
   std::string model;  // as the client wrote it, or the served name
   bool stream = false;
-  bool include_usage = false;     // a last chunk with the usage
-  bool stream_thoughts = true;    // deltas of the streams' thoughts while streaming
+  bool include_usage = false;   // a last chunk with the usage
+  bool stream_thoughts = true;  // deltas of the streams' thoughts while streaming
+  bool include_trace = false;   // the session's trace in the answer's polyphon object
+  Priority priority = Priority::kInteractive;
+  bool cache_prompt = true;
   std::vector<std::string> echo;  // /v1/completions: the text before each prompt's choices, or none
   // One of the two.
   std::optional<ThinkInput> think;

@@ -32,6 +32,7 @@ class ResponsesReply final : public Reply {
         model_(request.model),
         created_(std::time(nullptr)),
         thinks_(request.think.has_value()),
+        include_trace_(request.include_trace),
         shows_thoughts_(!request.stream || request.stream_thoughts),
         text_(request.parser, request.stream) {}
 
@@ -71,7 +72,7 @@ class ResponsesReply final : public Reply {
                      {"output_tokens", usage.completion_tokens},
                      {"output_tokens_details", {{"reasoning_tokens", usage.reasoning_tokens}}},
                      {"total_tokens", usage.prompt_tokens + usage.completion_tokens}};
-    if (thinks_) json["polyphon"] = finished_.polyphon;
+    if (thinks_) json["polyphon"] = polyphon_json(finished_, include_trace_);
     return json;
   }
 
@@ -215,7 +216,7 @@ class ResponsesReply final : public Reply {
 
   const std::string id_, model_;
   const std::time_t created_;
-  const bool thinks_, shows_thoughts_;
+  const bool thinks_, include_trace_, shows_thoughts_;
   MessageText text_;
   ThoughtLog thoughts_;
   std::vector<Item> items_;              // by output_index

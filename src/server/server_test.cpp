@@ -5,15 +5,16 @@
 #include <gmock/gmock.h>
 #include <httplib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "model/fake_language_model.h"
 #include "server/api_error.h"
 #include "server/auth.h"
+#include "server/server_for_test.h"
 
 namespace polyphon {
 namespace {
@@ -29,26 +30,12 @@ void alphabet(const FakeRow& row, std::span<float> logits) {
 
 class ServerTest : public ::testing::Test {
  protected:
-  void start(ServerOptions options = {}, FakeDecoder::Script script = alphabet) {
-    options.port = 0;
-    if (options.served_name.empty()) options.served_name = "fake-1";
-    auto model = std::make_unique<FakeLanguageModel>(FakeDecoder::Options{}, std::move(script));
-    auto engine =
-        std::make_unique<Engine>(model->make_decoder({2048, 64, 128}), EngineOptions{}, clock_);
-    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), ReasonOptions{},
-                                           Reasoner::Identity{"v1", "digest", "config"});
-    server_ = std::make_unique<Server>(*reasoner_, options);
-    server_->bind();
-    thread_ = std::jthread([this] { server_->serve(); });
-    client_ = std::make_unique<httplib::Client>("127.0.0.1", server_->port());
+  void start(const ServerOptions& options = {}, const FakeDecoder::Script& script = alphabet) {
+    running_ = std::make_unique<RunningServer>(options, script, DecoderOptions{2048, 64, 128});
+    client_ = std::make_unique<httplib::Client>("127.0.0.1", port());
     client_->set_read_timeout(30);
   }
-
-  void TearDown() override {
-    if (!server_) return;
-    server_->stop();
-    thread_.join();
-  }
+  int port() const { return running_->server->port(); }
 
   httplib::Result post(const std::string& path, const std::string& body) {
     return client_->Post(path, body, "application/json");
@@ -84,16 +71,13 @@ class ServerTest : public ::testing::Test {
   // Waits until no session is live; a leak ends in the test's own time limit.
   void wait_idle() {
     while (true) {
-      const EngineStatus status = reasoner_->engine()->status();
+      const EngineStatus status = running_->reasoner->engine()->status();
       if (status.sessions_live == 0 && status.sessions_waiting == 0) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
 
-  SteadyClock clock_;
-  std::unique_ptr<Reasoner> reasoner_;
-  std::unique_ptr<Server> server_;
-  std::jthread thread_;
+  std::unique_ptr<RunningServer> running_;
   std::unique_ptr<httplib::Client> client_;
   bool done_ = false;
 };
@@ -178,6 +162,65 @@ TEST_F(ServerTest, ThoughtsCanBeKeptBack) {
   const Json wishes = {{"topology", "2x8"}, {"stream_thoughts", false}};
   for (const Json& chunk : events("/v1/chat/completions", chat({{"polyphon", wishes}})))
     EXPECT_FALSE(chunk["choices"][0]["delta"].contains("reasoning_content"));
+}
+
+TEST_F(ServerTest, GivesTheTraceIfAskedFor) {
+  start();
+  const Json wishes = {{"topology", "2x8"}, {"include_trace", true}};
+  const Json body = ok("/v1/chat/completions", chat({{"polyphon", wishes}}))["polyphon"];
+  const Trace trace = trace_from_json(body["trace"]);
+  EXPECT_EQ(trace.id, body["trace_id"].get<std::string>());
+  EXPECT_EQ(trace.result["streams"], body["streams"]);
+  const Json last = events("/v1/chat/completions", chat({{"polyphon", wishes}})).back();
+  EXPECT_EQ(trace_from_json(last["polyphon"]["trace"]).spans.size(), trace.spans.size());
+  const Json response = ok("/v1/responses", {{"input", "hi"}, {"polyphon", wishes}});
+  EXPECT_EQ(Json(trace_from_json(response["polyphon"]["trace"]).id),
+            response["polyphon"]["trace_id"]);
+  const Json kept = ok("/v1/chat/completions", chat({{"polyphon", {{"topology", "2x8"}}}}));
+  EXPECT_FALSE(kept["polyphon"].contains("trace"));
+}
+
+TEST_F(ServerTest, BackgroundRequestsWaitForInteractiveOnes) {
+  // One request fills the cells; the first one is held up until the others wait.
+  std::promise<void> go_on;
+  std::mutex mutex;
+  std::string order;  // of the capitals that requests contain, as they begin; mutex
+  start({}, [&, held = go_on.get_future().share()](const FakeRow& row, std::span<float> logits) {
+    alphabet(row, logits);
+    const auto capital = std::find_if(row.visible.begin(), row.visible.end(),
+                                      [](Token token) { return token >= 'P' && token <= 'R'; });
+    if (capital == row.visible.end()) return;
+    {
+      const std::lock_guard lock(mutex);
+      const char letter = static_cast<char>(*capital);
+      if (order.find(letter) == std::string::npos) order.push_back(letter);
+    }
+    held.wait();
+  });
+  std::vector<std::jthread> clients;
+  const auto send = [&](const std::string& content, const std::string& priority) {
+    clients.emplace_back([this, content, priority] {
+      httplib::Client client("127.0.0.1", port());
+      client.set_read_timeout(30);
+      const Json body = {{"messages", {{{"role", "user"}, {"content", content}}}},
+                         {"max_tokens", 4},
+                         {"polyphon", {{"topology", "4x240"}, {"priority", priority}}}};
+      const auto result = client.Post("/v1/chat/completions", body.dump(), "application/json");
+      ASSERT_TRUE(result);
+      EXPECT_EQ(result->status, 200) << result->body;
+    });
+    const auto arrived = [&] {
+      const EngineStatus status = running_->reasoner->engine()->status();
+      return static_cast<size_t>(status.sessions_live + status.sessions_waiting);
+    };
+    while (arrived() < clients.size()) std::this_thread::yield();
+  };
+  send("P", "interactive");
+  send("Q", "background");
+  send("R", "interactive");
+  go_on.set_value();
+  clients.clear();
+  EXPECT_EQ(order, "PRQ");
 }
 
 TEST_F(ServerTest, CompletesPrompts) {
@@ -343,6 +386,9 @@ TEST_F(ServerTest, RefusesBadRequests) {
       {kChat, with({{"polyphon", {{"memory", {{"window_tokens", 3}}}}}}), 400,
        "polyphon.memory.window_tokens"},
       {kChat, with({{"polyphon", {{"memory", {{"top_k", 0}}}}}}), 400, "polyphon.memory.top_k"},
+      {kChat, with({{"polyphon", {{"priority", "highest"}}}}), 400, "polyphon.priority"},
+      {kChat, with({{"polyphon", {{"include_trace", 1}}}}), 400, "polyphon.include_trace"},
+      {kChat, with({{"polyphon", {{"without_promotion", -1}}}}), 400, "polyphon.without_promotion"},
       {kChat, with({{"polyphon", {{"wish", 1}}}}), 400, "polyphon.wish"},
       {kChat, Json{{"messages", {{{"role", "user"}, {"content", std::string(3000, 'x')}}}}}.dump(),
        400, "messages"},
@@ -393,7 +439,6 @@ TEST_F(ServerTest, RefusesToBeOpenToAll) {
   ServerOptions options;
   options.host = "0.0.0.0";
   EXPECT_THROW(start(options), Error);
-  server_.reset();
   options.allow_unauthenticated = true;
   start(options);
   EXPECT_EQ(client_->Get("/health")->status, 200);
@@ -402,12 +447,12 @@ TEST_F(ServerTest, RefusesToBeOpenToAll) {
 TEST_F(ServerTest, RefusesATakenPortAndWrongCertificates) {
   start();
   ServerOptions options;
-  options.port = server_->port();
-  EXPECT_THROW(Server(*reasoner_, options).bind(), Error);
+  options.port = port();
+  EXPECT_THROW(Server(*running_->reasoner, options).bind(), Error);
   options.tls_certificate = "/no/such/file";
-  EXPECT_THROW(Server(*reasoner_, options), Error);
+  EXPECT_THROW(Server(*running_->reasoner, options), Error);
   options.tls_key = "/no/such/file";
-  EXPECT_THROW(Server(*reasoner_, options), Error);
+  EXPECT_THROW(Server(*running_->reasoner, options), Error);
 }
 
 // Gates the fake model: no step is decoded while it is shut.
@@ -441,7 +486,7 @@ FakeDecoder::Script slow_alphabet() {
 TEST_F(ServerTest, AClientThatGoesAwayFreesItsCells) {
   start({}, slow_alphabet());
   for (bool stream : {true, false}) {
-    httplib::Client leaver("127.0.0.1", server_->port());
+    httplib::Client leaver("127.0.0.1", port());
     httplib::Request request;
     request.method = "POST";
     request.path = "/v1/chat/completions";
@@ -454,8 +499,8 @@ TEST_F(ServerTest, AClientThatGoesAwayFreesItsCells) {
     EXPECT_FALSE(leaver.send(request));
     wait_idle();
   }
-  EXPECT_EQ(reasoner_->engine()->status().sessions_cancelled, 2);
-  const EngineStatus status = reasoner_->engine()->status();
+  EXPECT_EQ(running_->reasoner->engine()->status().sessions_cancelled, 2);
+  const EngineStatus status = running_->reasoner->engine()->status();
   EXPECT_EQ(status.cells_used, status.cells_cached);
 }
 
@@ -469,7 +514,7 @@ TEST_F(ServerTest, RefusesWhatIsTooMuch) {
   std::atomic<int> refused = 0, served = 0;
   for (int i = 0; i < 4; ++i)
     clients.emplace_back([&] {
-      httplib::Client client("127.0.0.1", server_->port());
+      httplib::Client client("127.0.0.1", port());
       client.set_read_timeout(30);
       const auto result = client.Post("/v1/chat/completions", chat().dump(), "application/json");
       ASSERT_TRUE(result);
@@ -490,7 +535,7 @@ TEST_F(ServerTest, SlotsTellOfEverySessionAndNotWhatItSays) {
   start({}, gate.script());
   gate.set(false);
   std::jthread running([&] {
-    httplib::Client client("127.0.0.1", server_->port());
+    httplib::Client client("127.0.0.1", port());
     client.set_read_timeout(30);
     EXPECT_TRUE(client.Post("/v1/completions", R"({"prompt":"a secret","max_tokens":5})",
                             "application/json"));
@@ -513,24 +558,67 @@ TEST_F(ServerTest, SlotsTellOfEverySessionAndNotWhatItSays) {
   EXPECT_THAT(text, ::testing::Not(HasSubstr("secret")));
 }
 
+TEST_F(ServerTest, TellsOfEarlierVersionsTooWhileTheyRunAndAfter) {
+  Gate gate;
+  start({}, gate.script());
+  gate.set(false);
+  std::jthread old([&] {
+    httplib::Client client("127.0.0.1", port());
+    client.set_read_timeout(30);
+    EXPECT_TRUE(client.Post("/v1/chat/completions",
+                            chat({{"polyphon", {{"topology", "2x8"}}}}).dump(),
+                            "application/json"));
+  });
+  while (metric("llamacpp:requests_processing{version=\"v1\"}") == 0) std::this_thread::yield();
+  Reasoner& reasoner = *running_->reasoner;
+  auto engine = std::make_unique<Engine>(reasoner.model().make_decoder({2048, 64, 128}),
+                                         EngineOptions{}, running_->clock);
+  reasoner.swap_version("v2", std::move(engine), {});
+
+  const Json slots = Json::parse(client_->Get("/slots")->body);
+  ASSERT_EQ(slots.size(), 1u);
+  EXPECT_EQ(slots[0]["polyphon"]["version"], "v1");
+  EXPECT_EQ(metric("llamacpp:requests_processing{version=\"v1\"}"), 1);
+  EXPECT_EQ(metric("llamacpp:requests_processing{version=\"v2\"}"), 0);
+
+  gate.set(true);
+  old.join();
+  ok("/v1/completions", {{"prompt", "ab"}, {"max_tokens", 2}});
+  for (const char* version : {"v1", "v2"}) {
+    const std::string label = std::string("version=\"") + version + "\"}";
+    EXPECT_EQ(metric("polyphon_sessions_total{outcome=\"finished\"," + label), 1);
+    EXPECT_EQ(metric("polyphon_request_seconds_count{" + label), 1);
+    EXPECT_GT(metric("llamacpp:tokens_predicted_total{" + label), 0);
+  }
+  EXPECT_EQ(metric("polyphon_merges_total{mode=\"kv\",version=\"v1\"}"), 1);
+  // Its engine ends, its counts stay; the text names each family once, as it must.
+  while (metric("polyphon_kv_cells_capacity{version=\"v1\"}") > 0) std::this_thread::yield();
+  EXPECT_GT(metric("llamacpp:tokens_predicted_total{version=\"v1\"}"), 0);
+  EXPECT_EQ(metric("polyphon_kv_cells_capacity{version=\"v2\"}"), 2048);
+  const std::string text = client_->Get("/metrics")->body;
+  const std::string type = "# TYPE llamacpp:tokens_predicted_total ";
+  EXPECT_THAT(text, HasSubstr(type));
+  EXPECT_EQ(text.find(type), text.rfind(type));
+}
+
 TEST_F(ServerTest, FinishesWhatRunsBeforeItStops) {
   Gate gate;
   start({}, gate.script());
   gate.set(false);
   std::string streamed;
   std::jthread running([&] {
-    httplib::Client client("127.0.0.1", server_->port());
+    httplib::Client client("127.0.0.1", port());
     client.set_read_timeout(30);
     const auto result =
         client.Post("/v1/chat/completions", chat({{"stream", true}}).dump(), "application/json");
     ASSERT_TRUE(result);
     streamed = result->body;
   });
-  while (reasoner_->engine()->status().sessions_live +
-             reasoner_->engine()->status().sessions_waiting ==
+  while (running_->reasoner->engine()->status().sessions_live +
+             running_->reasoner->engine()->status().sessions_waiting ==
          0)
     std::this_thread::yield();
-  std::jthread stopper([&] { server_->stop(); });
+  std::jthread stopper([&] { running_->server->stop(); });
   while (client_->Get("/health")->status != 503) std::this_thread::yield();
   const auto late = post("/v1/chat/completions", chat().dump());
   EXPECT_EQ(late->status, 503);
@@ -539,8 +627,7 @@ TEST_F(ServerTest, FinishesWhatRunsBeforeItStops) {
   stopper.join();
   running.join();
   EXPECT_TRUE(streamed.ends_with("data: [DONE]\n\n"));
-  thread_.join();
-  server_.reset();
+  running_->thread.join();
 }
 
 TEST_F(ServerTest, KeepsTracesAndSurvivesAFullDisk) {
@@ -554,7 +641,6 @@ TEST_F(ServerTest, KeepsTracesAndSurvivesAFullDisk) {
   const auto traces = read_traces(path);
   ASSERT_EQ(traces.size(), 1u);
   EXPECT_EQ(body["polyphon"]["trace_id"], Json(traces[0].id));
-  TearDown();
   options.trace_path = "/dev/full";
   start(options);
   ok("/v1/chat/completions", chat({{"polyphon", wishes}}));

@@ -1,0 +1,146 @@
+// Self-play over real HTTP, on models without weights.
+#include "server/remote_player.h"
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "base/error.h"
+#include "pipeline/selfplay_for_test.h"
+#include "reason/think_session.h"
+#include "server/auth.h"
+#include "server/server_for_test.h"
+
+namespace polyphon {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr Retries kImpatient{2, std::chrono::milliseconds(1)};
+const DecoderOptions kSizes{1 << 15, 256, 2048};
+
+std::string refusal(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+class RemotePlayerTest : public SelfPlayTest {
+ protected:
+  RunningServer& start(ServerOptions options = {}, const std::string& version = "v1",
+                       const FakeDecoder::Script& script = state_an_answer) {
+    options.drain_timeout_s = 0;  // a server that stops cuts off what runs
+    return *servers_.emplace_back(
+        std::make_unique<RunningServer>(options, script, kSizes, version));
+  }
+  static std::unique_ptr<RemotePlayer> player(const RunningServer& server,
+                                              const std::string& key = "") {
+    return std::make_unique<RemotePlayer>(server.address(), key, kImpatient);
+  }
+  Trace session(Player& player) {
+    Problem problem;
+    problem.text = "How many letters has a word?";
+    options_.counterfactuals.registers = 1;
+    options_.seed = UINT64_MAX;
+    const ThinkInput input = self_play_input(problem, options_, 7);
+    return player.play(input, self_play_terms(options_), stop_);
+  }
+
+  std::vector<std::unique_ptr<RunningServer>> servers_;
+};
+
+// The times aside.
+Json without_times(const Trace& trace) {
+  Json json = to_json(trace);
+  for (const char* each : {"id", "created", "config_hash"}) json.erase(each);
+  for (const char* each : {"trace_id", "timings", "registers"}) json["result"].erase(each);
+  return json;
+}
+
+TEST_F(RemotePlayerTest, PlaysTheSessionThatIsPlayedHere) {
+  ReasonerPlayer here(*reasoner_);
+  const auto there = player(start());
+  EXPECT_EQ(there->identity().version, here.identity().version);
+  EXPECT_EQ(there->identity().model_digest, here.identity().model_digest);
+  const Json expected = without_times(session(here)), got = without_times(session(*there));
+  for (const auto& [member, value] : expected.items()) EXPECT_EQ(got[member], value) << member;
+}
+
+TEST_F(RemotePlayerTest, AServerThatDiesLeavesItsProblemsToAnother) {
+  RunningServer& first = start();
+  const auto a = player(first), b = player(start());
+  options_.problems = 30;
+  on_session_ = [&](const SelfPlayReport& report) {
+    if (report.problems == 5) first.stop();
+  };
+  const SelfPlayReport report = play({a.get(), b.get()});
+  EXPECT_EQ(report.problems, 30);
+  EXPECT_EQ(read_rollouts(folder_, [](const Trace&, const Outcome&) {}).traces, 30);
+  ASSERT_EQ(dropped_.size(), 1u);
+  EXPECT_THAT(dropped_[first.address()], HasSubstr(first.address()));
+}
+
+TEST_F(RemotePlayerTest, WhenAllServersAreGoneTheFolderCanGoOn) {
+  const auto a = player(start()), b = player(start());
+  on_session_ = [&](const SelfPlayReport& report) {
+    if (report.problems == 4)
+      for (const auto& server : servers_) server->stop();
+  };
+  options_.problems = 30;
+  EXPECT_THAT(refusal([&] { play({a.get(), b.get()}); }), HasSubstr("http://127.0.0.1:"));
+  EXPECT_EQ(dropped_.size(), 2u);
+  on_session_ = [](const SelfPlayReport&) {};
+  const auto c = player(start());
+  const SelfPlayReport report = play({c.get()});
+  EXPECT_GE(report.resumed, 4);
+  EXPECT_EQ(report.resumed + report.problems, 30);
+}
+
+TEST_F(RemotePlayerTest, AServerOfAnotherVersionIsRefusedByName) {
+  const auto a = player(start()), b = player(start({}, "v2"));
+  EXPECT_THAT(refusal([&] { play({a.get(), b.get()}); }),
+              HasSubstr(b->name() + " has the version v2, not v1"));
+}
+
+TEST_F(RemotePlayerTest, ShowsItsKey) {
+  ServerOptions options;
+  options.api_key_hashes = {hash_api_key("secret")};
+  const RunningServer& server = start(options);
+  EXPECT_EQ(player(server, "secret")->identity().version, "v1");
+  EXPECT_THAT(refusal([&] { player(server, "guess"); }), HasSubstr("answers 401: a valid API key"));
+}
+
+TEST_F(RemotePlayerTest, SaysWhatIsWrongWithAnAddress) {
+  for (const char* address : {"127.0.0.1:8080", "ftp://host", "http://host/v1", "http://"})
+    EXPECT_THAT(refusal([&] { RemotePlayer(address, "", kImpatient); }),
+                HasSubstr("is no address of a server"));
+  RunningServer& server = start();
+  server.stop();
+  EXPECT_THAT(refusal([&] { player(server); }), HasSubstr("does not answer"));
+}
+
+// A request that the server refuses is refused at once: it would be again.
+TEST_F(RemotePlayerTest, DoesNotRepeatWhatIsRefused) {
+  const auto there = player(start());
+  options_.streams = 33;  // more than the server's caps allow
+  EXPECT_THAT(refusal([&] { session(*there); }), HasSubstr("answers 400"));
+}
+
+TEST_F(RemotePlayerTest, GivesUpTryingWhenStopped) {
+  RunningServer& server = start();
+  RemotePlayer patient(server.address(), "", {1000, std::chrono::hours(1)});
+  server.stop();
+  std::jthread stopper([&] { stop_ = true; });
+  try {
+    session(patient);
+    ADD_FAILURE() << "the server is gone";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
+}
+
+}  // namespace
+}  // namespace polyphon
