@@ -89,6 +89,10 @@ double average_precision_of(const Sample& sample) {
   const Counted counted = where_it_counts(sample.ranking, sample.examples);
   return average_precision(counted.scores, counted.labels);
 }
+double auc_where_it_counts(const Sample& sample) {
+  const Counted counted = where_it_counts(sample.ranking, sample.examples);
+  return roc_auc(counted.scores, counted.labels);
+}
 Statistic chosen(double PrecisionRecall::* member) {
   return [member](const Sample& sample) {
     const Counted counted = where_it_counts(sample.probabilities, sample.examples);
@@ -168,12 +172,14 @@ std::vector<Json> report_gate(const LabelledExamples& examples, const std::vecto
   std::vector<Json> lines;
   for (const HeadArm& arm : arms) {
     Json line = line_of("gate", arm, evaluation, examples);
+    line["auc"] = evaluation.of(arm, auc_where_it_counts);
     line["average_precision"] = evaluation.of(arm, average_precision_of);
     line["precision"] = evaluation.of(arm, chosen(&PrecisionRecall::precision));
     line["recall"] = evaluation.of(arm, chosen(&PrecisionRecall::recall));
     line["rate"] = evaluation.of(arm, chosen(&PrecisionRecall::rate));
     line["effect"] = evaluation.of(arm, effect_of_chosen);
     if (&arm != &arms.front()) {
+      line["auc_gain"] = evaluation.gain(arms.front(), arm, auc_where_it_counts);
       line["average_precision_gain"] = evaluation.gain(arms.front(), arm, average_precision_of);
       line["effect_gain"] = evaluation.gain(arms.front(), arm, effect_of_chosen);
     }

@@ -61,6 +61,7 @@ TEST(HeadReport, OfTheGateBesideOneThatPromotesByChance) {
   }
   const auto lines = report_gate(all, effects, {gate});
   ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(mean(lines[0], "auc"), 1);
   EXPECT_EQ(mean(lines[0], "average_precision"), 1);
   EXPECT_EQ(mean(lines[0], "precision"), 1);
   EXPECT_EQ(mean(lines[0], "recall"), 1);

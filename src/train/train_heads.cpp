@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <ostream>
 
@@ -53,7 +54,7 @@ Json describe(const HeadData& data) {
   return {{"data", std::move(found)}};
 }
 
-// The arms of one head, and the one to write.
+// The arms of one head, the one to write first.
 struct Trained {
   std::vector<HeadArm> arms;
   HeadWeights weights;
@@ -71,11 +72,14 @@ Trained train_head(const char* head, const HeadTrial& trial, const HeadExamples&
   const auto loss = [&](const HeadArm& arm) {
     return mean_log_loss(arm.probabilities, trial.labelled());
   };
-  const HeadArm& best =
-      *std::min_element(trained.arms.begin(), trained.arms.end(),
-                        [&](const HeadArm& a, const HeadArm& b) { return loss(a) < loss(b); });
+  const auto least =
+      std::min_element(trained.arms.begin(), trained.arms.end(),
+                       [&](const HeadArm& a, const HeadArm& b) { return loss(a) < loss(b); });
+  const bool untrained = least + 1 == trained.arms.end();
+  std::rotate(trained.arms.begin(), least, least + 1);
+  const HeadArm& best = trained.arms.front();
   trained.line = {{"head", head}, {"written", best.name}};
-  if (&best == &trained.arms.back()) {
+  if (untrained) {
     trained.weights = start(plain);
     return trained;
   }
