@@ -27,15 +27,18 @@ foreach(index RANGE 1 ${model_count})
 endforeach()
 set(POLYPHON_TEST_MODEL "${POLYPHON_CACHE}/models/${default_model_file}")
 
-# Suites named *RealModel load the model and use every core: they run one at a time.
+# Suites named *RealModel load the model and use every core: they run one at a time. What tests
+# write is in the build's own folder, so that two checkouts may be tested at once.
 function(polyphon_discover_tests target)
+  set(scratch "${CMAKE_BINARY_DIR}/scratch")
+  file(MAKE_DIRECTORY "${scratch}")
   gtest_discover_tests(
     ${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "-*RealModel.*"
-    PROPERTIES LABELS fast TIMEOUT 120)
+    PROPERTIES LABELS fast TIMEOUT 120 ENVIRONMENT "TMPDIR=${scratch}")
   gtest_discover_tests(
     ${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "*RealModel.*"
     PROPERTIES LABELS model TIMEOUT 600 PROCESSORS ${POLYPHON_CORES}
-               ENVIRONMENT "POLYPHON_TEST_MODEL=${POLYPHON_TEST_MODEL}")
+               ENVIRONMENT "POLYPHON_TEST_MODEL=${POLYPHON_TEST_MODEL};TMPDIR=${scratch}")
 endfunction()
 
 function(polyphon_project_tests)
