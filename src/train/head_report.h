@@ -28,8 +28,8 @@ std::vector<Json> report_value(const LabelledExamples& examples, const std::vect
 
 // "auc" and "average_precision" over examples that weigh something, "precision", "recall" and
 // "rate" of what p > 0.5 promotes of them; "effect", the mean one of what p > 0.5 promotes of all
-// examples; "auc_gain", "average_precision_gain" and "effect_gain" of the first arm. The last arm is
-// "constant", which promotes by chance as often as the first one does.
+// examples; "auc_gain", "average_precision_gain" and "effect_gain" of the first arm. The last arm
+// is "constant", which promotes by chance as often as the first one does.
 std::vector<Json> report_gate(const LabelledExamples& examples, const std::vector<double>& effects,
                               const std::vector<HeadArm>& arms);
 
