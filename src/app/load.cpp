@@ -25,30 +25,23 @@ void show_progress(float progress) {
   if (progress >= 1) std::fprintf(stderr, "\r\033[K");
 }
 
-void check_base(const std::string& what, const std::string& base, const std::string& digest) {
-  if (base != digest)
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("{} was trained on the base {}, but the model is {}", what, base, digest));
-}
-
 // What is served, by name: the base, or what training made of it, whose adapter goes into
 // `decoder`.
 std::string apply_version(const Config& config, const std::string& digest,
                           DecoderOptions& decoder) {
-  std::string name = "base-" + digest.substr(0, 12);
+  std::string name = untrained_version(digest);
   if (!config.version.empty()) {
     if (!decoder.adapter.empty())
       throw Error(ErrorCode::kInvalidArgument,
                   "a version has its own adapter: give [model] version or adapter, not both");
     const Version version = read_version(config.version);
-    check_base("version " + version.name, version.base_digest, digest);
+    require_base("version " + version.name, version.base_digest, digest);
     decoder.adapter = version_adapter(config.version);
     name = version.name;
   } else if (!decoder.adapter.empty()) {
     const std::string adapter = decoder.adapter;
     if (const std::string base = adapter_base_digest(adapter); !base.empty())
-      check_base("adapter " + adapter, base, digest);
+      require_base("adapter " + adapter, base, digest);
     name += "+lora-" + sha256_file(adapter).substr(0, 12);
   }
   return name;

@@ -1,5 +1,7 @@
 #include "core/version.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -17,6 +19,18 @@ std::string if_there(const std::string& path) {
 }
 
 }  // namespace
+
+std::string untrained_version(const std::string& model_digest) {
+  return "base-" + model_digest.substr(0, 12);
+}
+
+void require_base(const std::string& what, const std::string& base_digest,
+                  const std::string& model_digest) {
+  if (base_digest != model_digest)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{} was trained on the base {}, but the model is {}", what, base_digest,
+                            model_digest));
+}
 
 std::string version_adapter(const std::string& folder) {
   return if_there(folder + "/adapter.gguf");

@@ -16,6 +16,13 @@ struct Version {
   Json metrics;             // its last ones
 };
 
+// What an untrained model is served as.
+std::string untrained_version(const std::string& model_digest);
+// Throws Error{kInvalidArgument} with both digests when `what` was trained on another base than the
+// model.
+void require_base(const std::string& what, const std::string& base_digest,
+                  const std::string& model_digest);
+
 // The files of a version's folder; empty when it has none.
 std::string version_adapter(const std::string& folder);
 std::string version_heads(const std::string& folder);

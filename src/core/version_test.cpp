@@ -61,5 +61,20 @@ TEST_F(VersionTest, SaysWhatItCannotWrite) {
   EXPECT_THROW(write_version(folder_ + "/missing", {"a", "b", "c", {}, {}}), Error);
 }
 
+TEST_F(VersionTest, OfAnotherBaseIsRefusedWithBothDigests) {
+  require_base("version night-3", "one", "one");
+  try {
+    require_base("version night-3", "one", "another");
+    FAIL() << "not refused";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "version night-3 was trained on the base one, but the model is another");
+  }
+}
+
+TEST_F(VersionTest, AnUntrainedModelIsNamedByTwelveDigits) {
+  EXPECT_EQ(untrained_version("0123456789abcdef0123"), "base-0123456789ab");
+}
+
 }  // namespace
 }  // namespace polyphon

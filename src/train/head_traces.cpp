@@ -20,12 +20,9 @@ std::string adapter_path(const HeadTraces& from) {
 
 // As traces name it: the version, or the base without any adapter.
 std::string version_name(const HeadTraces& from, const std::string& model_digest) {
-  if (from.version_folder.empty()) return "base-" + model_digest.substr(0, 12);
+  if (from.version_folder.empty()) return untrained_version(model_digest);
   const Version version = read_version(from.version_folder);
-  if (version.base_digest != model_digest)
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("version {} was trained on the base {}, but the model is {}",
-                            version.name, version.base_digest, model_digest));
+  require_base("version " + version.name, version.base_digest, model_digest);
   return version.name;
 }
 
