@@ -160,10 +160,10 @@ std::vector<Recall> MemoryGraph::read(const ReadHead& head, const MemoryQuery& q
                                       const std::vector<NodeId>& passed_over) const {
   const TermStatistics words = statistics();
   const Terms terms = terms_of(query.text);
+  const ReadScorer look(head, query.hidden);
   std::vector<Recall> scored;
   for (const MemoryNode& node : nodes_) {
-    const double direct =
-        read_score(head, words.similarity(terms, node.terms), node.key, query.hidden);
+    const double direct = look.score(words.similarity(terms, node.terms), node.key);
     scored.push_back({node.id, direct, direct, 0});
   }
   spread(scored, options);

@@ -44,6 +44,12 @@ Json to_json(const WriteFeatures& features) {
           {"length", features.length}};
 }
 
+WriteFeatures write_features_from_json(const Json& json) {
+  return {json.at("confidence").get<double>(), json.at("novelty").get<double>(),
+          json.at("number").get<double>(), json.at("result").get<double>(),
+          json.at("length").get<double>()};
+}
+
 WriteFeatures features_of_sentence(std::string_view sentence) {
   static const std::set<std::string> kResult = {"so", "therefore", "thus", "hence", "is", "equals"};
   const std::vector<std::string> words = words_of(sentence);
@@ -62,25 +68,29 @@ double write_probability(const WriteHead& head, const WriteFeatures& features,
   return logistic(head.bias, head.weights, features.values(), head.hidden_weights, hidden);
 }
 
-double bilinear_score(const ReadHead& head, std::span<const float> key,
-                      std::span<const float> hidden) {
-  if (head.bilinear.empty()) return cosine(key, hidden);
+ReadScorer::ReadScorer(const ReadHead& head, std::span<const float> hidden)
+    : head_(head), hidden_(hidden) {
   const size_t size = hidden.size();
-  POLYPHON_CHECK(key.size() == size && head.bilinear.size() == size * size);
-  const double lengths = length_of(key) * length_of(hidden);
-  double sum = 0;
+  if (head.bilinear.empty() || size == 0) return;
+  POLYPHON_CHECK(head.bilinear.size() == size * size);
+  transformed_.resize(size);
   for (size_t row = 0; row < size; ++row)
     for (size_t column = 0; column < size; ++column)
-      sum += static_cast<double>(key[row]) * head.bilinear[row * size + column] * hidden[column];
-  return lengths > 0 ? sum / lengths : 0;
+      transformed_[row] += static_cast<double>(head.bilinear[row * size + column]) * hidden[column];
 }
 
-double read_score(const ReadHead& head, double lexical, std::span<const float> key,
-                  std::span<const float> hidden) {
-  if (key.size() != hidden.size() || key.empty())
-    return (head.lexical_weight + head.hidden_weight) * lexical;
-  return head.lexical_weight * lexical +
-         head.hidden_weight * std::max(0.0, bilinear_score(head, key, hidden));
+double ReadScorer::score(double lexical, std::span<const float> key) const {
+  if (key.size() != hidden_.size() || key.empty())
+    return (head_.lexical_weight + head_.hidden_weight) * lexical;
+  return head_.lexical_weight * lexical + head_.hidden_weight * std::max(0.0, bilinear(key));
+}
+
+double ReadScorer::bilinear(std::span<const float> key) const {
+  if (transformed_.empty()) return cosine(key, hidden_);
+  const double lengths = length_of(key) * length_of(hidden_);
+  double sum = 0;
+  for (size_t i = 0; i < key.size(); ++i) sum += key[i] * transformed_[i];
+  return lengths > 0 ? sum / lengths : 0;
 }
 
 }  // namespace polyphon

@@ -24,6 +24,8 @@ struct WriteFeatures {
   }
 };
 Json to_json(const WriteFeatures& features);
+// Throws Json::exception.
+WriteFeatures write_features_from_json(const Json& json);
 // Without confidence and novelty, which are not in the text.
 WriteFeatures features_of_sentence(std::string_view sentence);
 
@@ -46,10 +48,20 @@ struct ReadHead {
   double hidden_weight = 0.1;
   std::vector<float> bilinear;  // W [hidden_size, hidden_size], by rows; empty: the identity
 };
-double bilinear_score(const ReadHead& head, std::span<const float> key,
-                      std::span<const float> hidden);
-double read_score(const ReadHead& head, double lexical, std::span<const float> key,
-                  std::span<const float> hidden);
+// What one look scores nodes by: W h is computed once for all of them.
+class ReadScorer {
+ public:
+  // Both must outlive this. `hidden` may be empty.
+  ReadScorer(const ReadHead& head, std::span<const float> hidden);
+  double score(double lexical, std::span<const float> key) const;
+
+ private:
+  double bilinear(std::span<const float> key) const;
+
+  const ReadHead& head_;
+  std::span<const float> hidden_;
+  std::vector<double> transformed_;  // W h; empty where W is the identity
+};
 
 struct MemoryHeads {
   WriteHead write;
