@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "tasks/filler_text.h"
 
 namespace polyphon {
 namespace {
@@ -19,22 +20,6 @@ constexpr std::array kAnimals = {"falcon", "otter",  "badger", "heron", "lynx",
                                  "horse",  "lizard", "whale",  "goose", "panda"};
 static_assert(kColours.size() * kAnimals.size() >= kMostFacts);
 
-constexpr std::array kPeople = {"the baker",   "my neighbour", "a teacher",  "the old captain",
-                                "her brother", "the gardener", "our doctor", "a young painter"};
-constexpr std::array kActs = {"was looking for", "talked about",  "carried", "repaired",
-                              "wrote about",     "had forgotten", "sold",    "was dreaming of"};
-constexpr std::array kThings = {"a wooden boat", "the long letter", "a basket of bread",
-                                "an old clock",  "the garden door", "a pair of boots",
-                                "the map",       "a quiet song"};
-constexpr std::array kPlaces = {"near the river", "in the early morning", "behind the church",
-                                "after the rain", "at the market",        "on the way home",
-                                "by the window",  "in the mountains"};
-
-template <typename Words>
-const char* pick(Random& random, const Words& words) {
-  return words[static_cast<size_t>(random.uniform() * static_cast<double>(words.size()))];
-}
-
 void append(Tokens& tokens, const Vocabulary& vocabulary, const std::string& text) {
   const Tokens more = vocabulary.tokenize(text, false, false);
   tokens.insert(tokens.end(), more.begin(), more.end());
@@ -43,9 +28,7 @@ void append(Tokens& tokens, const Vocabulary& vocabulary, const std::string& tex
 void append_filler(Tokens& tokens, const Vocabulary& vocabulary, int least, Random& random) {
   const size_t end = tokens.size() + static_cast<size_t>(least);
   while (tokens.size() < end) {
-    std::string sentence = fmt::format("{} {} {} {}.", pick(random, kPeople), pick(random, kActs),
-                                       pick(random, kThings), pick(random, kPlaces));
-    sentence[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(sentence[0])));
+    const std::string sentence = filler_sentence(random);
     append(tokens, vocabulary, sentence + (random.uniform() < 0.2 ? "\n" : " "));
   }
 }

@@ -1,0 +1,53 @@
+// What the streams of a session are made to say so that memory has to work: each states a few facts
+// among idle sentences, and later asks, at a time when the read head looks, for facts that other
+// streams stated, in other words; what follows a question the model says itself. Pure,
+// deterministic by seed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/vocabulary.h"
+#include "tasks/recall_facts.h"
+
+namespace polyphon {
+
+struct RecallPlayOptions {
+  RelationSet relations = RelationSet::kTraining;
+  int streams = 16;
+  int facts = 3;                // of a stream
+  int questions = 3;            // of a stream
+  int people = 10;              // fewer: more facts about each
+  double unstated_share = 0.2;  // of questions, for what nobody has stated
+};
+
+struct AskedFact {
+  int stream = 0;        // that asks
+  std::string question;  // what it has just said when the read head looks
+  std::string fact;      // the sentence that answers it; empty: nobody said it
+};
+// Whether it is what the read head's query ends with.
+bool asks(std::string_view query, const AskedFact& asked);
+
+struct RecallQuestionAt {
+  AskedFact asked;
+  std::string answer;       // a word or number of the fact
+  size_t answer_begin = 0;  // of kRecallAnswerTokens of the stream's own tokens
+};
+
+// It begins like a node, so that a small model repeats what it recalls.
+inline constexpr size_t kRecallAnswerTokens = 16;
+
+struct RecallPlay {
+  std::vector<Tokens> scripts;              // a stream each, of one length; kNoToken: its own
+  int cadence_tokens = 0;                   // a question ends with a multiple of it
+  std::vector<RecallQuestionAt> questions;  // no fact is asked for twice
+};
+
+// CHECKs that there are facts enough: people * relations of the set >= streams * facts.
+RecallPlay make_recall_play(const Vocabulary& vocabulary, const RecallPlayOptions& options,
+                            uint64_t seed);
+
+}  // namespace polyphon
