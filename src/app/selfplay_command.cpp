@@ -13,6 +13,7 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "base/error.h"
+#include "pipeline/recall_rollouts.h"
 #include "pipeline/selfplay.h"
 #include "server/remote_player.h"
 
@@ -27,7 +28,8 @@ struct SelfPlayFlags {
   std::string key_file;
   std::string output, suites = POLYPHON_SHARE_DIR "/../suites";
   double minutes = 0;
-  bool json = false;
+  bool json = false, recall = false;
+  int recall_streams = 0;  // 0: not given
   SelfPlayOptions options;
 };
 
@@ -86,12 +88,48 @@ void print_summary(const SelfPlayReport& report) {
   print_out(text);
 }
 
+void stop_on_signals() {
+  for (const int signal : {SIGINT, SIGTERM})
+    std::signal(signal, [](int) { stop_asked.store(true); });
+}
+
+void warn_of_damage(const RolloutCounts& found) {
+  if (found.damaged > 0)
+    std::cerr << fmt::format("{} damaged lines are left out: {}\n", found.damaged,
+                             found.first_damage);
+}
+
+int recall_command(const SelfPlayFlags& flags) {
+  Config config = flags.model.config();
+  if (flags.model.context_cells == 0) config.decoder.context_cells = kRecallCells;
+  undisturbed_recall(config.reason);
+  RecallRolloutOptions options;
+  options.seed = flags.options.seed;
+  options.sessions = flags.options.problems;
+  options.seconds = 60 * flags.minutes;
+  if (flags.recall_streams > 0) options.play.streams = flags.recall_streams;
+  auto reasoner = load_reasoner(config);
+  stop_on_signals();
+  const bool screen = isatty(STDERR_FILENO) != 0;
+  int64_t sessions = 0;
+  const RolloutCounts found =
+      play_recall(*reasoner, options, flags.output, stop_asked, [&](int64_t number) {
+        sessions = number;
+        if (screen) std::cerr << fmt::format("\r{} sessions\033[K", number);
+      });
+  if (screen) std::cerr << "\r\033[K";
+  warn_of_damage(found);
+  sessions = std::max<int64_t>(sessions, found.traces);
+  print_out(flags.json ? Json{{"sessions", sessions}, {"resumed", found.traces}}.dump() + "\n"
+                       : fmt::format("{} sessions, {} of earlier runs\n", sessions, found.traces));
+  return 0;
+}
+
 int self_play_command(SelfPlayFlags& flags) {
   flags.options.seconds = 60 * flags.minutes;
   const std::set<std::string> held_out = held_out_texts(flags.suites);
   const Players players(flags);
-  for (const int signal : {SIGINT, SIGTERM})
-    std::signal(signal, [](int) { stop_asked.store(true); });
+  stop_on_signals();
   const bool screen = isatty(STDERR_FILENO) != 0;
   const auto show = [&](const SelfPlayReport& report, const Cell& cell) {
     const CellCounts& counts = report.cells.at(cell);
@@ -107,9 +145,7 @@ int self_play_command(SelfPlayFlags& flags) {
   const SelfPlayReport report = self_play(players.pointers(), flags.options, held_out, flags.output,
                                           stop_asked, {show, tell_dropped});
   if (screen) std::cerr << "\r\033[K";
-  if (report.found.damaged > 0)
-    std::cerr << fmt::format("{} damaged lines are left out: {}\n", report.found.damaged,
-                             report.found.first_damage);
+  warn_of_damage(report.found);
   if (flags.json)
     print_out(to_json(report).dump() + "\n");
   else
@@ -135,17 +171,22 @@ void add_selfplay_command(CLI::App& app, Run& run) {
   for (CLI::Option* option : of_model) servers->excludes(option);
   command.add_option("--key-file", flags->key_file, "the servers' key; else OPENAI_API_KEY")
       ->needs(servers);
-  command.add_option("--families", options.families, "of problems, comma separated")
-      ->delimiter(',')
-      ->required();
+  auto* families =
+      command.add_option("--families", options.families, "of problems, comma separated")
+          ->delimiter(',');
+  command
+      .add_flag("--recall", flags->recall,
+                "instead, sessions that state facts and ask for them, for memory's heads")
+      ->excludes(families)
+      ->excludes(servers);
   command.add_option("--output", flags->output, "folder of traces; a run goes on in its own")
       ->required();
   auto* minutes = command.add_option("--minutes", flags->minutes, "at most, of this run")
                       ->check(CLI::PositiveNumber);
   auto* problems = command.add_option("--problems", options.problems, "at most, in the folder")
                        ->check(CLI::PositiveNumber);
-  command.add_option("--streams", options.streams, "a problem")
-      ->check(CLI::Range(2, Topology::kMaxStreams));
+  auto* streams = command.add_option("--streams", options.streams, "a problem; of recall 16")
+                      ->check(CLI::Range(2, Topology::kMaxStreams));
   command.add_option("--tokens", options.tokens, "a stream")
       ->check(CLI::Range(1, Topology::kMaxStreamTokens));
   command.add_option("--temperature", options.temperature, "middle of the streams' ladder")
@@ -172,14 +213,17 @@ void add_selfplay_command(CLI::App& app, Run& run) {
                        ->check(CLI::Range(1, 64));
   command.add_option("--suites", flags->suites, "folder of suites whose problems are held out");
   command.add_flag("--json", flags->json, "the summary as one JSON object");
-  command.callback([flags, minutes, problems, parallel, &run] {
+  command.callback([flags, families, streams, minutes, problems, parallel, &run] {
+    if (families->count() == 0 && !flags->recall)
+      throw CLI::RequiredError("--families or --recall");
     if (minutes->count() + problems->count() == 0)
       throw CLI::RequiredError("--minutes or --problems");
+    if (streams->count() > 0) flags->recall_streams = flags->options.streams;
     // What is decoded beside a session changes the last bits of its logits, and soon its tokens:
     // two runs of one session differ by the promotion alone when each is alone.
     if (flags->options.counterfactuals.registers > 0 && parallel->count() == 0)
       flags->options.parallel = 1;
-    run = [flags] { return self_play_command(*flags); };
+    run = [flags] { return flags->recall ? recall_command(*flags) : self_play_command(*flags); };
   });
 }
 

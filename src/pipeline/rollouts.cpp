@@ -64,6 +64,9 @@ Json to_json(const Outcome& outcome) {
   for (const Counterfactual& each : outcome.counterfactuals)
     json["counterfactuals"].push_back(
         {{"promotion", each.promotion}, {"same_before", each.same_before}, {"right", each.right}});
+  for (const AskedFact& each : outcome.asked)
+    json["asked"].push_back(
+        {{"stream", each.stream}, {"question", each.question}, {"fact", each.fact}});
   return json;
 }
 
@@ -78,6 +81,9 @@ Outcome outcome_from_json(const Json& json) {
       outcome.counterfactuals.push_back({each.at("promotion").get<int>(),
                                          each.at("same_before").get<bool>(),
                                          each.at("right").get<std::vector<bool>>()});
+    for (const Json& each : json.value("asked", Json::array()))
+      outcome.asked.push_back({each.at("stream").get<int>(), each.at("question").get<std::string>(),
+                               each.at("fact").get<std::string>()});
     return outcome;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kInvalidArgument, std::string("not an outcome: ") + error.what());

@@ -8,6 +8,7 @@
 
 #include "core/trace.h"
 #include "pipeline/curriculum.h"
+#include "tasks/recall_play.h"
 
 namespace polyphon {
 
@@ -25,6 +26,8 @@ struct Outcome {
   uint64_t seed = 0;        // of the problem
   std::vector<bool> right;  // by stream
   std::vector<Counterfactual> counterfactuals = {};
+  // Of a session of recall (recall_rollouts.h), which has no attempts: `right` is empty then.
+  std::vector<AskedFact> asked = {};
 
   int right_count() const;
 };

@@ -80,6 +80,9 @@ class Builder {
         random_(options.seed) {}
 
   void add(const Trace& trace, const Outcome& outcome) {
+    if (!outcome.asked.empty())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a session of recall has no attempts: it is for `polyphon train --heads`");
     std::vector<TracePromotion> promotions;
     if (options_.whole_sessions) promotions = trace_promotions(trace);
     PlayedSession session{

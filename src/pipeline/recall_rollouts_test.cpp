@@ -1,0 +1,75 @@
+#include "pipeline/recall_rollouts.h"
+
+#include "base/error.h"
+#include "pipeline/selfplay.h"
+#include "pipeline/selfplay_for_test.h"
+#include "reason/trace_memory.h"
+
+namespace polyphon {
+namespace {
+
+class RecallRolloutsTest : public SelfPlayTest {
+ protected:
+  RecallRolloutsTest() {
+    FakeDecoder::Options sizes;
+    sizes.capacity_cells = 1 << 15;
+    sizes.max_rows = 2048;
+    auto model = std::make_unique<FakeLanguageModel>(sizes, state_an_answer);
+    auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
+    ReasonOptions reason;
+    undisturbed_recall(reason);
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), reason,
+                                           Reasoner::Identity{"v1", "digest", "hash"});
+    options_.play.streams = 4;
+    options_.play.facts = options_.play.questions = 2;
+    options_.play.people = 2;
+    options_.sessions = 2;
+  }
+  RolloutCounts play() {
+    return play_recall(*reasoner_, options_, folder_, stop_,
+                       [&](int64_t number) { sessions_ = number; });
+  }
+  RecallRolloutOptions options_;
+  int64_t sessions_ = 0;
+};
+
+TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
+  play();
+  EXPECT_EQ(sessions_, 2);
+  const RolloutCounts read =
+      read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
+        EXPECT_EQ(outcome.cell.family, "recall");
+        EXPECT_LT(outcome.seed, kFirstSuiteSeed);
+        EXPECT_TRUE(outcome.right.empty());
+        EXPECT_EQ(outcome.asked.size(), 8u);
+        EXPECT_TRUE(trace.result.at("memory").at("recalls").empty()) << "nothing comes back";
+        const TraceMemory memory = memory_of(trace);
+        for (const AskedFact& asked : outcome.asked) {
+          const auto look =
+              std::find_if(memory.reads.begin(), memory.reads.end(), [&](const TraceRead& each) {
+                return each.at.stream == asked.stream && asks(each.query, asked);
+              });
+          ASSERT_NE(look, memory.reads.end()) << asked.question;
+          const bool held = std::any_of(look->nodes.begin(), look->nodes.end(), [&](size_t node) {
+            return memory.nodes[node].text == asked.fact;
+          });
+          EXPECT_EQ(held, !asked.fact.empty()) << asked.fact;
+        }
+      });
+  EXPECT_EQ(read.traces, 2);
+}
+
+TEST_F(RecallRolloutsTest, GoOnInTheirFolderAlone) {
+  play();
+  options_.sessions = 3;
+  EXPECT_EQ(play().traces, 2);
+  EXPECT_EQ(sessions_, 3);
+  std::set<uint64_t> seeds;
+  read_rollouts(folder_, [&](const Trace&, const Outcome& outcome) { seeds.insert(outcome.seed); });
+  EXPECT_EQ(seeds.size(), 3u);
+  options_.play.people = 3;
+  EXPECT_THROW(play(), Error);
+}
+
+}  // namespace
+}  // namespace polyphon
