@@ -16,7 +16,8 @@ constexpr const char* kDataFound = "polyphon.head_data.found";
 template <typename Visitor>
 void visit_tensors(HeadData& data, Visitor&& visit) {
   for (const auto& [name, examples] :
-       {std::pair("value.", &data.value), std::pair("gate.", &data.gate)}) {
+       {std::pair("value.", &data.value), std::pair("gate.", &data.gate),
+        std::pair("write.", &data.write)}) {
     const std::string of = name;
     visit(of + "features", examples->features);
     visit(of + "hidden", examples->hidden);
@@ -26,6 +27,12 @@ void visit_tensors(HeadData& data, Visitor&& visit) {
   }
   visit("value.logprobs", data.logprobs);
   visit("gate.effects", data.effects);
+  visit("read.keys", data.read.keys);
+  visit("read.states", data.read.states);
+  visit("read.lexical", data.read.lexical);
+  visit("read.there", data.read.there);
+  visit("read.wanted", data.read.wanted);
+  visit("read.weights", data.read.weights);
 }
 
 }  // namespace
@@ -53,8 +60,9 @@ std::optional<HeadData> read_head_data(const std::string& path, const std::strin
     if (found == file.tensors.end()) return;
     tensor = torch::tensor(found->second.values).view(found->second.shape);
   });
-  for (HeadExamples* const examples : {&data.value, &data.gate})
-    if (examples->problems.defined()) examples->problems = examples->problems.to(torch::kLong);
+  for (Tensor* const numbers :
+       {&data.value.problems, &data.gate.problems, &data.write.problems, &data.read.wanted})
+    if (numbers->defined()) *numbers = numbers->to(torch::kLong);
   return data;
 }
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
+#include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "core/trace_layout.h"
+#include "reason/trace_memory.h"
 #include "reason/trace_promotions.h"
 #include "reason/trace_steps.h"
 #include "train/named_tensors.h"
@@ -32,13 +34,35 @@ Tensor stacked(const std::vector<Tensor>& rows, int64_t columns) {
   throw Error(ErrorCode::kInvalidArgument, "trace " + trace.id + ": " + why.what());
 }
 
+// Memory's nodes are decoded in views of their own, which nothing that a head is asked about sees:
+// half of the rows of a session that keeps much. Only what a layout needs.
+Trace without_nodes(const Trace& trace) {
+  Trace rest;
+  rest.id = trace.id;
+  rest.spans = trace.spans;
+  rest.edits = trace.edits;
+  std::set<int> of_nodes;
+  for (TraceSpan& span : rest.spans) {
+    if (!span.owner.starts_with("node ")) continue;
+    of_nodes.insert(span.sequence);
+    span.tokens.clear();
+    span.steps.clear();
+    span.logprobs.clear();
+  }
+  std::erase_if(rest.edits,
+                [&](const TraceEdit& edit) { return of_nodes.contains(edit.sequence); });
+  return rest;
+}
+
 }  // namespace
 
 // A trace whose states have been computed.
 class HeadDataBuilder::OneTrace {
  public:
   OneTrace(const HeadDataBuilder& builder, const Trace& trace)
-      : builder_(builder), trace_(trace), layout_(lay_out(trace, builder.vocabulary_.anchor())) {
+      : builder_(builder),
+        trace_(trace),
+        layout_(lay_out(without_nodes(trace), builder.vocabulary_.anchor())) {
     const TokenBatch batch{
         layout_.tokens, layout_.positions, {{0, layout_.rows(), layout_.visibility}}};
     states_ = forward(builder.weights_, builder.lora_, batch, {}).to(torch::kFloat);
@@ -53,6 +77,22 @@ class HeadDataBuilder::OneTrace {
   Tensor state_before(int span, int index) const {
     const int row = state_row(trace_, layout_, span, index);
     return row >= 0 ? states_[row] : torch::zeros_like(states_[0]);
+  }
+
+  // That the stream's token was sampled from which came out when that many decodes were done, or of
+  // its last token, if it had ended by then.
+  Tensor state_at(const TraceMoment& at) const {
+    const std::string owner = "stream " + std::to_string(at.stream);
+    const TraceSpan* last = nullptr;
+    for (const TraceSpan& span : trace_.spans) {
+      if (span.owner != owner || span.tokens.empty()) continue;
+      last = &span;
+      const auto token = std::lower_bound(span.steps.begin(), span.steps.end(), at.step);
+      if (token != span.steps.end())
+        return state_before(span.id, static_cast<int>(token - span.steps.begin()));
+    }
+    if (!last) throw Error(ErrorCode::kInvalidArgument, owner + " has no token");
+    return state_before(last->id, static_cast<int>(last->tokens.size()) - 1);
   }
 
  private:
@@ -92,6 +132,18 @@ class HeadDataBuilder::OneTrace {
 
 void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
   const torch::NoGradGuard guard;
+  if (outcome.asked.empty())
+    add_play(trace, outcome);
+  else
+    add_recall(trace, outcome);
+  ++traces_;
+} catch (const Json::exception& error) {
+  refuse(trace, error);
+} catch (const Error& error) {
+  refuse(trace, error);
+}
+
+void HeadDataBuilder::add_play(const Trace& trace, const Outcome& outcome) {
   const Json& streams = trace.result.at("streams");
   if (streams.size() != outcome.right.size())
     throw Error(ErrorCode::kInvalidArgument, "its outcome is of another number of streams");
@@ -124,11 +176,43 @@ void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
   gate_.append(gate, problem);
   unlike_before_ += unlike_before;
   searched_ += searched ? 1 : 0;
-  ++traces_;
-} catch (const Json::exception& error) {
-  refuse(trace, error);
-} catch (const Error& error) {
-  refuse(trace, error);
+}
+
+void HeadDataBuilder::add_recall(const Trace& trace, const Outcome& outcome) {
+  const OneTrace computed(*this, trace);
+  const TraceMemory memory = memory_of(trace);
+  std::set<std::string> asked_facts;
+  for (const AskedFact& asked : outcome.asked) asked_facts.insert(asked.fact);
+  Rows write;
+  for (const TraceSentence& sentence : memory.sentences)
+    write.add(row_of(sentence.features.values()), computed.state_at(sentence.at),
+              asked_facts.contains(sentence.text), 1, {});
+
+  ReadSession session;
+  int lost_facts = 0;
+  for (const TraceNode& node : memory.nodes) session.add_key(computed.state_at(node.at));
+  for (const TraceRead& read : memory.reads) {
+    const auto asked =
+        std::find_if(outcome.asked.begin(), outcome.asked.end(), [&](const AskedFact& each) {
+          return each.stream == read.at.stream && asks(read.query, each);
+        });
+    std::optional<size_t> wanted;
+    if (asked != outcome.asked.end() && !asked->fact.empty()) {
+      const auto holder = std::find_if(read.nodes.begin(), read.nodes.end(), [&](size_t node) {
+        return memory.nodes[node].text == asked->fact;
+      });
+      if (holder == read.nodes.end()) {
+        ++lost_facts;
+        continue;
+      }
+      wanted = *holder;
+    }
+    session.add_look(computed.state_at(read.at), read.nodes, read.lexical, wanted);
+  }
+  // Its names are its own: it is one problem.
+  write_.append(write, recall_sessions_++);
+  reads_.push_back(std::move(session));
+  lost_facts_ += lost_facts;
 }
 
 void HeadDataBuilder::Rows::add(const Tensor& its_features, const Tensor& state, bool label,
@@ -164,13 +248,18 @@ HeadData HeadDataBuilder::take() {
   data.logprobs = torch::tensor(value_.figures).view({data.value.count(), kFigures});
   data.gate = gate_.examples(GateFeatures::kCount, hidden_size);
   data.effects = torch::tensor(gate_.figures);
+  data.write = write_.examples(WriteFeatures::kCount, hidden_size);
+  data.read = padded(reads_, hidden_size);
   data.found = {{"traces", traces_},
                 {"problems", problems_.size()},
                 {"unlike_before", unlike_before_},
-                {"searched", searched_}};
-  value_ = gate_ = {};
+                {"searched", searched_},
+                {"recall_sessions", recall_sessions_},
+                {"lost_facts", lost_facts_}};
+  value_ = gate_ = write_ = {};
+  reads_.clear();
   problems_.clear();
-  traces_ = unlike_before_ = searched_ = 0;
+  traces_ = unlike_before_ = searched_ = recall_sessions_ = lost_facts_ = 0;
   return data;
 }
 

@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "core/trace_layout.h"
+#include "pipeline/recall_rollouts.h"
 #include "reason/promoting_session_for_test.h"
+#include "reason/trace_memory.h"
 #include "reason/trace_steps.h"
 #include "train/tiny_weights_for_test.h"
 #include "train/transformer.h"
@@ -110,6 +112,58 @@ TEST_F(HeadExamplesTest, LabelStepsByTheirStreams) {
   }
   EXPECT_EQ(data.found.at("problems"), 2) << "the prompt that comes twice is one";
   EXPECT_EQ(data.value.problems[data.value.count() - 1].item<int64_t>(), 0);
+}
+
+TEST_F(HeadExamplesTest, LabelMemoryByWhatIsAskedLater) {
+  RecallPlayOptions options;
+  options.streams = 3;
+  options.facts = options.questions = 2;
+  options.people = 1;
+  const RecallPlay play = make_recall_play(reasoner_->model().vocabulary(), options, 4);
+  SessionTicket ticket = reasoner_->think(recall_input(play, {}), {});
+  const Trace trace = *wait_finished(ticket).trace;
+  Outcome outcome{{"recall", 1}, 4, {}};
+  for (const RecallQuestionAt& question : play.questions) outcome.asked.push_back(question.asked);
+  HeadDataBuilder builder = this->builder();
+  builder.add(trace, outcome);
+  builder.add(trace, outcome);
+  const HeadData data = builder.take();
+  EXPECT_EQ(data.value.count() + data.gate.count(), 0);
+  EXPECT_EQ(data.found.at("recall_sessions"), 2);
+  EXPECT_EQ(data.found.at("lost_facts"), 0);
+
+  int facts = 0;
+  for (const AskedFact& asked : outcome.asked) facts += asked.fact.empty() ? 0 : 1;
+  const TraceMemory memory = memory_of(trace);
+  ASSERT_EQ(data.write.count(), 2 * static_cast<int64_t>(memory.sentences.size()));
+  EXPECT_EQ(data.write.labels.sum().item<double>(), 2 * facts);
+  EXPECT_EQ(data.write.problems.max().item<int64_t>(), 1);
+
+  ASSERT_EQ(data.read.sessions(), 2);
+  const int64_t nodes = data.read.lexical.size(2);
+  EXPECT_EQ(nodes, static_cast<int64_t>(memory.nodes.size()));
+  EXPECT_EQ(data.read.wanted[0].lt(nodes).sum().item<int64_t>(), facts);
+  for (size_t look = 0; look < memory.reads.size(); ++look) {
+    const auto wanted = data.read.wanted[0][static_cast<int64_t>(look)].item<int64_t>();
+    if (wanted == nodes) continue;
+    const std::string& fact = memory.nodes[static_cast<size_t>(wanted)].text;
+    EXPECT_TRUE(std::any_of(outcome.asked.begin(), outcome.asked.end(), [&](const auto& asked) {
+      return asked.fact == fact && asks(memory.reads[look].query, asked);
+    })) << fact;
+  }
+
+  // A node's key is the state at its sentence's point, where the token after it was sampled.
+  const TraceLayout layout = lay_out(trace, reasoner_->model().vocabulary().anchor());
+  const Tensor states = states_of(layout);
+  const TraceNode& node = memory.nodes.front();
+  for (const TraceSpan& span : trace.spans) {
+    if (span.owner != "stream " + std::to_string(node.at.stream)) continue;
+    const std::string said(span.tokens.begin(), span.tokens.end());
+    const size_t point = said.find(node.text) + node.text.size() - 1;
+    const Tensor state = states[layout.row_of[static_cast<size_t>(span.id)][point]];
+    EXPECT_TRUE(data.read.keys[0][0].allclose(state / state.norm(), 1e-4, 1e-5));
+    break;
+  }
 }
 
 TEST_F(HeadExamplesTest, KeepNothingOfATraceThatContradictsItself) {

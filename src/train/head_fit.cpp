@@ -4,42 +4,23 @@
 #include <vector>
 
 #include "base/random.h"
-#include "train/optimizer.h"
 
 namespace polyphon {
-namespace {
 
 using torch::Tensor;
 
-double loss_of(const HeadWeights& weights, const HeadExamples& examples) {
-  const torch::NoGradGuard guard;
-  return label_loss(head_logits(weights, examples), examples).item<double>();
-}
-
-}  // namespace
-
 HeadFit fit_head(const HeadWeights& start, const HeadExamples& training,
                  const HeadExamples& validation, const FitOptions& options) {
-  HeadFit fit;
-  fit.weights = start.copy();
-  fit.validation_start = fit.validation_best = loss_of(start, validation);
-  HeadWeights current = start.copy();
-  Optimizer optimizer(current.parameters());
-  for (int step = 1; step <= options.most_steps; ++step) {
-    const Tensor loss = label_loss(head_logits(current, training), training) +
-                        decay_loss(current, start, options.decay);
-    loss.backward();
-    optimizer.step(options.learning_rate, /*weight_decay=*/0, step);
-    const double validated = loss_of(current, validation);
-    if (validated < fit.validation_best) {
-      fit.weights = current.copy();
-      fit.steps = step;
-      fit.validation_best = validated;
-    } else if (step - fit.steps >= options.patience_steps) {
-      break;
-    }
-  }
-  return fit;
+  const auto objective = [&](const HeadWeights& weights) {
+    return label_loss(head_logits(weights, training), training) +
+           decay_loss(weights, start, options.decay);
+  };
+  return fit(
+      start, objective,
+      [&](const HeadWeights& weights) {
+        return label_loss(head_logits(weights, validation), validation);
+      },
+      options);
 }
 
 Tensor deal_folds(const Tensor& problems, int folds, uint64_t seed) {

@@ -12,32 +12,14 @@ using torch::Tensor;
 
 bool has_hidden(const HeadExamples& examples) { return examples.hidden.defined(); }
 
-Tensor trained(const Tensor& values) { return values.clone().set_requires_grad(true); }
-
-Tensor state_is_there(const Tensor& hidden) {  // [n], 0 or 1
-  return hidden.ne(0).any(1).to(hidden.scalar_type());
-}
-
-// Of the states that are there; a number that is always zero stays so.
-Tensor scale_of(const Tensor& hidden) {
-  const Tensor mean_square = hidden.square().sum(0) / state_is_there(hidden).sum().clamp_min(1);
-  return torch::where(mean_square.gt(0), mean_square.clamp_min(1e-12).rsqrt(),
-                      torch::zeros_like(mean_square, torch::TensorOptions()));
-}
-
 template <size_t kCount>
 HeadWeights linear_start(const std::array<double, kCount>& weights, double bias,
                          torch::ScalarType type) {
   HeadWeights start;
-  start.features = trained(
+  start.features = trained_copy(
       torch::tensor(std::vector<double>(weights.begin(), weights.end()), torch::kDouble).to(type));
-  start.bias = trained(torch::full({1}, bias, type));
+  start.bias = trained_copy(torch::full({1}, bias, type));
   return start;
-}
-
-std::vector<float> floats(const Tensor& tensor) {
-  const Tensor flat = tensor.detach().to(torch::kFloat).contiguous().flatten();
-  return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
 }
 
 template <size_t kCount>
@@ -63,23 +45,25 @@ HeadExamples HeadExamples::without_hidden() const {
   return rest;
 }
 
-std::vector<std::pair<std::string, Tensor>> HeadWeights::parameters() const {
-  std::vector<std::pair<std::string, Tensor>> all = {{"features", features},
-                                                     {"bias", bias},
-                                                     {"hidden", hidden},
-                                                     {"w1", w1},
-                                                     {"b1", b1},
-                                                     {"w2", w2}};
+NamedParameters HeadWeights::parameters() const {
+  NamedParameters all = {{"features", features},
+                         {"bias", bias},
+                         {"hidden", hidden},
+                         {"w1", w1},
+                         {"b1", b1},
+                         {"w2", w2}};
   std::erase_if(all, [](const auto& each) { return !each.second.defined(); });
   return all;
 }
 
 HeadWeights HeadWeights::copy() const {
-  const auto copied = [](const Tensor& from) {
-    return from.defined() ? trained(from.detach()) : from;
-  };
-  return {copied(features), copied(bias), copied(hidden), copied(w1),
-          copied(b1),       copied(w2),   scale};
+  return {trained_copy(features),
+          trained_copy(bias),
+          trained_copy(hidden),
+          trained_copy(w1),
+          trained_copy(b1),
+          trained_copy(w2),
+          scale};
 }
 
 HeadWeights to_weights(const GateHead& gate, const Tensor& scale) {
@@ -89,7 +73,7 @@ HeadWeights to_weights(const GateHead& gate, const Tensor& scale) {
   if (!gate.hidden_weights.empty())
     hidden = torch::where(
         scale.ne(0), torch::tensor(gate.hidden_weights).to(scale.scalar_type()) / scale, hidden);
-  weights.hidden = trained(hidden);
+  weights.hidden = trained_copy(hidden);
   return weights;
 }
 
@@ -97,6 +81,15 @@ HeadWeights starting_gate(const HeadExamples& like) {
   const GateHead untrained;
   if (has_hidden(like)) return to_weights(untrained, scale_of(like.hidden));
   return linear_start(untrained.weights, untrained.bias, like.features.scalar_type());
+}
+
+HeadWeights starting_write(const HeadExamples& like) {
+  const WriteHead untrained;
+  HeadWeights start = linear_start(untrained.weights, untrained.bias, like.features.scalar_type());
+  if (!has_hidden(like)) return start;
+  start.scale = scale_of(like.hidden);
+  start.hidden = trained_copy(torch::zeros_like(start.scale, torch::TensorOptions()));
+  return start;
 }
 
 HeadWeights starting_value(const HeadExamples& like, int units, uint64_t seed) {
@@ -130,7 +123,7 @@ Tensor head_logits(const HeadWeights& head, const HeadExamples& examples) {
   if (head.hidden.defined()) logits = logits + at::mv(hidden, head.hidden);
   if (head.w2.defined()) {
     // Without a state the engine leaves the perceptron out, and does not give it zeros.
-    const Tensor there = state_is_there(examples.hidden);
+    const Tensor there = state_is_there(examples.hidden).to(examples.hidden.scalar_type());
     logits = logits + there * at::mv(at::relu(at::addmm(head.b1, hidden, head.w1.t())), head.w2);
   }
   return logits;
@@ -147,14 +140,7 @@ Tensor label_loss(const Tensor& logits, const HeadExamples& examples) {
 }
 
 Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, const HeadDecay& decay) {
-  Tensor loss = torch::zeros({}, head.bias.scalar_type());
-  const auto now = head.parameters(), then = start.parameters();
-  for (size_t i = 0; i < now.size(); ++i) {
-    const bool plain = now[i].first == "features" || now[i].first == "bias";
-    loss = loss + (now[i].second - then[i].second.detach()).square().sum() *
-                      ((plain ? decay.features : decay.hidden) / 2);
-  }
-  return loss;
+  return decay_between(head.parameters(), start.parameters(), {"features", "bias"}, decay);
 }
 
 GateHead to_gate(const HeadWeights& weights) {
@@ -162,6 +148,13 @@ GateHead to_gate(const HeadWeights& weights) {
   copy_features(weights, gate.weights, gate.bias);
   if (weights.hidden.defined()) gate.hidden_weights = floats(weights.hidden * weights.scale);
   return gate;
+}
+
+WriteHead to_write(const HeadWeights& weights) {
+  WriteHead write;
+  copy_features(weights, write.weights, write.bias);
+  if (weights.hidden.defined()) write.hidden_weights = floats(weights.hidden * weights.scale);
+  return write;
 }
 
 ValueHead to_value(const HeadWeights& weights) {

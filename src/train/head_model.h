@@ -1,15 +1,12 @@
-// The gate and the value head as the trainer knows them: the same functions as reason/gate.h and
-// reason/value_head.h, differentiable, and the terms of their loss. All in the type of their
-// inputs: float, double in tests.
+// The gate, the value head and memory's write head as the trainer knows them: the same functions as
+// reason/gate.h, value_head.h and memory_heads.h, differentiable, and the terms of their loss. All
+// in the type of their inputs: float, double in tests.
 #pragma once
 
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "reason/gate.h"
+#include "reason/memory_heads.h"
 #include "reason/value_head.h"
-#include "train/head_options.h"
+#include "train/head_parameters.h"
 #include "train/torch.h"
 
 namespace polyphon {
@@ -27,9 +24,9 @@ struct HeadExamples {
   HeadExamples without_hidden() const;
 };
 
-// logit = bias + features . x + hidden . s h (the gate) + w2 . relu(w1 s h + b1) (the value head).
-// What is undefined adds nothing. `scale` s is not trained: it gives every number of the hidden
-// state a mean square of one, so that decay means the same for all.
+// logit = bias + features . x + hidden . s h (gate and write head) + w2 . relu(w1 s h + b1) (the
+// value head). What is undefined adds nothing. `scale` s is not trained: it gives every number of
+// the hidden state a mean square of one, so that decay means the same for all.
 struct HeadWeights {
   torch::Tensor features;  // [features]
   torch::Tensor bias;      // [1]
@@ -40,7 +37,7 @@ struct HeadWeights {
   torch::Tensor scale;     // [hidden_size]
 
   // What is trained, by name.
-  std::vector<std::pair<std::string, torch::Tensor>> parameters() const;
+  NamedParameters parameters() const;
   HeadWeights copy() const;
 };
 
@@ -48,11 +45,12 @@ struct HeadWeights {
 // they get the type. Undefined: without states.
 HeadWeights to_weights(const GateHead& gate, const torch::Tensor& scale);
 
-// The heads' documented starting values: the untrained heads, to the bit. The gate's weights on the
+// The heads' documented starting values: the untrained heads, to the bit. Weights on the
 // hidden state and the value head's w2 start at zero, w1 by `seed`. `like`: examples whose type and
 // sizes it takes, and whose hidden states give the scale; without hidden states only the features'
 // weights are there.
 HeadWeights starting_gate(const HeadExamples& like);
+HeadWeights starting_write(const HeadExamples& like);
 HeadWeights starting_value(const HeadExamples& like, int units, uint64_t seed);
 // Nothing but zeros, for a regression on any features.
 HeadWeights starting_regression(const HeadExamples& like);
@@ -70,6 +68,7 @@ torch::Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, cons
 
 // As the engine computes them, the scale multiplied in.
 GateHead to_gate(const HeadWeights& weights);
+WriteHead to_write(const HeadWeights& weights);
 ValueHead to_value(const HeadWeights& weights);
 
 }  // namespace polyphon

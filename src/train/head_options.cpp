@@ -17,6 +17,8 @@ void check(const HeadTrainOptions& options) {
   require(options.trial.folds >= 3 && options.trial.folds <= 100, "folds", options.trial.folds,
           "3 to 100");
   require(options.units >= 1 && options.units <= 4096, "units", options.units, "1 to 4096");
+  require(options.read_rank >= 1 && options.read_rank <= 4096, "read-rank", options.read_rank,
+          "1 to 4096");
   require(fit.learning_rate > 0 && fit.learning_rate <= 1, "learning-rate", fit.learning_rate,
           "above 0 and at most 1");
   require(fit.most_steps >= 1, "most-steps", fit.most_steps, "at least 1");

@@ -40,8 +40,9 @@ struct HeadTrainOptions {
   std::string out_folder;      // heads.gguf, heads.jsonl (the report), head_data.gguf
   std::string name = "heads";  // of the heads, in traces and answers
   TrialOptions trial;
-  int units = 16;   // of the value head's perceptron
-  int threads = 0;  // 0: all physical cores
+  int units = 16;      // of the value head's perceptron
+  int read_rank = 32;  // of what memory's read head learns on top of the identity
+  int threads = 0;     // 0: all physical cores
 };
 
 // Throws Error{kInvalidArgument} that names the option, its value and what it may be.

@@ -151,12 +151,13 @@ double mean_log_loss(const std::vector<double>& probabilities, const LabelledExa
   return weight > 0 ? loss / weight : 0;
 }
 
-std::vector<Json> report_value(const LabelledExamples& examples, const std::vector<HeadArm>& arms) {
+std::vector<Json> report_labels(const char* head, const LabelledExamples& examples,
+                                const std::vector<HeadArm>& arms) {
   const std::vector<double> none;
   const Evaluation evaluation(examples, none);
   std::vector<Json> lines;
   for (const HeadArm& arm : arms) {
-    Json line = line_of("value", arm, evaluation, examples);
+    Json line = line_of(head, arm, evaluation, examples);
     line["auc"] = evaluation.of(arm, auc);
     line["auc_within"] = evaluation.of(arm, auc_within);
     line["brier"] = evaluation.of(arm, brier);

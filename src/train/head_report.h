@@ -24,7 +24,8 @@ struct LabelledExamples {
 // An object an arm, {"head", "arm", "loss", "calibration"} and these, all intervals of 95 % by
 // problem: "auc"; "auc_within" over pairs of one problem; "brier"; and "auc_gain", what the first
 // arm has over this one, paired.
-std::vector<Json> report_value(const LabelledExamples& examples, const std::vector<HeadArm>& arms);
+std::vector<Json> report_labels(const char* head, const LabelledExamples& examples,
+                                const std::vector<HeadArm>& arms);
 
 // "auc" and "average_precision" over examples that weigh something, "precision", "recall" and
 // "rate" of what p > 0.5 promotes of them; "effect", the mean one of what p > 0.5 promotes of all

@@ -27,7 +27,7 @@ HeadArm ignorant() { return {"knows nothing", std::vector<double>(80, 0.5)}; }
 double mean(const Json& line, const char* name) { return line.at(name).at("mean").get<double>(); }
 
 TEST(HeadReport, OfTheValueHead) {
-  const auto lines = report_value(examples(), {knowing(), ignorant()});
+  const auto lines = report_labels("value", examples(), {knowing(), ignorant()});
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(mean(lines[0], "auc"), 1);
   EXPECT_EQ(mean(lines[0], "auc_within"), 1);
@@ -41,7 +41,7 @@ TEST(HeadReport, OfTheValueHead) {
 TEST(HeadReport, RankingMayBeAnothers) {
   HeadArm arm = ignorant();
   arm.ranking = knowing().probabilities;
-  const auto lines = report_value(examples(), {arm});
+  const auto lines = report_labels("value", examples(), {arm});
   EXPECT_EQ(mean(lines[0], "auc"), 1);
   EXPECT_EQ(mean(lines[0], "brier"), 0.25);
 }
@@ -75,7 +75,7 @@ TEST(HeadReport, OfTheGateBesideOneThatPromotesByChance) {
 }
 
 TEST(HeadReport, IsATable) {
-  const std::string table = to_table(report_value(examples(), {knowing(), ignorant()}));
+  const std::string table = to_table(report_labels("value", examples(), {knowing(), ignorant()}));
   EXPECT_NE(table.find("| arm | auc | auc_within | brier | loss | auc_gain |"), std::string::npos)
       << table;
   EXPECT_NE(table.find("| knows | 1.000 (1.000 to 1.000) |"), std::string::npos) << table;

@@ -9,8 +9,6 @@ namespace {
 
 using torch::Tensor;
 
-constexpr size_t kLeastProblemsAPart = 4;
-
 template <typename Number>
 std::vector<Number> numbers_of(const Tensor& tensor) {
   const Tensor values = tensor.to(torch::kDouble).contiguous();
@@ -43,7 +41,7 @@ bool HeadTrial::can_learn() const {
     labels.insert(labelled_.labels[i]);
   }
   return labels.size() == 2 &&
-         problems.size() >= kLeastProblemsAPart * static_cast<size_t>(options_.folds);
+         problems.size() >= static_cast<size_t>(kLeastProblemsAPart * options_.folds);
 }
 
 HeadArm HeadTrial::untrained(const Start& start) const {

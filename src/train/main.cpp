@@ -135,7 +135,8 @@ void add_heads(CLI::App& app, Run& run) {
   auto flags = std::make_shared<Flags>();
   HeadTrainOptions& options = flags->options;
   FitOptions& fit = options.trial.fit;
-  CLI::App& command = *app.add_subcommand("heads", "trains gate and value head on self-play");
+  CLI::App& command =
+      *app.add_subcommand("heads", "trains gate, value head and memory's heads on self-play");
   command.option_defaults()->always_capture_default();
   command.add_option("--model", options.traces.model_path, "GGUF of the base")->required();
   command.add_option("--data", options.traces.data_folders, "folders of `polyphon selfplay`")
@@ -148,6 +149,8 @@ void add_heads(CLI::App& app, Run& run) {
                      "folder of the version that played, if it was not the base");
   command.add_option("--name", options.name, "of the heads, in traces and answers");
   command.add_option("--units", options.units, "of the value head's hidden layer");
+  command.add_option("--read-rank", options.read_rank,
+                     "of what memory's read head learns on top of the cosine");
   command.add_option("--learning-rate", fit.learning_rate, "Adam's");
   command.add_option("--feature-decay", fit.decay.features,
                      "of what features' weights differ from the untrained head's");

@@ -14,6 +14,7 @@
 #include "train/head_data_file.h"
 #include "train/head_traces.h"
 #include "train/head_trial.h"
+#include "train/read_trial.h"
 
 namespace polyphon {
 namespace {
@@ -51,7 +52,21 @@ Json describe(const HeadData& data) {
     found["promotions_harmed"] = count(data.effects.lt(0));
     found["mean_effect"] = data.effects.mean().item<double>();
   }
+  if (data.write.count() > 0) {
+    found["sentences"] = data.write.count();
+    found["sentences_asked_for"] = count(data.write.labels.gt(0));
+    found["looks"] = count(data.read.weights.gt(0));
+    found["looks_that_want"] =
+        count(data.read.wanted.lt(data.read.lexical.size(2)) & data.read.weights.gt(0));
+  }
   return {{"data", std::move(found)}};
+}
+
+template <typename Weights>
+void describe_fit(const Fit<Weights>& fit, Json& line) {
+  line["steps"] = fit.steps;
+  line["validation_loss_before"] = fit.validation_start;
+  line["validation_loss"] = fit.validation_best;
 }
 
 // The arms of one head, the one to write first.
@@ -85,9 +100,7 @@ Trained train_head(const char* head, const HeadTrial& trial, const HeadExamples&
   }
   const HeadFit fit = trial.fit_to_all(best.name == kByState ? examples : plain, start);
   trained.weights = fit.weights;
-  trained.line["steps"] = fit.steps;
-  trained.line["validation_loss_before"] = fit.validation_start;
-  trained.line["validation_loss"] = fit.validation_best;
+  describe_fit(fit, trained.line);
   return trained;
 }
 
@@ -117,7 +130,7 @@ void train_value(const HeadTrainOptions& options, const HeadData& data, ValueHea
     trained.arms.back().ranking = doubles(alone.features);
   }
   head = to_value(trained.weights);
-  append(lines, report_value(trial.labelled(), trained.arms), std::move(trained.line));
+  append(lines, report_labels("value", trial.labelled(), trained.arms), std::move(trained.line));
 }
 
 void train_gate(const HeadTrainOptions& options, const HeadData& data, GateHead& head,
@@ -128,6 +141,40 @@ void train_gate(const HeadTrainOptions& options, const HeadData& data, GateHead&
   head = to_gate(trained.weights);
   append(lines, report_gate(trial.labelled(), doubles(data.effects), trained.arms),
          std::move(trained.line));
+}
+
+void train_write(const HeadTrainOptions& options, const HeadData& data, WriteHead& head,
+                 std::vector<Json>& lines) {
+  const HeadTrial trial(data.write, options.trial);
+  if (!trial.can_learn()) return lines.push_back(untrained_line("write"));
+  Trained trained = train_head("write", trial, data.write, starting_write);
+  // The first feature: how sure the sentence was.
+  HeadExamples alone = data.write.without_hidden();
+  alone.features = data.write.features.narrow(1, 0, 1);
+  trained.arms.push_back(
+      trial.fitted_without_each_part("log-probability", alone, starting_regression));
+  trained.arms.back().ranking = doubles(alone.features);
+  head = to_write(trained.weights);
+  append(lines, report_labels("write", trial.labelled(), trained.arms), std::move(trained.line));
+}
+
+void train_read(const HeadTrainOptions& options, const HeadData& data, ReadHead& head,
+                std::vector<Json>& lines) {
+  const ReadTrial trial(data.read, options.trial);
+  if (!trial.can_learn()) return lines.push_back(untrained_line("read"));
+  const ReadArm by_state = trial.fitted_without_each_part("terms and state", options.read_rank);
+  const ReadArm by_terms = trial.fitted_without_each_part("terms", 0);
+  const ReadArm untrained = trial.untrained();
+  Json line = {{"head", "read"}, {"written", untrained.name}};
+  if (const ReadArm& best = by_state.loss < by_terms.loss ? by_state : by_terms;
+      best.loss < untrained.loss) {
+    const Fit<ReadWeights> fit = trial.fit_to_all(&best == &by_state ? options.read_rank : 0);
+    head = to_read(fit.weights);
+    line["written"] = best.name;
+    describe_fit(fit, line);
+  }
+  append(lines, report_read({by_state, by_terms, untrained, trial.by_words(), trial.by_cosine()}),
+         std::move(line));
 }
 
 }  // namespace
@@ -150,6 +197,8 @@ std::vector<Json> train_heads(const HeadTrainOptions& options,
   heads.version = options.name;
   train_value(options, data, heads.value, lines);
   train_gate(options, data, heads.gate, lines);
+  train_write(options, data, heads.memory.write, lines);
+  train_read(options, data, heads.memory.read, lines);
   write_heads(options.out_folder + "/heads.gguf", heads, digest,
               WeightFile(options.traces.model_path).shape().hidden_size);
   replace_file(options.out_folder + "/heads.jsonl", [&](std::ostream& file) {
