@@ -10,11 +10,12 @@
 
 namespace polyphon {
 
-// `polyphon bench decode`, `attention`, `perplexity`, `memory` and `workspace`.
+// `polyphon bench decode`, `attention`, `perplexity`, `memory`, `recall` and `workspace`.
 void add_decode_bench(CLI::App& bench, Run& run);
 void add_attention_bench(CLI::App& bench, Run& run);
 void add_perplexity_bench(CLI::App& bench, Run& run);
 void add_memory_bench(CLI::App& bench, Run& run);
+void add_recall_bench(CLI::App& bench, Run& run);
 void add_workspace_bench(CLI::App& bench, Run& run);
 
 struct Spread {

@@ -299,6 +299,7 @@ void add_bench_command(CLI::App& app, Run& run) {
   add_attention_bench(command, run);
   add_perplexity_bench(command, run);
   add_memory_bench(command, run);
+  add_recall_bench(command, run);
   add_workspace_bench(command, run);
 }
 

@@ -1,0 +1,239 @@
+// polyphon bench recall: facts that streams stated in passing, asked for by other streams in other
+// words. Does memory write them, find them, and does the model then say them? The untrained heads
+// beside those of --heads or --version, with every sentence written, which leaves the choice to the
+// read head, and with what the write head chooses; and memory that gives nothing back.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+#include "app/bench.h"
+#include "app/load.h"
+#include "pipeline/recall_rollouts.h"
+#include "pipeline/selfplay.h"
+#include "tasks/classification.h"
+
+namespace polyphon {
+namespace {
+
+struct RecallFlags {
+  ModelFlags model;
+  int sessions = 10, nodes = 64;
+  uint64_t seed = 1;
+  bool json = false, seen_relations = false;
+  std::string trace_path;
+};
+
+// Of one question.
+struct Answered {
+  int session = 0;
+  bool stated = false;  // somebody has said what it asks for
+  bool written = false, found = false, right = false;
+  bool brought = false;  // something came back, right or not
+};
+
+struct Condition {
+  std::string name;
+  Heads heads;
+  RecallPolicy policy;
+  std::string over;  // the condition before it that its gain is over
+};
+
+bool holds_word(const std::string& text, const std::string& word) {
+  const auto inside = [&](size_t at) {
+    return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])) != 0;
+  };
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1))
+    if ((at == 0 || !inside(at - 1)) && !inside(at + word.size())) return true;
+  return false;
+}
+
+std::string said(const Trace& trace, const RecallQuestionAt& question,
+                 const Vocabulary& vocabulary) {
+  const std::string owner = fmt::format("stream {}", question.asked.stream);
+  Tokens tokens;
+  for (const TraceSpan& span : trace.spans)
+    if (span.owner == owner) tokens.insert(tokens.end(), span.tokens.begin(), span.tokens.end());
+  const size_t begin = std::min(question.answer_begin, tokens.size());
+  return vocabulary.detokenize(
+      std::span(tokens).subspan(begin, std::min(kRecallAnswerTokens, tokens.size() - begin)),
+      false);
+}
+
+class RecallBench {
+ public:
+  RecallBench(const RecallFlags& flags, const Config& config)
+      : flags_(flags), reasoner_(load_reasoner(config)) {
+    const std::shared_ptr<const Heads> heads = reasoner_->heads();
+    const bool trained = heads->version != Heads{}.version;
+    const RecallPolicy silent{0, 0}, all{0, kRecallTokens};
+    const RecallPolicy chosen{MemoryRequest{}.write_threshold, kRecallTokens, flags.nodes};
+    const std::string nothing = "nothing comes back", untrained = "untrained";
+    const std::string untrained_all = "untrained, all written";
+    conditions_ = {{nothing, {}, silent, ""}, {untrained_all, {}, all, nothing}};
+    if (trained) conditions_.push_back({"trained, all written", *heads, all, untrained_all});
+    conditions_.push_back({untrained, {}, chosen, nothing});
+    if (trained) conditions_.push_back({"trained", *heads, chosen, untrained});
+  }
+
+  int run() {
+    Json rows = Json::array();
+    std::map<std::string, std::vector<Answered>> answered;
+    for (const Condition& condition : conditions_) {
+      const std::vector<Answered>& these = answered[condition.name] = measure(condition);
+      Json row = describe(condition.name, these);
+      if (!condition.over.empty()) {
+        const std::vector<Answered>& before = answered.at(condition.over);
+        row["over"] = condition.over;
+        row["found_gain"] = to_json(share(these, before, &Answered::found));
+        row["right_gain"] = to_json(share(these, before, &Answered::right));
+      }
+      if (!flags_.json) print_out(line_of(row));
+      rows.push_back(std::move(row));
+    }
+    const Json whole = {
+        {"bench", "recall"},
+        {"machine", {{"cpu", processor()}, {"kernels", compute_info().cpu_variant}}},
+        {"model", reasoner_->model().info().description},
+        {"model_digest", reasoner_->identity().model_digest},
+        {"relations", flags_.seen_relations ? "training" : "held out"},
+        {"sessions", flags_.sessions},
+        {"max_nodes", flags_.nodes},
+        {"seed", flags_.seed},
+        {"rows", std::move(rows)}};
+    if (flags_.json) print_out(whole.dump() + "\n");
+    return 0;
+  }
+
+ private:
+  static constexpr int kRecallTokens = 256;
+
+  std::vector<Answered> measure(const Condition& condition) {
+    reasoner_->swap_heads(condition.heads);
+    RecallPlayOptions options;
+    options.relations = flags_.seen_relations ? RelationSet::kTraining : RelationSet::kHeldOut;
+    std::vector<Answered> answered;
+    for (int session = 0; session < flags_.sessions; ++session) {
+      const uint64_t seed = kFirstSuiteSeed + flags_.seed * 1000 + static_cast<uint64_t>(session);
+      const RecallPlay play = make_recall_play(reasoner_->model().vocabulary(), options, seed);
+      SessionTicket ticket = reasoner_->think(recall_input(play, condition.policy), {});
+      const Finished finished = wait_finished(ticket);
+      if (!flags_.trace_path.empty()) append_trace(flags_.trace_path, *finished.trace);
+      for (const RecallQuestionAt& question : play.questions) {
+        answered.push_back(look_at(finished, question));
+        answered.back().session = session;
+      }
+    }
+    return answered;
+  }
+
+  Answered look_at(const Finished& finished, const RecallQuestionAt& question) const {
+    const AskedFact& asked = question.asked;
+    Answered answered;
+    answered.stated = !asked.fact.empty();
+    const Json& nodes = finished.polyphon.at("memory").at("nodes");
+    answered.written = std::any_of(nodes.begin(), nodes.end(),
+                                   [&](const Json& node) { return node.at("text") == asked.fact; });
+    for (const Json& recall : finished.polyphon.at("memory").at("recalls")) {
+      if (recall.at("stream") != asked.stream ||
+          !asks(recall.at("query").get<std::string>(), asked))
+        continue;
+      answered.brought = true;
+      const Json& placed = recall.at("placed");
+      for (const Json& node : recall.at("nodes"))
+        answered.found |= node.at("text") == asked.fact &&
+                          std::find(placed.begin(), placed.end(), node.at("node")) != placed.end();
+    }
+    answered.right = holds_word(said(*finished.trace, question, reasoner_->model().vocabulary()),
+                                question.answer);
+    return answered;
+  }
+
+  // Of the questions that something stated answers, by session; with `before` the difference.
+  static Interval share(const std::vector<Answered>& answered, const std::vector<Answered>& before,
+                        bool Answered::* member) {
+    std::vector<int> sessions;
+    std::vector<double> values;
+    for (size_t i = 0; i < answered.size(); ++i) {
+      if (!answered[i].stated) continue;
+      sessions.push_back(answered[i].session);
+      values.push_back((answered[i].*member ? 1.0 : 0.0) -
+                       (!before.empty() && before[i].*member ? 1.0 : 0.0));
+    }
+    return bootstrap_groups(sessions, [&](std::span<const size_t> rows) {
+      double sum = 0;
+      for (const size_t row : rows) sum += values[row];
+      return rows.empty() ? 0 : sum / static_cast<double>(rows.size());
+    });
+  }
+
+  static Json describe(const std::string& name, const std::vector<Answered>& answered) {
+    int stated = 0, unstated = 0, brought = 0, found_and_right = 0, found = 0;
+    for (const Answered& each : answered) {
+      stated += each.stated;
+      unstated += !each.stated;
+      brought += !each.stated && each.brought;
+      found += each.stated && each.found;
+      found_and_right += each.stated && each.found && each.right;
+    }
+    return {{"what", name},
+            {"questions", stated},
+            {"written", to_json(share(answered, {}, &Answered::written))},
+            {"found", to_json(share(answered, {}, &Answered::found))},
+            {"right", to_json(share(answered, {}, &Answered::right))},
+            {"right_of_found", static_cast<double>(found_and_right) / std::max(1, found)},
+            {"unanswerable", unstated},
+            {"brought_in_vain", static_cast<double>(brought) / std::max(1, unstated)}};
+  }
+
+  static std::string line_of(const Json& row) {
+    const auto interval = [&](const char* name, bool sign) {
+      const Json& value = row.at(name);
+      return percent({value.at("mean"), value.at("low"), value.at("high")}, sign);
+    };
+    std::string text = fmt::format(
+        "{}: {} questions; written {}, found {}, right {}; right when found {:.1f}; something came "
+        "back for {:.1f} % of {} that nothing answers\n",
+        row.at("what").get<std::string>(), row.at("questions").get<int>(),
+        interval("written", false), interval("found", false), interval("right", false),
+        100 * row.at("right_of_found").get<double>(), 100 * row.at("brought_in_vain").get<double>(),
+        row.at("unanswerable").get<int>());
+    if (row.contains("over"))
+      text += fmt::format("  over {}: found {}, right {}\n", row.at("over").get<std::string>(),
+                          interval("found_gain", true), interval("right_gain", true));
+    return text;
+  }
+
+  RecallFlags flags_;
+  std::unique_ptr<Reasoner> reasoner_;
+  std::vector<Condition> conditions_;
+};
+
+int bench_recall(const RecallFlags& flags) {
+  Config config = flags.model.config();
+  if (flags.model.context_cells == 0) config.decoder.context_cells = kRecallCells;
+  undisturbed_recall(config.reason);
+  return RecallBench(flags, config).run();
+}
+
+}  // namespace
+
+void add_recall_bench(CLI::App& bench, Run& run) {
+  auto flags = std::make_shared<RecallFlags>();
+  CLI::App& command = *bench.add_subcommand("recall", "what memory's heads find, trained and not");
+  flags->model.add_to(command);
+  command.add_flag("--json", flags->json, "one JSON object");
+  command.add_option("--sessions", flags->sessions, "of 16 streams, 48 questions each")
+      ->check(CLI::Range(1, 1000));
+  command.add_option("--max-nodes", flags->nodes, "that memory keeps of a session")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--seed", flags->seed, "of facts and text, all other than for training")
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--seen-relations", flags->seen_relations,
+                   "facts of the kinds that training has, instead of other ones");
+  command.add_option("--trace", flags->trace_path, "append the sessions' traces to this file");
+  command.callback([flags, &run] { run = [flags] { return bench_recall(*flags); }; });
+}
+
+}  // namespace polyphon
