@@ -218,7 +218,8 @@ def test_heads_are_trained_and_served(counterfactuals, tmp_path):
     assert sum(data["of_another_version"].values()) == 1
     assert "traces.jsonl line 2" in data["first_damage"]
     written = {line["head"]: line["written"] for line in report if "written" in line}
-    assert set(written) == {"value", "gate"}
+    assert set(written) == {"value", "gate", "write", "read"}
+    assert written["write"] == written["read"] == "untrained", "nothing to learn from"
     arms = {line["arm"] for line in report if line.get("head") == "value" and "arm" in line}
     assert {"untrained", "features", "features and state", "log-probability of the step"} <= arms
     version = json.loads((tmp_path / "night-1" / "version.json").read_text())
@@ -257,6 +258,35 @@ def test_an_adapter_and_the_gate_trained_beside_it_are_one_version(counterfactua
     done = polyphon(*thought, "--json", "What is 2 + 2?")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["polyphon"]["version"] == "night-1+gate"
+
+
+@pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
+def test_memory_heads_are_trained_and_measured(tmp_path):
+    play = ["selfplay", "--recall", "--model", MODEL, "--streams", 4, "--output", tmp_path / "play"]
+    done = polyphon(*play, "--problems", 12, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"sessions": 12, "resumed": 0}
+    done = train_heads([tmp_path / "play"], tmp_path / "night-1", "--folds", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    report = [json.loads(line) for line in done.stdout.splitlines()]
+    data = report[0]["data"]
+    assert data["recall_sessions"] == 12 and data["steps"] == data["promotions"] == 0
+    assert data["looks"] > data["looks_that_want"] > 90 and data["sentences"] > 200
+    arms = {(line["head"], line["arm"]) for line in report if "arm" in line}
+    assert {("write", "log-probability"), ("read", "words"), ("read", "cosine")} <= arms
+    written = {line["head"]: line["written"] for line in report if "written" in line}
+    assert written["gate"] == written["value"] == "untrained"
+    assert written["read"] != "untrained" and written["write"] != "untrained"
+
+    bench = ["bench", "recall", "--model", MODEL, "--sessions", 1, "--json"]
+    done = polyphon(*bench, "--heads", tmp_path / "night-1" / "heads.gguf")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    nothing, untrained_all, trained_all, untrained, trained = rows
+    assert nothing["found"]["mean"] == nothing["brought_in_vain"] == 0
+    assert len({row["questions"] for row in rows}) == 1 and nothing["questions"] > 24
+    assert untrained_all["written"]["mean"] == trained_all["written"]["mean"] > 0.8
+    assert trained["over"] == "untrained" and trained["written"]["mean"] > untrained["written"]["mean"]
 
 
 @pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")

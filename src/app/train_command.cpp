@@ -121,10 +121,9 @@ void add_train_command(CLI::App& app, Run& run) {
   auto* data =
       command.add_option("--data", flags->data, "of `polyphon data build`, for an adapter");
   command
-      .add_option(
-          "--heads", flags->heads,
-          "folders of `polyphon selfplay`, for gate and value head of the output's version, "
-          "or of the base")
+      .add_option("--heads", flags->heads,
+                  "folders of `polyphon selfplay`, for the heads of the output's version, "
+                  "or of the base")
       ->excludes(data);
   command.add_option("--output", flags->output, "the version's folder")->required();
   command.add_option("--name", flags->name, "of the version; the folder's if it is not given");
