@@ -10,6 +10,7 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "base/error.h"
+#include "base/replace_file.h"
 #include "pipeline/comparison.h"
 #include "pipeline/evaluation.h"
 #include "pipeline/report.h"
@@ -67,22 +68,19 @@ std::vector<EvaluationSample> resumed(const std::string& path, const Json& heade
   return std::move(file.samples);
 }
 
-void write_line(std::ofstream& file, const std::string& path, const Json& json) {
-  if (path.empty()) return;
+void write_line(std::ostream& file, const Json& json) {
   file << json.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n' << std::flush;
-  if (!file) throw Error(ErrorCode::kInternal, "cannot write to " + path);
 }
 
-// Leaves out a last line that a killed run did not finish.
-void rewrite(const std::string& path, const Json& header,
-             const std::vector<EvaluationSample>& samples, std::ofstream& file) {
-  if (path.empty()) return;
-  const std::string fresh = path + ".new";
-  file.open(fresh, std::ios::trunc);
-  write_line(file, path, {{"evaluation", header}});
-  for (const EvaluationSample& sample : samples) write_line(file, path, to_json(sample));
-  if (std::rename(fresh.c_str(), path.c_str()) != 0)
-    throw Error(ErrorCode::kInternal, "cannot write " + path);
+// What an earlier run left, without a last line that it did not finish; samples are added to it.
+std::ofstream open_samples(const std::string& path, const Json& header,
+                           const std::vector<EvaluationSample>& samples) {
+  if (path.empty()) return {};
+  replace_file(path, [&](std::ostream& file) {
+    write_line(file, {{"evaluation", header}});
+    for (const EvaluationSample& sample : samples) write_line(file, to_json(sample));
+  });
+  return std::ofstream(path, std::ios::app);
 }
 
 void print_report(const EvalFlags& flags, const std::vector<EvaluationSample>& samples,
@@ -145,11 +143,11 @@ int evaluate_command(const EvalFlags& flags) {
       const std::string key = problem_name(problem.family, problem.difficulty, problem.seed);
       if (!done.contains(name + " " + key)) wanted.push_back({problem, &arm(name)});
     }
-  std::ofstream file;
-  rewrite(flags.output, header, samples, file);
+  std::ofstream file = open_samples(flags.output, header, samples);
   const bool screen = isatty(STDERR_FILENO) != 0;
   evaluate(*reasoner, wanted, flags.options, [&](const EvaluationSample& sample) {
-    write_line(file, flags.output, to_json(sample));
+    if (!flags.output.empty()) write_line(file, to_json(sample));
+    if (!file) throw Error(ErrorCode::kInternal, "cannot write to " + flags.output);
     samples.push_back(sample);
     if (screen)
       std::cerr << fmt::format("\r{} of {} · {} {}\033[K", samples.size(),
