@@ -8,8 +8,10 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <string_view>
 
 #include "tasks/family.h"
+#include "tasks/question_parts.h"
 
 namespace polyphon {
 namespace {
@@ -39,33 +41,75 @@ void arithmetic_chain(Random& random, int difficulty, Problem& problem) {
   problem.solution = std::to_string(sum);
 }
 
-// Difficulty 1, as of the three below, is what models of 100 million parameters begin to get right.
-void chain_sum(Random& random, int difficulty, Problem& problem) {
-  const int terms = 2 + (difficulty - 1) / 2, most = difficulty <= 3 ? 99 : 999;
-  long long sum = between(random, 1, most);
-  std::string text = std::to_string(sum);
-  for (int i = 1; i < terms; ++i) {
-    const int term = between(random, 1, most);
-    const bool minus = random.uniform() < 0.5;
-    text += fmt::format(" {} {}", minus ? '-' : '+', term);
-    sum += minus ? -term : term;
+// The families below that a model may propose have a function that asks a question of its numbers:
+// drawn ones, or those that stand in a question. Numbers of no such question leave the text empty.
+
+// Of two terms or more.
+void ask_sum(const Numbers& terms, Problem& problem) {
+  if (terms.size() < 2) return;
+  std::string text = std::to_string(terms[0]);
+  Number sum = terms[0];
+  for (size_t i = 1; i < terms.size(); ++i) {
+    text += fmt::format(" {} {}", terms[i] < 0 ? '-' : '+', std::abs(terms[i]));
+    sum += terms[i];
   }
   problem.text = fmt::format("What is {}?", text);
   problem.solution = std::to_string(sum);
 }
 
+bool are_two_positive(const Numbers& numbers) {
+  return numbers.size() == 2 && numbers[0] > 0 && numbers[1] > 0;
+}
+
+void ask_product(const Numbers& factors, Problem& problem) {
+  if (!are_two_positive(factors)) return;
+  problem.text = fmt::format("What is {} times {}?", factors[0], factors[1]);
+  problem.solution = std::to_string(factors[0] * factors[1]);
+}
+
+void ask_gcd(const Numbers& numbers, Problem& problem) {
+  if (!are_two_positive(numbers)) return;
+  problem.text =
+      fmt::format("What is the greatest common divisor of {} and {}?", numbers[0], numbers[1]);
+  problem.solution = std::to_string(std::gcd(numbers[0], numbers[1]));
+}
+
+// a x + b = d of three numbers, a x + b = c x + d of four. Solved by whole numbers only.
+void ask_equation(const Numbers& numbers, Problem& problem) {
+  if (numbers.size() != 3 && numbers.size() != 4) return;
+  const bool both_sides = numbers.size() == 4;
+  const Number a = numbers[0], b = numbers[1], c = both_sides ? numbers[2] : 0, d = numbers.back();
+  problem.text = fmt::format("Solve for x: {}x {} {} = {}{}.", a, b < 0 ? '-' : '+', std::abs(b),
+                             both_sides ? fmt::format("{}x + ", c) : "", d);
+  if (a != c && (d - b) % (a - c) == 0) problem.solution = std::to_string((d - b) / (a - c));
+}
+
+template <void (*ask)(const Numbers&, Problem&)>
+void read_numbers(std::string_view question, Problem& problem) {
+  ask(numbers_in(question), problem);
+}
+
+// Difficulty 1, as of the three below, is what models of 100 million parameters begin to get right.
+void chain_sum(Random& random, int difficulty, Problem& problem) {
+  const int count = 2 + (difficulty - 1) / 2, most = difficulty <= 3 ? 99 : 999;
+  Numbers terms = {between(random, 1, most)};
+  for (int i = 1; i < count; ++i) {
+    const int term = between(random, 1, most);
+    terms.push_back(random.uniform() < 0.5 ? -term : term);
+  }
+  ask_sum(terms, problem);
+}
+
 void products(Random& random, int difficulty, Problem& problem) {
   const int a = between(random, 1, 6 + 3 * difficulty),
             b = between(random, 1, 20 * difficulty - 11);
-  problem.text = fmt::format("What is {} times {}?", a, b);
-  problem.solution = std::to_string(a * b);
+  ask_product({a, b}, problem);
 }
 
 void gcd(Random& random, int difficulty, Problem& problem) {
   const int shared = between(random, 1, 4 + 4 * difficulty), most = 4 + 2 * difficulty;
   const int a = shared * between(random, 2, most), b = shared * between(random, 2, most);
-  problem.text = fmt::format("What is the greatest common divisor of {} and {}?", a, b);
-  problem.solution = std::to_string(std::gcd(a, b));
+  ask_gcd({a, b}, problem);
 }
 
 void linear_equation(Random& random, int difficulty, Problem& problem) {
@@ -73,22 +117,20 @@ void linear_equation(Random& random, int difficulty, Problem& problem) {
   const int a = between(random, 2, 3 + difficulty);
   const int b = between(random, 1, 5 + 5 * difficulty);
   if (difficulty <= 3) {
-    problem.text = fmt::format("Solve for x: {}x + {} = {}.", a, b, a * x + b);
+    ask_equation({a, b, a * x + b}, problem);
   } else if (difficulty <= 6) {
     const int c = a + between(random, 1, difficulty);
     // a x + b' = c x + d with b' = (c - a) x + d, written without double signs.
     const int d = between(random, 1, 20);
-    const int left = (c - a) * x + d;
-    problem.text = fmt::format("Solve for x: {}x {} {} = {}x + {}.", a, left < 0 ? '-' : '+',
-                               std::abs(left), c, d);
+    ask_equation({a, (c - a) * x + d, c, d}, problem);
   } else {
     const int c = between(random, 2, difficulty), d = between(random, 1, 12);
     const int right = c * (a * x + b) - d * x;
     problem.text = fmt::format("Solve for x: {}({}x + {}) - {}x = {}.", c, a, b, d, right);
     if (c * a == d)
       problem.text = fmt::format("Solve for x: {}({}x + {}) = {}.", c, a, b, c * (a * x + b));
+    problem.solution = std::to_string(x);
   }
-  problem.solution = std::to_string(x);
 }
 
 void modular_arithmetic(Random& random, int difficulty, Problem& problem) {
@@ -299,11 +341,24 @@ bool check_base(const Problem& problem, std::string_view text) {
 std::vector<Family> arithmetic_families() {
   return {{"arithmetic_chain", arithmetic_chain},
           {"base_conversion", base_conversion, check_base},
-          {"chain_sum", chain_sum},
-          {"gcd", gcd},
-          {"products", products},
+          {"chain_sum", chain_sum, nullptr,
+           R"(root ::= "What is " number (" " [-+] " " number){1,4} "?"
+              number ::= [1-9] [0-9]{0,2})",
+           read_numbers<ask_sum>},
+          {"gcd", gcd, nullptr,
+           R"(root ::= "What is the greatest common divisor of " number " and " number "?"
+              number ::= [1-9] [0-9]{0,2})",
+           read_numbers<ask_gcd>},
+          {"products", products, nullptr,
+           R"(root ::= "What is " number " times " number "?"
+              number ::= [1-9] [0-9]{0,2})",
+           read_numbers<ask_product>},
           {"countdown", countdown, check_countdown},
-          {"linear_equation", linear_equation},
+          {"linear_equation", linear_equation, nullptr,
+           R"(root ::= "Solve for x: " number "x " [-+] " " number " = " right "."
+              right ::= "-"? number | number "x + " number
+              number ::= [1-9] [0-9]{0,2})",
+           read_numbers<ask_equation>},
           {"modular_arithmetic", modular_arithmetic},
           {"number_sequence", number_sequence}};
 }

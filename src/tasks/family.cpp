@@ -8,6 +8,11 @@
 #include "reason/answer_extraction.h"
 
 namespace polyphon {
+namespace {
+
+constexpr const char* kHowToAnswer = "\nEnd with a line \"Answer: \" and the answer.";
+
+}  // namespace
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = [] {
@@ -45,7 +50,20 @@ Problem make_problem(const Family& family, int difficulty, uint64_t seed) {
   problem.difficulty = difficulty;
   problem.seed = seed;
   family.generate(random, difficulty, problem);
-  problem.text += "\nEnd with a line \"Answer: \" and the answer.";
+  problem.text += kHowToAnswer;
+  return problem;
+}
+
+std::optional<Problem> proposed_problem(const Family& family, int difficulty, uint64_t seed,
+                                        const std::string& question) {
+  if (!family.read) return std::nullopt;
+  Problem problem;
+  problem.family = family.name;
+  problem.difficulty = difficulty;
+  problem.seed = seed;
+  family.read(question, problem);
+  if (problem.text != question || question.empty()) return std::nullopt;
+  problem.text += kHowToAnswer;
   return problem;
 }
 

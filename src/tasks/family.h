@@ -2,6 +2,7 @@
 // are functions of (family, difficulty, seed) alone, the same on every machine. Any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,12 @@ struct Family {
   // Whether the model's whole text ends in a right answer; null: its extracted answer, normalised,
   // is the solution's.
   bool (*check)(const Problem& problem, std::string_view text) = nullptr;
+  // GBNF of the questions that a model may propose; null: it proposes none of this family.
+  const char* questions = nullptr;
+  // Fills text and solution from what a question names, as generate() does from what it drew: the
+  // text comes out as the question was if it has this form, and the solution stays empty if nothing
+  // solves it. Not null where `questions` is not.
+  void (*read)(std::string_view question, Problem& problem) = nullptr;
 };
 
 // In the order of their names.
@@ -27,6 +34,10 @@ const Family& family(std::string_view name);
 
 // Throws Error{kInvalidArgument} for a difficulty out of range.
 Problem make_problem(const Family& family, int difficulty, uint64_t seed);
+// The problem of a question that a model proposed: none when it is not of the family's form to the
+// letter, one without a solution when nothing solves it. Difficulty and seed are labels.
+std::optional<Problem> proposed_problem(const Family& family, int difficulty, uint64_t seed,
+                                        const std::string& question);
 bool is_right(const Problem& problem, std::string_view text);
 // What stands on the last "Answer:" line, else in the last \boxed{}, without markup around it;
 // empty when there is neither. For checkers that need it as it was written.

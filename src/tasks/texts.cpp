@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tasks/family.h"
+#include "tasks/question_parts.h"
 
 namespace polyphon {
 namespace {
@@ -24,6 +25,31 @@ void counting(Random& random, int difficulty, Problem& problem) {
   problem.solution = std::to_string(std::count(letters.begin(), letters.end(), wanted));
 }
 
+void ask_letters(char wanted, const std::string& words, Problem& problem) {
+  problem.text =
+      fmt::format("How many times does the letter \"{}\" occur in \"{}\"?", wanted, words);
+  problem.solution = std::to_string(std::count(words.begin(), words.end(), wanted));
+}
+
+bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
+
+// Words of lower-case letters, a space between two.
+bool are_words(const std::string& text) {
+  char before = ' ';
+  for (const char c : text + ' ') {
+    if (!is_letter(c) && (c != ' ' || before == ' ')) return false;
+    before = c;
+  }
+  return true;
+}
+
+void read_letters(std::string_view question, Problem& problem) {
+  const auto quoted = quoted_in(question);
+  if (quoted.size() == 2 && quoted[0].size() == 1 && is_letter(quoted[0][0]) &&
+      are_words(quoted[1]))
+    ask_letters(quoted[0][0], quoted[1], problem);
+}
+
 void letter_counting(Random& random, int difficulty, Problem& problem) {
   static const std::vector<std::string> words = {
       "apple",  "letter", "green",  "bottle", "summer", "window", "garden", "yellow",
@@ -36,9 +62,7 @@ void letter_counting(Random& random, int difficulty, Problem& problem) {
   // Mostly one that occurs.
   const char wanted = random.uniform() < 0.8 ? text[static_cast<size_t>(between(random, 0, 3))]
                                              : static_cast<char>('a' + between(random, 0, 25));
-  problem.text =
-      fmt::format("How many times does the letter \"{}\" occur in \"{}\"?", wanted, text);
-  problem.solution = std::to_string(std::count(text.begin(), text.end(), wanted));
+  ask_letters(wanted, text, problem);
 }
 
 void string_transform(Random& random, int difficulty, Problem& problem) {
@@ -76,7 +100,11 @@ void string_transform(Random& random, int difficulty, Problem& problem) {
 
 std::vector<Family> text_families() {
   return {{"counting", counting},
-          {"letter_counting", letter_counting},
+          {"letter_counting", letter_counting, nullptr,
+           R"(root ::= "How many times does the letter \"" [a-z] "\" occur in \"" words "\"?"
+              words ::= word (" " word){0,4}
+              word ::= [a-z]{3,9})",
+           read_letters},
           {"string_transform", string_transform}};
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "tasks/family.h"
+#include "tasks/question_parts.h"
 
 namespace polyphon {
 namespace {
@@ -18,28 +19,6 @@ namespace {
 // The tokens of small models hold a digit each, and they count and carry badly: a step changes one
 // digit's place, a running count stands where it changes. Steps are short, since a stream's budget
 // is.
-
-using Number = long long;
-
-// What was asked, without the instruction on how to answer.
-std::string question(const Problem& problem) {
-  return problem.text.substr(0, problem.text.find('\n'));
-}
-
-// All numbers, negative ones where a minus stands before them, with or without a space.
-std::vector<Number> numbers_in(const std::string& text) {
-  std::vector<Number> numbers;
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (std::isdigit(static_cast<unsigned char>(text[at])) == 0) continue;
-    const bool minus =
-        at >= 1 && (text[at - 1] == '-' || (at >= 2 && text[at - 1] == ' ' && text[at - 2] == '-'));
-    Number number = 0;
-    for (; at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])) != 0; ++at)
-      number = 10 * number + (text[at] - '0');
-    numbers.push_back(minus ? -number : number);
-  }
-  return numbers;
-}
 
 // 305 as 300 and 5; 0 as 0.
 std::vector<Number> places(Number number) {
@@ -97,7 +76,7 @@ struct Work {
 using Phrases = std::vector<std::string>;
 
 void chain_sum(const Problem& problem, Random& random, Work& work) {
-  const auto terms = numbers_in(question(problem));
+  const auto terms = numbers_in(question_of(problem));
   work.say(one_of(random, Phrases{"I go digit by digit.", "I add and subtract place by place.",
                                   "First the big digits, then the small ones."}));
   Number total = terms[0];
@@ -109,7 +88,7 @@ void chain_sum(const Problem& problem, Random& random, Work& work) {
 }
 
 void products(const Problem& problem, Random& random, Work& work) {
-  const auto factors = numbers_in(question(problem));
+  const auto factors = numbers_in(question_of(problem));
   work.say(one_of(random, Phrases{"I multiply by each digit.", "I split the second number.",
                                   "I take one digit at a time."}));
   work.say(multiplied(factors[0], factors[1]));
@@ -118,7 +97,7 @@ void products(const Problem& problem, Random& random, Work& work) {
 
 // Euclid's algorithm.
 void gcd(const Problem& problem, Random& random, Work& work) {
-  const auto numbers = numbers_in(question(problem));
+  const auto numbers = numbers_in(question_of(problem));
   work.say(one_of(random, Phrases{"I divide until nothing is left.", "I use Euclid's steps.",
                                   "I divide with remainder, again and again."}));
   Number a = std::max(numbers[0], numbers[1]), b = std::min(numbers[0], numbers[1]);
@@ -142,17 +121,16 @@ int count_aloud(const std::string& letters, char wanted, int count, Work& work) 
 }
 
 void letter_counting(const Problem& problem, Random& random, Work& work) {
-  const std::string text = question(problem);
-  const size_t open = text.find('"'), words = text.find('"', open + 3);
-  const char wanted = text[open + 1];
+  const auto quoted = quoted_in(question_of(problem));
+  const char wanted = quoted[0][0];
   work.say(fmt::format(fmt::runtime(one_of(random, Phrases{"I spell it and count each {}.",
                                                            "I go through it letter by letter, {}.",
                                                            "I write the letters and count {}."})),
                        wanted));
   int count = 0;
   std::string word;
-  for (const char c : text.substr(words + 1, text.rfind('"') - words)) {
-    if (c != ' ' && c != '"') {
+  for (const char c : quoted[1] + ' ') {
+    if (c != ' ') {
       word += c;
       continue;
     }
@@ -164,7 +142,7 @@ void letter_counting(const Problem& problem, Random& random, Work& work) {
 }
 
 void counting(const Problem& problem, Random& random, Work& work) {
-  const std::string text = question(problem);
+  const std::string text = question_of(problem);
   constexpr std::string_view kLead = "the letter ";
   const char wanted = text[text.find(kLead) + kLead.size()];
   std::string letters = text.substr(text.find(": ") + 2);
@@ -182,7 +160,7 @@ void counting(const Problem& problem, Random& random, Work& work) {
 void arithmetic_chain(const Problem& problem, Random& random, Work& work) {
   work.say(one_of(random, Phrases{"Products come first.", "I multiply before I add.",
                                   "First the products, then the sum."}));
-  const std::string text = question(problem);
+  const std::string text = question_of(problem);
   const auto factors = numbers_in(text);
   std::vector<Number> terms;
   size_t at = 0;
@@ -222,7 +200,7 @@ void subtract_and_divide(Number a, Number b, Number right, Work& work) {
 }
 
 void linear_equation(const Problem& problem, Random& random, Work& work) {
-  const std::string text = question(problem);
+  const std::string text = question_of(problem);
   const auto n = numbers_in(text);
   work.say(one_of(random, Phrases{"I bring x to one side.", "I do the same to both sides.",
                                   "I undo each step."}));
@@ -261,7 +239,7 @@ Number power(Number base, Number exponent, Number modulus, Work& work) {
 }
 
 void modular_arithmetic(const Problem& problem, Random& random, Work& work) {
-  const std::string text = question(problem);
+  const std::string text = question_of(problem);
   const auto n = numbers_in(text);
   work.say(one_of(random, Phrases{"I compute it and divide.", "Step by step, then the remainder.",
                                   "I multiply, add and divide."}));
@@ -276,7 +254,7 @@ void modular_arithmetic(const Problem& problem, Random& random, Work& work) {
 }
 
 void number_sequence(const Problem& problem, Random& random, Work& work) {
-  const auto terms = numbers_in(question(problem));
+  const auto terms = numbers_in(question_of(problem));
   work.say(one_of(
       random, Phrases{"I look at the steps between the numbers.",
                       "I compare each number with the one before.", "I take the differences."}));
