@@ -1,6 +1,7 @@
 """Self-play, training data and training by the real program; the trainer itself is a stand-in."""
 
 import json
+import re
 import signal
 import stat
 import subprocess
@@ -105,6 +106,24 @@ def test_data_build_makes_whole_sessions_with_answers(played, tmp_path):
         for begin, end, _, *source in line["targets"]:
             assert any(run[0] <= begin < end <= run[1] for run in line["runs"])
             assert all(row < begin for row in source)
+
+
+def test_the_model_proposes_problems_itself(tmp_path):
+    play, data = tmp_path / "play", tmp_path / "data.jsonl"
+    flags = ["--tokens", "16", "--streams", "2", "--proposed-share", "1", "--problems", 8]
+    done = polyphon(*SELFPLAY, *flags, "--output", play, "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    outcomes = [json.loads(line)["outcome"] for line in (play / "traces.jsonl").open()]
+    proposed = [outcome["proposed"] for outcome in outcomes if "proposed" in outcome]
+    assert len(proposed) == len(set(proposed)) == summary["proposals"]["taken"] > 0
+    form = re.compile(r'What is \d+ times \d+\?|How many times .* in "[a-z ]+"\?')
+    assert all(form.fullmatch(question) for question in proposed)
+    flags = ["--model", MODEL, "--worked-below", "1.1", "--worked-per-cell", "1", "--json"]
+    done = polyphon("data", "build", play, "--output", data, *flags)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    assert counts["proposed"] + counts["one_sided"] == len(proposed)
 
 
 def test_usage_and_input_errors_are_clear(played, tmp_path):

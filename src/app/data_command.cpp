@@ -6,7 +6,7 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
-#include "pipeline/selfplay.h"
+#include "pipeline/problem_source.h"
 #include "pipeline/training_data.h"
 
 namespace polyphon {
@@ -50,6 +50,11 @@ int build(const DataFlags& flags) {
   if (counts.too_long > 0)
     std::cerr << fmt::format("{} sequences of more than {} tokens are left out\n", counts.too_long,
                              flags.options.most_tokens);
+  if (counts.one_sided > 0)
+    std::cerr << fmt::format(
+        "{} of {} proposed problems, which all or no streams had right, are "
+        "left out\n",
+        counts.one_sided, counts.one_sided + counts.proposed);
   if (counts.foreign > 0)
     std::cerr << fmt::format("{} traces of another model are left out\n", counts.foreign);
   if (flags.json)

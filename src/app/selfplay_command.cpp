@@ -1,5 +1,5 @@
-// polyphon selfplay: rollouts on generated problems, for training. SIGINT or SIGTERM lets what runs
-// end; the same command goes on from there.
+// polyphon selfplay: rollouts on generated and proposed problems, for training. SIGINT or SIGTERM
+// lets what runs end; the same command goes on from there.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -71,17 +71,31 @@ struct Players {
   }
 };
 
+std::string rows(const std::map<Cell, CellCounts>& cells, const char* problems) {
+  std::string text = fmt::format("{:<20}{:>10}{:>10}{:>9}{:>11}{:>8}\n", "family", "difficulty",
+                                 problems, "success", "any right", "mixed");
+  const auto percent = [](int of, int all) { return 100.0 * of / std::max(1, all); };
+  for (const auto& [cell, counts] : cells)
+    text += fmt::format("{:<20}{:>10}{:>10}{:>8.1f}%{:>10.1f}%{:>7.1f}%\n", cell.family,
+                        cell.difficulty, counts.problems, percent(counts.right, counts.streams),
+                        percent(counts.any_right, counts.problems),
+                        percent(counts.mixed, counts.problems));
+  return text;
+}
+
 void print_summary(const SelfPlayReport& report) {
-  std::string text = "family              difficulty  problems  success  any right\n";
-  for (const auto& [cell, counts] : report.cells)
-    text += fmt::format("{:<20}{:>10}{:>10}{:>8.1f}%{:>10.1f}%\n", cell.family, cell.difficulty,
-                        counts.problems, 100 * counts.success(),
-                        100.0 * counts.any_right / std::max(1, counts.problems));
+  std::string text = rows(report.cells, "problems");
+  if (!report.proposed.empty()) text += rows(report.proposed, "proposed");
   for (const Cell& cell : report.cold)
     text += fmt::format("no success in {}/{}: a cold start by worked solutions\n", cell.family,
                         cell.difficulty);
   text += fmt::format("{} problems, {} of earlier runs; {} skipped as held out\n", report.problems,
                       report.resumed, report.held_out_skipped);
+  const ProposalCounts& of = report.proposals;
+  if (of.asked() > 0)
+    text += fmt::format(
+        "{} proposals: {} taken, {} malformed, {} unsolvable, {} held out, {} seen before\n",
+        of.asked(), of.taken, of.malformed, of.unsolvable, of.held_out, of.seen);
   if (report.promotions > 0)
     text += fmt::format("{} promotions, {} sessions without one of them\n", report.promotions,
                         report.counterfactuals);
@@ -132,11 +146,12 @@ int self_play_command(SelfPlayFlags& flags) {
   stop_on_signals();
   const bool screen = isatty(STDERR_FILENO) != 0;
   const auto show = [&](const SelfPlayReport& report, const Cell& cell) {
-    const CellCounts& counts = report.cells.at(cell);
-    if (screen)
-      std::cerr << fmt::format("\r{} problems · {}/{} {:.0f} % of {}\033[K",
-                               report.resumed + report.problems, cell.family, cell.difficulty,
-                               100 * counts.success(), counts.streams);
+    if (!screen) return;
+    const auto& cells = report.cells.contains(cell) ? report.cells : report.proposed;
+    const CellCounts& counts = cells.at(cell);
+    std::cerr << fmt::format("\r{} problems · {}/{} {:.0f} % of {}\033[K",
+                             report.resumed + report.problems, cell.family, cell.difficulty,
+                             100 * counts.success(), counts.streams);
   };
   const auto tell_dropped = [&](const std::string& player, const Error& error) {
     std::cerr << fmt::format("{}polyphon: {} plays no more: {}\n", screen ? "\r\033[K" : "", player,
@@ -191,6 +206,11 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       ->check(CLI::Range(1, Topology::kMaxStreamTokens));
   command.add_option("--temperature", options.temperature, "middle of the streams' ladder")
       ->check(CLI::Range(0.0, 4.0));
+  command
+      .add_option("--proposed-share", options.proposed_share,
+                  "of the problems that the model proposes itself; they turn no dial")
+      ->check(CLI::Range(0.0, 1.0))
+      ->excludes(servers);
   CounterfactualOptions& asked = options.counterfactuals;
   command.add_option("--registers", asked.registers, "of a session, which may promote notes")
       ->check(CLI::Range(0, 16));

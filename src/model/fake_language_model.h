@@ -30,7 +30,8 @@ class FakeLanguageModel final : public LanguageModel {
   // With the sizes given to the constructor; for tests that look at the decoder itself.
   std::unique_ptr<FakeDecoder> make_fake_decoder() const;
   // GBNF is not understood: the grammar "digits" allows '0'..'9' and the end, "two digits"
-  // two of them and then nothing; others throw.
+  // two of them and then nothing, one whose root begins with a literal allows all, as its text is
+  // the script's affair; others throw.
   std::unique_ptr<Grammar> make_grammar(const GrammarSpec& spec) const override;
 
  private:

@@ -45,7 +45,7 @@ TEST(FakeLanguageModel, AnInterjectionContinuesARenderedChat) {
             model.chat_template().render(input).text);
 }
 
-TEST(FakeLanguageModel, OnlyTheDigitsGrammarParses) {
+TEST(FakeLanguageModel, KnowsTwoGrammarsAndLetsQuestionsPass) {
   const FakeLanguageModel model;
   GrammarSpec spec;
   spec.gbnf = "digits";
@@ -56,6 +56,8 @@ TEST(FakeLanguageModel, OnlyTheDigitsGrammarParses) {
     EXPECT_EQ(logits[static_cast<size_t>(token)] == 0, grammar->allows(token)) << token;
   EXPECT_TRUE(grammar->allows('7'));
   EXPECT_FALSE(grammar->allows('x'));
+  spec.gbnf = "root ::= \"Why \" [a-z]+";
+  EXPECT_TRUE(model.make_grammar(spec)->allows('x'));
   spec.gbnf = "root ::= oops";
   EXPECT_THROW(model.make_grammar(spec), Error);
 }

@@ -25,8 +25,7 @@ std::optional<AnswerPool> answer_pool_of(const Trace& trace, const Outcome& outc
       [](const TraceSpan& span) { return span.owner == "merge" && !span.tokens.empty(); });
   const auto right = std::find(outcome.right.begin(), outcome.right.end(), true);
   if (merge == trace.spans.end() || right == outcome.right.end()) return std::nullopt;
-  const Problem problem =
-      make_problem(family(outcome.cell.family), outcome.cell.difficulty, outcome.seed);
+  const Problem problem = problem_of(outcome);
   const auto stream = static_cast<size_t>(right - outcome.right.begin());
   return AnswerPool{static_cast<int>(merge - trace.spans.begin()),
                     right_answer(problem, trace.result.at("streams").at(stream)),

@@ -3,16 +3,13 @@
 #include "tasks/problem.h"
 
 namespace polyphon {
-namespace {
-
-void add(CellCounts& counts, int streams, int right) {
-  ++counts.problems;
-  counts.streams += streams;
-  counts.right += right;
-  counts.any_right += right > 0 ? 1 : 0;
+void CellCounts::add_problem(int of_streams, int of_right) {
+  ++problems;
+  streams += of_streams;
+  right += of_right;
+  any_right += of_right > 0 ? 1 : 0;
+  mixed += of_right > 0 && of_right < of_streams ? 1 : 0;
 }
-
-}  // namespace
 
 Curriculum::Curriculum(const std::vector<std::string>& families, const CurriculumOptions& options)
     : options_(options) {
@@ -33,10 +30,10 @@ std::optional<Cell> Curriculum::next() {
 }
 
 void Curriculum::record(const Cell& cell, int streams, int right) {
-  add(cells_[cell], streams, right);
+  cells_[cell].add_problem(streams, right);
   Dial& dial = dials_[cell.family];
   if (cell.difficulty != dial.difficulty) return;  // handed out before the dial was turned
-  add(dial.seen, streams, right);
+  dial.seen.add_problem(streams, right);
   if (dial.seen.problems < options_.look_problems) return;
   const double success = dial.seen.success();
   dial.seen = {};

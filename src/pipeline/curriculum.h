@@ -23,7 +23,9 @@ struct CellCounts {
   int streams = 0;
   int right = 0;      // of the streams
   int any_right = 0;  // problems that one stream or more had right
+  int mixed = 0;      // problems that some streams had right and some wrong: these teach
 
+  void add_problem(int streams, int right);
   double success() const { return streams > 0 ? static_cast<double>(right) / streams : 0; }
 };
 

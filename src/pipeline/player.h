@@ -27,6 +27,8 @@ class Player {
   // end.
   virtual Trace play(const ThinkInput& input, const SessionTerms& terms,
                      const std::atomic<bool>& stop) = 0;
+  // That can be asked for problems; null where the model is elsewhere.
+  virtual Reasoner* reasoner() { return nullptr; }
 };
 
 class ReasonerPlayer final : public Player {
@@ -38,6 +40,7 @@ class ReasonerPlayer final : public Player {
   Identity identity() const override;
   Trace play(const ThinkInput& input, const SessionTerms& terms,
              const std::atomic<bool>& stop) override;
+  Reasoner* reasoner() override { return &reasoner_; }
 
  private:
   Reasoner& reasoner_;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/replace_file.h"
 #include "pipeline/run_header.h"
+#include "tasks/family.h"
 
 namespace polyphon {
 namespace {
@@ -56,11 +57,26 @@ double effect_of(const Outcome& outcome, const Counterfactual& without) {
   return share(outcome.right) - share(without.right);
 }
 
+bool Outcome::is_mixed() const {
+  return right_count() > 0 && right_count() < static_cast<int>(right.size());
+}
+
+Problem problem_of(const Outcome& outcome) {
+  const Family& of = family(outcome.cell.family);
+  if (!outcome.is_proposed()) return make_problem(of, outcome.cell.difficulty, outcome.seed);
+  auto problem = proposed_problem(of, outcome.cell.difficulty, outcome.seed, outcome.proposed);
+  if (!problem || problem->solution.empty())
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("no problem of {}: {}", of.name, outcome.proposed));
+  return *std::move(problem);
+}
+
 Json to_json(const Outcome& outcome) {
   Json json = {{"family", outcome.cell.family},
                {"difficulty", outcome.cell.difficulty},
                {"seed", outcome.seed},
                {"right", outcome.right}};
+  if (outcome.is_proposed()) json["proposed"] = outcome.proposed;
   for (const Counterfactual& each : outcome.counterfactuals)
     json["counterfactuals"].push_back(
         {{"promotion", each.promotion}, {"same_before", each.same_before}, {"right", each.right}});
@@ -77,6 +93,7 @@ Outcome outcome_from_json(const Json& json) {
     json.at("difficulty").get_to(outcome.cell.difficulty);
     json.at("seed").get_to(outcome.seed);
     json.at("right").get_to(outcome.right);
+    outcome.proposed = json.value("proposed", "");
     for (const Json& each : json.value("counterfactuals", Json::array()))
       outcome.counterfactuals.push_back({each.at("promotion").get<int>(),
                                          each.at("same_before").get<bool>(),

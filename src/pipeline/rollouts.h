@@ -8,6 +8,7 @@
 
 #include "core/trace.h"
 #include "pipeline/curriculum.h"
+#include "tasks/problem.h"
 #include "tasks/recall_play.h"
 
 namespace polyphon {
@@ -28,9 +29,15 @@ struct Outcome {
   std::vector<Counterfactual> counterfactuals = {};
   // Of a session of recall (recall_rollouts.h), which has no attempts: `right` is empty then.
   std::vector<AskedFact> asked = {};
+  std::string proposed = "";  // the question, where the model proposed it
 
   int right_count() const;
+  bool is_proposed() const { return !proposed.empty(); }
+  // Some streams were right and some wrong.
+  bool is_mixed() const;
 };
+// What was played. Throws Error{kInvalidArgument, kNotFound} when there is no such problem.
+Problem problem_of(const Outcome& outcome);
 
 // Share of right streams with the promotion, less that without it.
 double effect_of(const Outcome& outcome, const Counterfactual& without);

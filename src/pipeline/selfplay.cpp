@@ -6,14 +6,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <thread>
 
-#include "base/check.h"
 #include "base/error.h"
-#include "pipeline/suite.h"
 #include "tasks/family.h"
 
 namespace polyphon {
@@ -23,6 +20,11 @@ using WallClock = std::chrono::steady_clock;
 
 // Of a session's seed, beside those of its parts (reason/stream_phase.cpp).
 constexpr uint64_t kThresholdSeeds = uint64_t{1} << 32, kCounterfactualSeeds = kThresholdSeeds + 1;
+// Of the run's seed: which problems are proposed, and what is drawn for them.
+constexpr uint64_t kShareSeeds = kThresholdSeeds + 2, kProposalSeeds = kThresholdSeeds + 3;
+
+constexpr int kExamples = 5;   // that the model reads before it proposes
+constexpr int kProposals = 4;  // that may be refused before a generated problem takes the place
 
 Json header_of(const Player::Identity& identity, const SelfPlayOptions& options) {
   std::vector<std::string> families = options.families;
@@ -40,6 +42,7 @@ Json header_of(const Player::Identity& identity, const SelfPlayOptions& options)
                                                     {"cadence_tokens", asked.cadence_tokens},
                                                     {"most_threshold", asked.most_threshold},
                                                     {"share", asked.share}};
+  header["proposed_share"] = options.proposed_share == 0 ? Json() : Json(options.proposed_share);
   return header;
 }
 
@@ -83,9 +86,11 @@ class Play {
         curriculum_(options.families),
         source_(options.seed, held_out) {
     report_.found = read_rollouts(folder, [&](const Trace&, const Outcome& outcome) {
-      const Cell& cell = outcome.cell;
-      source_.remember(make_problem(family(cell.family), cell.difficulty, outcome.seed));
-      curriculum_.record(cell, static_cast<int>(outcome.right.size()), outcome.right_count());
+      if (outcome.is_proposed())
+        source_.take(problem_of(outcome));
+      else
+        source_.remember(problem_of(outcome));
+      count(outcome);
     });
     report_.resumed = sessions_ = report_.found.traces;
   }
@@ -93,7 +98,7 @@ class Play {
   // Until there is nothing to do for this player any more.
   void work(Player& player) {
     try {
-      while (const auto task = take(player)) play(player, *task);
+      while (auto task = take(player)) play(player, *task);
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!failure_) failure_ = std::current_exception();
@@ -109,8 +114,9 @@ class Play {
  private:
   struct Task {
     Cell cell;
-    Problem problem;
     uint64_t session = 0;
+    Problem problem = {};
+    std::string proposed = "";  // the question, where the model proposed it
   };
 
   // While others play, their tasks may still come back.
@@ -141,14 +147,43 @@ class Play {
     if (options_.problems > 0 && sessions_ >= options_.problems) return std::nullopt;
     const auto cell = curriculum_.next();
     if (!cell) return std::nullopt;
-    return Task{*cell, source_.next(*cell), static_cast<uint64_t>(sessions_++)};
+    return Task{*cell, static_cast<uint64_t>(sessions_++)};
   }
 
-  void play(Player& player, const Task& task) {
+  void find_problem(Player& player, Task& task) {
+    const Family& of = family(task.cell.family);
+    const double drawn =
+        Random(derive_seed(derive_seed(options_.seed, kShareSeeds), task.session)).uniform();
+    if (of.questions && drawn < options_.proposed_share && propose(player, of, task)) return;
+    const std::lock_guard lock(mutex_);
+    task.problem = source_.next(task.cell);
+  }
+
+  bool propose(Player& player, const Family& of, Task& task) {
+    const uint64_t seeds = derive_seed(derive_seed(options_.seed, kProposalSeeds), task.session);
+    for (uint64_t i = 0; i < kProposals; ++i) {
+      const uint64_t seed = derive_seed(seeds, i) % kFirstSuiteSeed;
+      const auto examples = source_.examples(task.cell, kExamples, seed);
+      const std::string question =
+          propose_question(*player.reasoner(), of, examples, seed, self_play_terms(options_));
+      const std::lock_guard lock(mutex_);
+      const auto problem = take_proposal(question, of, task.cell.difficulty, seed, examples,
+                                         source_, report_.proposals);
+      if (!problem) continue;
+      task.problem = *problem;
+      task.proposed = question;
+      return true;
+    }
+    return false;
+  }
+
+  void play(Player& player, Task& task) {
     try {
+      if (task.problem.text.empty()) find_problem(player, task);
       const ThinkInput input = self_play_input(task.problem, options_, task.session);
       Trace trace = run_session(player, input);
       Outcome outcome{task.cell, task.problem.seed, right_streams(task.problem, trace)};
+      outcome.proposed = task.proposed;
       outcome.counterfactuals = leave_out_promotions(player, task, input, trace);
       trace.outcome = to_json(outcome);
       return record(trace, outcome);
@@ -193,10 +228,20 @@ class Play {
     return result;
   }
 
+  // A dial is turned by the problems that its difficulty means. What the model proposes beside
+  // examples of that difficulty may be easier or harder, and would turn it for another reason.
+  void count(const Outcome& outcome) {
+    const auto streams = static_cast<int>(outcome.right.size());
+    if (outcome.is_proposed())
+      report_.proposed[outcome.cell].add_problem(streams, outcome.right_count());
+    else
+      curriculum_.record(outcome.cell, streams, outcome.right_count());
+  }
+
   void record(const Trace& trace, const Outcome& outcome) {
     const std::lock_guard lock(mutex_);
     append_trace(traces_path(folder_), trace);
-    curriculum_.record(outcome.cell, static_cast<int>(outcome.right.size()), outcome.right_count());
+    count(outcome);
     ++report_.problems;
     report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
     report_.counterfactuals += static_cast<int64_t>(outcome.counterfactuals.size());
@@ -248,52 +293,42 @@ class Play {
   std::exception_ptr failure_;
 };
 
+Json to_json(const std::map<Cell, CellCounts>& cells) {
+  Json json = Json::array();
+  for (const auto& [cell, counts] : cells)
+    json.push_back({{"family", cell.family},
+                    {"difficulty", cell.difficulty},
+                    {"problems", counts.problems},
+                    {"streams", counts.streams},
+                    {"success", counts.success()},
+                    {"any_right", counts.any_right},
+                    {"mixed", counts.mixed}});
+  return json;
+}
+
+void require_one_to_propose(const std::vector<std::string>& families) {
+  for (const std::string& name : families)
+    if (family(name).questions) return;
+  std::vector<const char*> names;
+  for (const Family& each : polyphon::families())
+    if (each.questions) names.push_back(each.name);
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("the model can propose problems of {} only: give one of them, or no "
+                          "proposed share",
+                          fmt::join(names, ", ")));
+}
+
+void require_models_here(const std::vector<Player*>& players) {
+  for (Player* const player : players)
+    if (!player->reasoner())
+      throw Error(ErrorCode::kInvalidArgument,
+                  player->name() + " is not asked for problems: give no proposed share");
+}
+
 }  // namespace
 
-Problem ProblemSource::next(const Cell& cell) {
-  constexpr int kTriesForNew = 50, kTries = 10000;
-  uint64_t& drawn = drawn_[cell];
-  for (int tries = 0; tries < kTries; ++tries) {
-    const uint64_t seed = derive_seed(seed_, drawn++) % kFirstSuiteSeed;
-    Problem problem = make_problem(family(cell.family), cell.difficulty, seed);
-    if (held_out_.contains(problem.text)) {
-      ++skipped_;
-      continue;
-    }
-    if (seen_.insert(problem.text).second || tries >= kTriesForNew) return problem;
-  }
-  POLYPHON_CHECK(!"a cell of which suites hold every problem");
-  return {};
-}
-
-void ProblemSource::remember(const Problem& problem) {
-  seen_.insert(problem.text);
-  ++drawn_[{problem.family, problem.difficulty}];
-}
-
-std::set<std::string> held_out_texts(const std::string& suites_folder) {
-  std::set<std::string> texts;
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(suites_folder, failed)) {
-    if (entry.path().extension() != ".json") continue;
-    for (Problem& problem : suite_problems(read_suite(entry.path().string())))
-      texts.insert(std::move(problem.text));
-  }
-  if (texts.empty())
-    throw Error(ErrorCode::kNotFound,
-                "no suites at " + suites_folder + ": what is evaluated must be held out");
-  return texts;
-}
-
 Json to_json(const SelfPlayReport& report) {
-  Json cells = Json::array(), cold = Json::array();
-  for (const auto& [cell, counts] : report.cells)
-    cells.push_back({{"family", cell.family},
-                     {"difficulty", cell.difficulty},
-                     {"problems", counts.problems},
-                     {"streams", counts.streams},
-                     {"success", counts.success()},
-                     {"any_right", counts.any_right}});
+  Json cold = Json::array();
   for (const Cell& cell : report.cold)
     cold.push_back({{"family", cell.family}, {"difficulty", cell.difficulty}});
   return {{"problems", report.problems},
@@ -303,7 +338,9 @@ Json to_json(const SelfPlayReport& report) {
           {"held_out_skipped", report.held_out_skipped},
           {"damaged", report.found.damaged},
           {"dropped", report.dropped},
-          {"cells", std::move(cells)},
+          {"cells", to_json(report.cells)},
+          {"proposed", to_json(report.proposed)},
+          {"proposals", to_json(report.proposals)},
           {"cold", std::move(cold)}};
 }
 
@@ -341,6 +378,10 @@ SelfPlayReport self_play(const std::vector<Player*>& players, const SelfPlayOpti
                          const std::atomic<bool>& stop, const SelfPlayEvents& events) {
   for (const std::string& name : options.families) family(name);  // throws for one not known
   const Player::Identity identity = common_identity(players);
+  if (options.proposed_share > 0) {
+    require_one_to_propose(options.families);
+    require_models_here(players);
+  }
   open_rollouts(folder, header_of(identity, options));
   Play play(players, identity, options, held_out, folder, stop, events);
   {

@@ -1,5 +1,5 @@
-// Self-play: the model's own attempts at generated problems, checked exactly, kept as traces with
-// outcomes. Played at background priority, here or by servers.
+// Self-play: the model's own attempts at problems, generated ones and those it proposed, checked
+// exactly, kept as traces with outcomes. Played at background priority, here or by servers.
 #pragma once
 
 #include <atomic>
@@ -11,13 +11,12 @@
 #include "base/error.h"
 #include "pipeline/curriculum.h"
 #include "pipeline/player.h"
+#include "pipeline/problem_source.h"
+#include "pipeline/proposal.h"
 #include "pipeline/rollouts.h"
 #include "tasks/problem.h"
 
 namespace polyphon {
-
-// Problems for training have seeds below, those of frozen suites from here on.
-inline constexpr uint64_t kFirstSuiteSeed = 1'000'000;
 
 // What labels for the gate are made of: sessions with registers, and some of them again without one
 // of their promotions.
@@ -35,44 +34,22 @@ struct SelfPlayOptions {
   int tokens = 96;  // of a stream
   float temperature = 0.8f;
   CounterfactualOptions counterfactuals;
+  double proposed_share = 0;  // of the problems that the model is asked to propose itself
   uint64_t seed = 1;
   int parallel = 4;      // problems at once, of each player
   int64_t problems = 0;  // in the folder, with those of earlier runs; 0: no limit
   double seconds = 0;    // of this run; 0: no limit
 };
 
-// Hands out problems of a cell that no suite holds, new ones as long as there are any: a small cell
-// (81 products of two digits) repeats itself. Not thread-safe.
-class ProblemSource {
- public:
-  // `held_out`: the texts of all suites.
-  ProblemSource(uint64_t seed, std::set<std::string> held_out)
-      : seed_(seed), held_out_(std::move(held_out)) {}
-
-  // CHECKs that the cell has other problems than those held out.
-  Problem next(const Cell& cell);
-  // That one was handed out by an earlier run.
-  void remember(const Problem& problem);
-  int64_t held_out_skipped() const { return skipped_; }
-
- private:
-  uint64_t seed_;
-  std::set<std::string> held_out_, seen_;
-  std::map<Cell, uint64_t> drawn_;
-  int64_t skipped_ = 0;
-};
-
-// The texts of the problems of every *.json suite in the folder. Throws as read_suite(), and
-// Error{kNotFound} when there is none.
-std::set<std::string> held_out_texts(const std::string& suites_folder);
-
 struct SelfPlayReport {
-  std::map<Cell, CellCounts> cells;  // with those of earlier runs
-  std::vector<Cell> cold;            // without any success
-  int64_t problems = 0;              // of this run
-  int64_t promotions = 0;            // of this run
-  int64_t counterfactuals = 0;       // of this run
-  int64_t resumed = 0;               // found in the folder
+  std::map<Cell, CellCounts> cells;     // with those of earlier runs
+  std::map<Cell, CellCounts> proposed;  // by the model, apart: they turn no dial
+  std::vector<Cell> cold;               // without any success
+  ProposalCounts proposals;             // of this run
+  int64_t problems = 0;                 // of this run, proposed ones too
+  int64_t promotions = 0;               // of this run
+  int64_t counterfactuals = 0;          // of this run
+  int64_t resumed = 0;                  // found in the folder
   int64_t held_out_skipped = 0;
   std::vector<std::string> dropped;  // players that could not go on
   RolloutCounts found;               // what was read of the folder

@@ -12,7 +12,7 @@
 #include "base/replace_file.h"
 #include "core/trace_example.h"
 #include "pipeline/answer_pool.h"
-#include "pipeline/selfplay.h"
+#include "pipeline/problem_source.h"
 #include "reason/trace_promotions.h"
 #include "tasks/family.h"
 #include "tasks/worked.h"
@@ -83,6 +83,10 @@ class Builder {
     if (!outcome.asked.empty())
       throw Error(ErrorCode::kInvalidArgument,
                   "a session of recall has no attempts: it is for `polyphon train --heads`");
+    if (outcome.is_proposed() && !outcome.is_mixed()) {
+      ++counts_.one_sided;
+      return;
+    }
     std::vector<TracePromotion> promotions;
     if (options_.whole_sessions) promotions = trace_promotions(trace);
     PlayedSession session{
@@ -97,6 +101,7 @@ class Builder {
       session.attempts.back().right = outcome.right[i];
     }
     if (options_.answers_per_cell > 0) session.pool = answer_pool_of(trace, outcome);
+    if (outcome.is_proposed()) ++counts_.proposed;
     ++counts_.cells[outcome.cell].problems;
     CellCounts& played = played_[outcome.cell];
     played.streams += static_cast<int>(outcome.right.size());
@@ -340,7 +345,8 @@ Json to_json(const DataCounts& counts) {
                      {"majority", of.majority}});
   return {{"sequences", counts.sequences}, {"longest", counts.longest},
           {"tokens", counts.tokens},       {"target_tokens", counts.target_tokens},
-          {"effects", counts.effects},     {"foreign", counts.foreign},
+          {"effects", counts.effects},     {"proposed", counts.proposed},
+          {"one_sided", counts.one_sided}, {"foreign", counts.foreign},
           {"damaged", counts.damaged},     {"too_long", counts.too_long},
           {"cells", std::move(cells)}};
 }

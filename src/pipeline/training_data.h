@@ -5,8 +5,9 @@
 // it came to it; the last two are learnt. The policy part weighs a stream by its reward less the
 // mean of its problem's streams (a policy gradient with that baseline, not divided by the standard
 // deviation: Liu et al. 2025, arXiv:2503.20783), failures clipped so that they push less than
-// successes pull. Problems that all or no streams had right say nothing there. Worked solutions
-// stand in for successes in cells that have few.
+// successes pull. Problems that all or no streams had right say nothing there; of those that the
+// model proposed none is used at all, so that what it finds too easy or too hard is not learnt from
+// in another way either. Worked solutions stand in for successes in cells that have few.
 //
 // Answers: the whole session up to the instruction that asks for one, its streams merged as they
 // were, and then, learnt, the right answer and the end of the turn (answer_pool.h).
@@ -67,7 +68,9 @@ struct DataCounts {
   int too_long = 0;  // left out
   int64_t tokens = 0, target_tokens = 0;
   int effects = 0;  // of promotions that are learnt
-  int foreign = 0;  // traces of another model, left out
+  int proposed = 0;   // problems that the model proposed and that are used
+  int one_sided = 0;  // proposed ones that all or no streams had right, left out
+  int foreign = 0;    // traces of another model, left out
   int damaged = 0;
   std::string first_damage;
 };
