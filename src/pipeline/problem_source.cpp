@@ -37,10 +37,11 @@ ProblemSource::Standing ProblemSource::take(const Problem& problem) {
   return seen_.insert(problem.text).second ? Standing::kNew : Standing::kSeen;
 }
 
-std::vector<std::string> ProblemSource::examples(const Cell& cell, int count, uint64_t seed) const {
-  const uint64_t tries = 10 * static_cast<uint64_t>(count);
+std::vector<std::string> ProblemSource::examples(const Cell& cell, size_t count,
+                                                 uint64_t seed) const {
+  const uint64_t tries = 10 * count;
   std::vector<std::string> questions;
-  for (uint64_t i = 0; i < tries && static_cast<int>(questions.size()) < count; ++i) {
+  for (uint64_t i = 0; i < tries && questions.size() < count; ++i) {
     const Problem problem =
         make_problem(family(cell.family), cell.difficulty, derive_seed(seed, i) % kFirstSuiteSeed);
     std::string question = question_of(problem);

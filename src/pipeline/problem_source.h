@@ -35,8 +35,8 @@ class ProblemSource {
   Standing take(const Problem& problem);
 
   // Questions of the cell, all different and none of them held out, which show what others look
-  // like; they are not handed out. At most `count`. Any thread.
-  std::vector<std::string> examples(const Cell& cell, int count, uint64_t seed) const;
+  // like; they are not handed out. At most `count`.
+  std::vector<std::string> examples(const Cell& cell, size_t count, uint64_t seed) const;
 
  private:
   uint64_t seed_;

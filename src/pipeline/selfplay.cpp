@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "tasks/family.h"
+#include "tasks/question_parts.h"
 
 namespace polyphon {
 namespace {
@@ -23,8 +24,8 @@ constexpr uint64_t kThresholdSeeds = uint64_t{1} << 32, kCounterfactualSeeds = k
 // Of the run's seed: which problems are proposed, and what is drawn for them.
 constexpr uint64_t kShareSeeds = kThresholdSeeds + 2, kProposalSeeds = kThresholdSeeds + 3;
 
-constexpr int kExamples = 5;   // that the model reads before it proposes
-constexpr int kProposals = 4;  // that may be refused before a generated problem takes the place
+constexpr size_t kExamples = 5;  // that the model reads before it proposes
+constexpr int kProposals = 4;    // that may be refused before a generated problem takes the place
 
 Json header_of(const Player::Identity& identity, const SelfPlayOptions& options) {
   std::vector<std::string> families = options.families;
@@ -159,11 +160,24 @@ class Play {
     task.problem = source_.next(task.cell);
   }
 
+  // Questions that divided the streams show what is wanted: neither too easy nor too hard.
+  // Generated ones stand in while there are few.
+  std::vector<std::string> examples_of(const Cell& cell, uint64_t seed) {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> examples = mixed_[cell];
+    Random random(seed);
+    shuffle(random, examples);
+    for (std::string& question : source_.examples(cell, kExamples, seed))
+      examples.push_back(std::move(question));
+    if (examples.size() > kExamples) examples.resize(kExamples);
+    return examples;
+  }
+
   bool propose(Player& player, const Family& of, Task& task) {
     const uint64_t seeds = derive_seed(derive_seed(options_.seed, kProposalSeeds), task.session);
     for (uint64_t i = 0; i < kProposals; ++i) {
       const uint64_t seed = derive_seed(seeds, i) % kFirstSuiteSeed;
-      const auto examples = source_.examples(task.cell, kExamples, seed);
+      const auto examples = examples_of(task.cell, seed);
       const std::string question =
           propose_question(*player.reasoner(), of, examples, seed, self_play_terms(options_));
       const std::lock_guard lock(mutex_);
@@ -236,6 +250,7 @@ class Play {
       report_.proposed[outcome.cell].add_problem(streams, outcome.right_count());
     else
       curriculum_.record(outcome.cell, streams, outcome.right_count());
+    if (outcome.is_mixed()) mixed_[outcome.cell].push_back(question_of(problem_of(outcome)));
   }
 
   void record(const Trace& trace, const Outcome& outcome) {
@@ -286,6 +301,7 @@ class Play {
   std::set<Player*> players_left_;
   Curriculum curriculum_;
   ProblemSource source_;
+  std::map<Cell, std::vector<std::string>> mixed_;  // questions that some streams had right
   SelfPlayReport report_;
   std::vector<Task> returned_;  // of players that were dropped
   int in_play_ = 0;
