@@ -6,6 +6,7 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
+#include "model/weightless_model.h"
 #include "pipeline/problem_source.h"
 #include "pipeline/training_data.h"
 
@@ -38,7 +39,7 @@ int build(const DataFlags& flags) {
   const Config config = flags.config_path.empty() ? Config{} : read_config(flags.config_path);
   ModelOptions model_options = config.model_options;
   model_options.path = resolve_model(flags.model.empty() ? config.model : flags.model);
-  const auto model = load_language_model(model_options);
+  const auto model = load_weightless_model(model_options);
   DataCounts counts;
   const auto sequences = build_training_data(
       flags.folders, *model, model_digest(model_options.path), config.reason.strategies,

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "model/available_memory.h"
 #include "model/language_model.h"
@@ -16,6 +17,7 @@
 #include "model/llama_grammar.h"
 #include "model/llama_vocabulary.h"
 #include "model/openmp_team.h"
+#include "model/weightless_model.h"
 
 namespace polyphon {
 namespace {
@@ -58,8 +60,9 @@ ModelInfo describe(const llama_model* model, const std::string& path) {
 
 class LlamaLanguageModel final : public LanguageModel {
  public:
-  LlamaLanguageModel(ModelHandle model, const ModelOptions& options)
+  LlamaLanguageModel(ModelHandle model, const ModelOptions& options, bool has_weights)
       : model_(std::move(model)),
+        has_weights_(has_weights),
         info_(describe(model_.get(), options.path)),
         vocabulary_(llama_model_get_vocab(model_.get())),
         chat_template_(make_llama_chat_template(model_.get(), options.chat_template)) {}
@@ -68,6 +71,7 @@ class LlamaLanguageModel final : public LanguageModel {
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   const ChatTemplate& chat_template() const override { return *chat_template_; }
   std::unique_ptr<Decoder> make_decoder(const DecoderOptions& options) const override {
+    POLYPHON_CHECK(has_weights_);
     return make_llama_decoder(model_.get(), options);
   }
   std::unique_ptr<Grammar> make_grammar(const GrammarSpec& spec) const override {
@@ -76,6 +80,7 @@ class LlamaLanguageModel final : public LanguageModel {
 
  private:
   ModelHandle model_;
+  bool has_weights_;
   ModelInfo info_;
   LlamaVocabulary vocabulary_;
   std::unique_ptr<ChatTemplate> chat_template_;
@@ -138,16 +143,15 @@ std::vector<ggml_backend_dev_t> devices_named(const std::string& names) {
   return devices;
 }
 
-}  // namespace
-
-std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) {
+std::unique_ptr<LanguageModel> load(const ModelOptions& options, bool with_weights) {
   init_llama_backend();
   check_file(options.path);
   // Mapped pages could be read again from the disk, but the kernels' repacked copies could not.
   const uint64_t available = available_memory();
-  if (!has_accelerator() && std::filesystem::file_size(options.path) > available)
+  if (with_weights && !has_accelerator() && std::filesystem::file_size(options.path) > available)
     refuse_for_memory(options.path, "only " + memory_text(available) + " are free");
   llama_model_params params = llama_model_default_params();
+  params.vocab_only = !with_weights;
   params.n_gpu_layers = options.gpu_layers;
   std::vector<ggml_backend_dev_t> devices;
   if (!options.device.empty()) {
@@ -166,7 +170,17 @@ std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) 
   release_openmp_team();  // it has repacked the weights
   if (!model) fail_load(options.path, take_llama_errors());
   check_generates_text(model.get(), options.path);
-  return std::make_unique<LlamaLanguageModel>(std::move(model), options);
+  return std::make_unique<LlamaLanguageModel>(std::move(model), options, with_weights);
+}
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> load_language_model(const ModelOptions& options) {
+  return load(options, true);
+}
+
+std::unique_ptr<LanguageModel> load_weightless_model(const ModelOptions& options) {
+  return load(options, false);
 }
 
 }  // namespace polyphon

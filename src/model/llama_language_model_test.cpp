@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "model/real_model_for_test.h"
+#include "model/weightless_model.h"
 
 namespace polyphon {
 namespace {
@@ -106,6 +107,19 @@ TEST(LoadLanguageModelRealModel, ReportsProgressUpToTheWhole) {
   ASSERT_FALSE(reports.empty());
   EXPECT_TRUE(std::is_sorted(reports.begin(), reports.end()));
   EXPECT_EQ(reports.back(), 1.0f);
+}
+
+TEST(LoadLanguageModelRealModel, VocabularyAndTemplateComeWithoutTheWeights) {
+  const auto model = load_weightless_model({.path = real_model_path()});
+  ChatInput chat;
+  chat.messages = {{{"role", "user"}, {"content", "What is 47 - 85?"}}};
+  const std::string prompt = real_model().chat_template().render(chat).text;
+  EXPECT_EQ(model->chat_template().render(chat).text, prompt);
+  EXPECT_EQ(model->chat_template().interjection("Sure?"),
+            real_model().chat_template().interjection("Sure?"));
+  EXPECT_EQ(model->vocabulary().tokenize(prompt, true, true),
+            real_model().vocabulary().tokenize(prompt, true, true));
+  EXPECT_DEATH(model->make_decoder({}), "has_weights_");
 }
 
 TEST(LoadLanguageModelRealModel, SaysThatAFileIsTruncated) {
