@@ -8,7 +8,7 @@
 namespace polyphon {
 namespace {
 
-constexpr int kMostQuestionTokens = 96;
+constexpr int kMostQuestionTokens = 128;
 
 // A plain list: to go on with one needs no instruction, which small models follow badly.
 std::string list_of(const std::vector<std::string>& questions) {

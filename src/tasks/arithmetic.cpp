@@ -342,12 +342,12 @@ std::vector<Family> arithmetic_families() {
   return {{"arithmetic_chain", arithmetic_chain},
           {"base_conversion", base_conversion, check_base},
           {"chain_sum", chain_sum, nullptr,
-           R"(root ::= "What is " number (" " [-+] " " number){1,4} "?"
+           R"(root ::= "What is " number (" " [-+] " " number){1,5} "?"
               number ::= [1-9] [0-9]{0,2})",
            read_numbers<ask_sum>},
           {"gcd", gcd, nullptr,
            R"(root ::= "What is the greatest common divisor of " number " and " number "?"
-              number ::= [1-9] [0-9]{0,2})",
+              number ::= [1-9] [0-9]{0,3})",
            read_numbers<ask_gcd>},
           {"products", products, nullptr,
            R"(root ::= "What is " number " times " number "?"
@@ -355,8 +355,9 @@ std::vector<Family> arithmetic_families() {
            read_numbers<ask_product>},
           {"countdown", countdown, check_countdown},
           {"linear_equation", linear_equation, nullptr,
-           R"(root ::= "Solve for x: " number "x " [-+] " " number " = " right "."
-              right ::= "-"? number | number "x + " number
+           R"(root ::= "Solve for x: " number "x " added " = " right "."
+              added ::= "+ 0" | [-+] " " number
+              right ::= "0" | "-"? number | number "x + " number
               number ::= [1-9] [0-9]{0,2})",
            read_numbers<ask_equation>},
           {"modular_arithmetic", modular_arithmetic},

@@ -102,7 +102,7 @@ std::vector<Family> text_families() {
   return {{"counting", counting},
           {"letter_counting", letter_counting, nullptr,
            R"(root ::= "How many times does the letter \"" [a-z] "\" occur in \"" words "\"?"
-              words ::= word (" " word){0,4}
+              words ::= word (" " word){0,11}
               word ::= [a-z]{3,9})",
            read_letters},
           {"string_transform", string_transform}};
