@@ -67,7 +67,7 @@ struct DataCounts {
   int longest = 0;   // in tokens
   int too_long = 0;  // left out
   int64_t tokens = 0, target_tokens = 0;
-  int effects = 0;  // of promotions that are learnt
+  int effects = 0;    // of promotions that are learnt
   int proposed = 0;   // problems that the model proposed and that are used
   int one_sided = 0;  // proposed ones that all or no streams had right, left out
   int foreign = 0;    // traces of another model, left out
