@@ -56,6 +56,9 @@ int build(const DataFlags& flags) {
         "{} of {} proposed problems, which all or no streams had right, are "
         "left out\n",
         counts.one_sided, counts.one_sided + counts.proposed);
+  if (counts.searched > 0)
+    std::cerr << fmt::format("{} traces with searches are left out: `polyphon train --heads`\n",
+                             counts.searched);
   if (counts.foreign > 0)
     std::cerr << fmt::format("{} traces of another model are left out\n", counts.foreign);
   if (flags.json)

@@ -99,6 +99,9 @@ void print_summary(const SelfPlayReport& report) {
   if (report.promotions > 0)
     text += fmt::format("{} promotions, {} sessions without one of them\n", report.promotions,
                         report.counterfactuals);
+  if (report.searches > 0)
+    text +=
+        fmt::format("{} searches, {} states played out\n", report.searches, report.labelled_states);
   print_out(text);
 }
 
@@ -225,6 +228,17 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       .add_option("--counterfactuals", asked.share,
                   "share of promotions whose session is run again without them")
       ->check(CLI::Range(0.0, 1.0));
+  SearchRequest& search = options.search;
+  command
+      .add_option_function<std::string>(
+          "--search", [&search](const std::string& mode) { search.mode = parse_search_mode(mode); },
+          "off, auto or always: streams search, and every state of their trees is played out")
+      ->check(CLI::IsMember({"off", "auto", "always"}));
+  command.add_option("--searches", search.max_stream_searches, "at most, of a stream");
+  command.add_option("--search-simulations", search.simulations, "of one search");
+  command.add_option("--search-depth", search.depth, "thought steps of a branch");
+  command.add_option("--search-tokens", search.max_tokens,
+                     "of a session's branches and of what is played out from them");
   command.add_option("--seed", options.seed, "of problems and samples")
       ->check(CLI::NonNegativeNumber);
   auto* parallel = command

@@ -83,6 +83,7 @@ Json to_json(const Outcome& outcome) {
   for (const AskedFact& each : outcome.asked)
     json["asked"].push_back(
         {{"stream", each.stream}, {"question", each.question}, {"fact", each.fact}});
+  for (const TreeOutcome& tree : outcome.trees) json["trees"].push_back(to_json(tree));
   return json;
 }
 
@@ -101,6 +102,8 @@ Outcome outcome_from_json(const Json& json) {
     for (const Json& each : json.value("asked", Json::array()))
       outcome.asked.push_back({each.at("stream").get<int>(), each.at("question").get<std::string>(),
                                each.at("fact").get<std::string>()});
+    for (const Json& tree : json.value("trees", Json::array()))
+      outcome.trees.push_back(tree_outcome_from_json(tree));
     return outcome;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kInvalidArgument, std::string("not an outcome: ") + error.what());

@@ -8,6 +8,7 @@
 
 #include "core/trace.h"
 #include "pipeline/curriculum.h"
+#include "pipeline/tree_outcomes.h"
 #include "tasks/problem.h"
 #include "tasks/recall_play.h"
 
@@ -30,6 +31,7 @@ struct Outcome {
   // Of a session of recall (recall_rollouts.h), which has no attempts: `right` is empty then.
   std::vector<AskedFact> asked = {};
   std::string proposed = "";  // the question, where the model proposed it
+  std::vector<TreeOutcome> trees = {};
 
   int right_count() const;
   bool is_proposed() const { return !proposed.empty(); }

@@ -44,6 +44,7 @@ Json header_of(const Player::Identity& identity, const SelfPlayOptions& options)
                                                     {"most_threshold", asked.most_threshold},
                                                     {"share", asked.share}};
   header["proposed_share"] = options.proposed_share == 0 ? Json() : Json(options.proposed_share);
+  header["search"] = options.search.on() ? to_json(options.search) : Json();
   return header;
 }
 
@@ -199,6 +200,7 @@ class Play {
       Outcome outcome{task.cell, task.problem.seed, right_streams(task.problem, trace)};
       outcome.proposed = task.proposed;
       outcome.counterfactuals = leave_out_promotions(player, task, input, trace);
+      outcome.trees = tree_outcomes(task.problem, trace.result);
       trace.outcome = to_json(outcome);
       return record(trace, outcome);
     } catch (const PlayerFailed& failed) {
@@ -260,6 +262,9 @@ class Play {
     ++report_.problems;
     report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
     report_.counterfactuals += static_cast<int64_t>(outcome.counterfactuals.size());
+    report_.searches += static_cast<int64_t>(outcome.trees.size());
+    for (const TreeOutcome& tree : outcome.trees)
+      report_.labelled_states += static_cast<int64_t>(tree.nodes.size());
     update_report();
     end_task();
     if (events_.on_session) events_.on_session(report_, outcome.cell);
@@ -351,6 +356,8 @@ Json to_json(const SelfPlayReport& report) {
           {"resumed", report.resumed},
           {"promotions", report.promotions},
           {"counterfactuals", report.counterfactuals},
+          {"searches", report.searches},
+          {"labelled_states", report.labelled_states},
           {"held_out_skipped", report.held_out_skipped},
           {"damaged", report.found.damaged},
           {"dropped", report.dropped},
@@ -372,6 +379,8 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   input.max_answer_tokens = 1;  // the streams are wanted, and the view that an answer would have
   // A stream that was ended because of others would count as wrong.
   input.diversity.collapse_watch = input.diversity.agreement = false;
+  input.search = options.search;
+  input.search.max_searches = options.streams * options.search.max_stream_searches;
   const CounterfactualOptions& asked = options.counterfactuals;
   input.workspace.registers = asked.registers;
   input.workspace.cadence_tokens = asked.cadence_tokens;

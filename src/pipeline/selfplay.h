@@ -28,6 +28,10 @@ struct CounterfactualOptions {
   double share = 1;             // of the promotions, each left out in a session of its own
 };
 
+// What labels for the value head are made of: searches whose states are all played out. Off unless
+// its mode says otherwise.
+SearchRequest searches_to_learn_from();
+
 struct SelfPlayOptions {
   std::vector<std::string> families;
   int streams = 8;  // of a session, each with a strategy in turn
@@ -35,6 +39,7 @@ struct SelfPlayOptions {
   float temperature = 0.8f;
   CounterfactualOptions counterfactuals;
   double proposed_share = 0;  // of the problems that the model is asked to propose itself
+  SearchRequest search = searches_to_learn_from();
   uint64_t seed = 1;
   int parallel = 4;      // problems at once, of each player
   int64_t problems = 0;  // in the folder, with those of earlier runs; 0: no limit
@@ -49,6 +54,8 @@ struct SelfPlayReport {
   int64_t problems = 0;                 // of this run, proposed ones too
   int64_t promotions = 0;               // of this run
   int64_t counterfactuals = 0;          // of this run
+  int64_t searches = 0;                 // of this run
+  int64_t labelled_states = 0;          // of their trees, of this run
   int64_t resumed = 0;                  // found in the folder
   int64_t held_out_skipped = 0;
   std::vector<std::string> dropped;  // players that could not go on
@@ -56,8 +63,9 @@ struct SelfPlayReport {
 };
 Json to_json(const SelfPlayReport& report);
 
-// What a session plays: topology NxT, strategies in turn, registers if they are asked for; all
-// streams end by themselves and are merged by views up to the instruction that asks for the answer.
+// What a session plays: topology NxT, strategies in turn, registers and searches if they are asked
+// for; all streams end by themselves and are merged by views up to the instruction that asks for the
+// answer.
 ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& options,
                            uint64_t session);
 SessionTerms self_play_terms(const SelfPlayOptions& options);

@@ -195,6 +195,58 @@ TEST_F(CounterfactualTest, AFolderOfPlainSessionsIsAnotherRun) {
   EXPECT_NE(refusal([&] { play(); }).find("its workspace is"), std::string::npos);
 }
 
+// Thinks three lines, whose lengths are chance, before it states an answer.
+void think_lines(const FakeRow& row, std::span<float> logits) {
+  const std::string seen(row.visible.begin(), row.visible.end());
+  int lines = 0;
+  for (size_t at = 0; (at = seen.find("ab.", at)) != std::string::npos; ++at) ++lines;
+  if (lines >= 3) return state_an_answer(row, logits);
+  if (seen.ends_with("ab."))
+    logits['\n'] = 50;
+  else if (seen.ends_with("a"))
+    logits['a'] = logits['b'] = 50;
+  else
+    logits[seen.ends_with("b") ? '.' : 'a'] = 50;
+}
+
+class SearchedPlayTest : public SelfPlayTest {
+ protected:
+  SearchedPlayTest() : SelfPlayTest(think_lines) {
+    options_.streams = 2;
+    options_.tokens = 64;
+    options_.problems = 6;
+    options_.search.mode = SearchMode::kAlways;
+    options_.search.simulations = 6;
+    options_.search.depth = 2;
+  }
+};
+
+TEST_F(SearchedPlayTest, EveryStateOfATreeHasAnOutcome) {
+  const SelfPlayReport report = play();
+  int64_t searches = 0, states = 0;
+  std::set<bool> outcomes;
+  read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
+    const Json& of_trace = trace.result.at("search").at("searches");
+    ASSERT_EQ(outcome.trees.size(), of_trace.size());
+    searches += static_cast<int64_t>(of_trace.size());
+    for (size_t i = 0; i < of_trace.size(); ++i) {
+      size_t kept = 0;
+      for (const Json& node : of_trace[i].at("tree"))
+        kept += node.at("id") != 0 && !node.contains("same_as");
+      EXPECT_EQ(outcome.trees[i].nodes.size(), kept);
+      outcomes.insert(outcome.trees[i].right.begin(), outcome.trees[i].right.end());
+      states += static_cast<int64_t>(kept);
+    }
+  });
+  EXPECT_EQ(report.searches, searches);
+  EXPECT_EQ(report.labelled_states, states);
+  EXPECT_GT(states, 12);
+  EXPECT_EQ(outcomes.size(), 2u) << "some right, some wrong";
+
+  options_.search.depth = 3;
+  EXPECT_NE(refusal([&] { play(); }).find("its search is"), std::string::npos);
+}
+
 TEST_F(SelfPlayTest, NeedsSuitesToHoldOut) {
   EXPECT_NE(refusal([&] { held_out_texts(folder_); }).find("no suites at"), std::string::npos);
 }

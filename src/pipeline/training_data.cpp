@@ -304,6 +304,10 @@ std::vector<TrainingSequence> build_training_data(const std::vector<std::string>
             ++counts.foreign;
             return;
           }
+          if (!outcome.trees.empty()) {
+            ++counts.searched;
+            return;
+          }
           try {
             builder.add(trace, outcome);
           } catch (const std::exception& error) {
@@ -319,9 +323,9 @@ std::vector<TrainingSequence> build_training_data(const std::vector<std::string>
     throw Error(
         ErrorCode::kInvalidArgument,
         fmt::format(
-            "nothing to learn from in {}: {} traces of another model, {} damaged "
+            "nothing to learn from in {}: {} traces of another model, {} with searches, {} damaged "
             "lines, no right and wrong streams of one problem, no worked solutions, no answers",
-            fmt::join(folders, ", "), counts.foreign, counts.damaged));
+            fmt::join(folders, ", "), counts.foreign, counts.searched, counts.damaged));
   return sequences;
 }
 
@@ -347,8 +351,8 @@ Json to_json(const DataCounts& counts) {
           {"tokens", counts.tokens},       {"target_tokens", counts.target_tokens},
           {"effects", counts.effects},     {"proposed", counts.proposed},
           {"one_sided", counts.one_sided}, {"foreign", counts.foreign},
-          {"damaged", counts.damaged},     {"too_long", counts.too_long},
-          {"cells", std::move(cells)}};
+          {"searched", counts.searched},   {"damaged", counts.damaged},
+          {"too_long", counts.too_long},   {"cells", std::move(cells)}};
 }
 
 }  // namespace polyphon

@@ -71,6 +71,7 @@ struct DataCounts {
   int proposed = 0;   // problems that the model proposed and that are used
   int one_sided = 0;  // proposed ones that all or no streams had right, left out
   int foreign = 0;    // traces of another model, left out
+  int searched = 0;   // with tree searches, left out: what those committed is in no stream's spans
   int damaged = 0;
   std::string first_damage;
 };

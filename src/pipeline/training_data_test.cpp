@@ -142,6 +142,18 @@ TEST_F(TrainingDataTest, IsTheSameForTheSameSeed) {
   EXPECT_NE(weights_and_tokens(), first);
 }
 
+// What a search committed is in its branches' spans: without it a stream would be learnt with
+// holes.
+TEST_F(TrainingDataTest, LeavesOutSessionsThatSearched) {
+  const size_t before = build().size();
+  std::optional<Trace> searched;
+  read_rollouts(folder_, [&](const Trace& trace, const Outcome&) { searched = trace; });
+  searched->outcome["trees"] = {{{"stream", 0}, {"search", 0}, {"nodes", {1}}, {"right", {true}}}};
+  append_trace(traces_path(folder_), *searched);
+  EXPECT_EQ(build().size(), before);
+  EXPECT_EQ(counts_.searched, 1);
+}
+
 TEST_F(TrainingDataTest, RefusesWhatHoldsNothingToLearn) {
   EXPECT_THROW(build("another model"), Error);
   EXPECT_EQ(counts_.foreign, 24);

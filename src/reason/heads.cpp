@@ -43,6 +43,13 @@ void visit_tensors(Heads& heads, int64_t hidden_size, Visitor&& visit) {
   visit("memory.read.bilinear", read.bilinear, {hidden_size, hidden_size});
 }
 
+void add_weight_of_newest_feature(TensorFile& file) {
+  const auto found = file.tensors.find("value.weights");
+  if (found == file.tensors.end()) return;
+  std::vector<float>& weights = found->second.values;
+  if (weights.size() == ValueFeatures::kCount - 1) weights.push_back(0);
+}
+
 class Reader {
  public:
   Reader(const TensorFile& file, const std::string& path) : file_(file), path_(path) {}
@@ -103,7 +110,8 @@ class Writer {
 }  // namespace
 
 Heads read_heads(const std::string& path, const std::string& model_digest, int hidden_size) {
-  const TensorFile file = read_tensor_file(path);
+  TensorFile file = read_tensor_file(path);
+  add_weight_of_newest_feature(file);
   const auto text = [&](const char* key) {
     const auto found = file.strings.find(key);
     return found == file.strings.end() ? std::string() : found->second;

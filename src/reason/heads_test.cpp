@@ -45,7 +45,7 @@ TEST_F(HeadsTest, GiveBackWhatWasWritten) {
   heads_.gate.weights = {0.5, -1, 2, 0.25, 0, 8};
   heads_.gate.bias = -0.75;
   heads_.gate.hidden_weights = {1, -2, 3, -4};
-  heads_.value.weights = {1, 2, 3, 4, 5, 6};
+  heads_.value.weights = {1, 2, 3, 4, 5, 6, 7};
   heads_.value.w1 = {1, 2, 3, 4, 5, 6, 7, 8};
   heads_.value.b1 = {0.5f, -0.5f};
   heads_.value.w2 = {2, -2};
@@ -92,6 +92,12 @@ TEST_F(HeadsTest, OfAnotherModelAreRefusedNamingBoth) {
   const std::string why = refusal("digest-of-another");
   EXPECT_NE(why.find("digest-of-one"), std::string::npos);
   EXPECT_NE(why.find("digest-of-another"), std::string::npos);
+}
+
+TEST_F(HeadsTest, OfBeforeTheNewestFeatureDoNotWeighIt) {
+  write_with("value.weights", {{6}, {1, 2, 3, 4, 5, 6}});
+  const Heads read = read_heads(path_, "digest", kHiddenSize);
+  EXPECT_EQ(read.value.weights, (std::array<double, 7>{1, 2, 3, 4, 5, 6, 0}));
 }
 
 TEST_F(HeadsTest, RefuseTensorsOfAnotherSizeOrNotFinite) {

@@ -56,9 +56,10 @@ void SearchBank::on_stream_token(Stream& stream, const SampledToken& token) {
   const auto before =
       std::span(stream.tokens)
           .first(stream.tokens.size() - std::min(step.tokens.size(), stream.tokens.size()));
-  const StepValue worth =
-      value_of_step(context_, *phase_, stream, step, before, stream.tokens_left(),
-                    explicit_answer(step.text), {}, views.hidden(stream.sequence));
+  const StepValue worth = value_of_step(
+      context_, *phase_, stream, step,
+      {before, stream.mean_logprob(), stream.tokens_left(), explicit_answer(step.text)},
+      views.hidden(stream.sequence));
   const double smoothed = trigger.entropy();
   const auto why = trigger.at_step_end(worth.value);
   if (!why) return;

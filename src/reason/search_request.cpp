@@ -1,5 +1,7 @@
 #include "reason/search_request.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
 #include "base/error.h"
@@ -23,6 +25,10 @@ SearchMode parse_search_mode(const std::string& text) {
     if (to_string(mode) == text) return mode;
   throw Error(ErrorCode::kInvalidArgument, "search is '" + text + "': must be off, auto or always",
               "polyphon.search");
+}
+
+std::string branch_owner(int stream, int search, int node) {
+  return fmt::format("search {}.{} node {}", stream, search, node);
 }
 
 std::span<const SearchField> search_fields() {
@@ -53,7 +59,9 @@ std::span<const SearchField> search_fields() {
 void validate(const SearchRequest& request) { check_bounds(search_fields(), request, "search"); }
 
 Json to_json(const SearchRequest& request) {
-  Json json = {{"mode", to_string(request.mode)}, {"replays_clock", request.replays_clock}};
+  Json json = {{"mode", to_string(request.mode)},
+               {"plays_out", request.plays_out},
+               {"replays_clock", request.replays_clock}};
   fields_to_json(search_fields(), request, json);
   json["clock_ends"] = Json::array();
   for (const ClockEnd& end : request.clock_ends)
@@ -65,6 +73,7 @@ SearchRequest search_request_from_json(const Json& json) {
   SearchRequest request;
   request.mode = parse_search_mode(json.at("mode").get<std::string>());
   fields_from_json(search_fields(), json, request);
+  request.plays_out = json.value("plays_out", false);  // older traces do not say
   json.at("replays_clock").get_to(request.replays_clock);
   for (const Json& end : json.at("clock_ends"))
     request.clock_ends.push_back(

@@ -43,6 +43,9 @@ struct SearchRequest {
   double entropy_threshold = 2;  // of the stream's smoothed next-token entropy, in nats
   double value_drop = 0.15;      // of the value, over the last value_steps steps
   int value_steps = 3;
+  // When a search is over, each of its states is played out to the stream's end, in max_tokens and
+  // max_sequences as well: what the value head learns from (branch_playouts.h).
+  bool plays_out = false;
   // Wall clock of one search; 0: none. What it cuts short is in the trace, and a replay cuts there.
   int milliseconds = 0;
   bool replays_clock = false;
@@ -50,6 +53,15 @@ struct SearchRequest {
 
   bool on() const { return mode != SearchMode::kOff; }
 };
+
+// What all searches of a session may still use. Both were set aside when it was admitted.
+struct SearchBudget {
+  int tokens_left = 0;     // that branches may still decode
+  int sequences_left = 0;  // that may still be opened
+};
+
+// What the span of a branch is called in the trace.
+std::string branch_owner(int stream, int search, int node);
 
 using SearchField = RequestField<SearchRequest>;
 std::span<const SearchField> search_fields();

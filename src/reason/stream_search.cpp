@@ -17,29 +17,6 @@ constexpr uint64_t kSearchSeeds = uint64_t{1} << 24;
 
 }  // namespace
 
-StepValue value_of_step(const ThinkContext& context, const StreamPhase& phase, const Stream& stream,
-                        const ThoughtStep& step, std::span<const Token> before, int tokens_left,
-                        const std::string& answer, std::vector<std::string> others,
-                        std::span<const float> hidden) {
-  StepSurroundings around;
-  const auto looked_back = before.last(std::min(before.size(), kTokensLookedBack));
-  around.before.assign(looked_back.begin(), looked_back.end());
-  around.tokens_left = tokens_left;
-  around.budget_tokens = stream.budget_tokens;
-  around.other_answers = std::move(others);
-  for (const Stream& other : phase.streams()) {
-    if (answer.empty() || other.id == stream.id) continue;
-    const std::string stated = other.ended() ? other.answer : explicit_answer(other.text.text());
-    if (!stated.empty()) around.other_answers.push_back(normalise_answer(stated));
-  }
-  StepValue result;
-  result.features = features_of(step, normalise_answer(answer), around);
-  result.value = !answer.empty() && context.options.answer_value
-                     ? std::clamp(context.options.answer_value(answer), 0.0, 1.0)
-                     : value_of(context.heads->value, result.features, hidden);
-  return result;
-}
-
 StreamSearch::StreamSearch(const ThinkContext& context, StreamPhase& phase, Stream& stream,
                            SearchBudget& budget, int number, std::string trigger)
     : context_(context),
@@ -48,26 +25,31 @@ StreamSearch::StreamSearch(const ThinkContext& context, StreamPhase& phase, Stre
       budget_(budget),
       request_(context.request.search),
       number_(number),
-      trigger_(std::move(trigger)),
-      began_step_(context.views->step()),
       began_(context.views->now()),
       sampling_(context.views->sampler(stream.sequence)->params()),
       tree_(request_),
       branches_(1) {
+  figures_.stream = stream.id;
+  figures_.search = number;
+  figures_.trigger = std::move(trigger);
+  figures_.began_step = context.views->step();
+  figures_.from_byte = stream.text.text().size();
   context.views->stop(stream.sequence, false);
   stream.unread = stream.tokens.back();
   branches_.front().sequence = stream.sequence;
   branches_.front().unread = stream.unread;
-  context.events->push(SearchBegan{stream.id, number_, trigger_});
+  context.events->push(SearchBegan{stream.id, number_, figures_.trigger});
 }
 
 bool StreamSearch::owns(SequenceNumber sequence) const {
+  if (playouts_ && playouts_->owns(sequence)) return true;
   return std::any_of(decoding_.begin(), decoding_.end(), [&](int leaf) {
     return branches_[static_cast<size_t>(leaf)].sequence == sequence;
   });
 }
 
 void StreamSearch::on_token(SequenceNumber sequence, const SampledToken& token) {
+  if (playouts_) return playouts_->on_token(sequence, token);
   const int leaf = *std::find_if(decoding_.begin(), decoding_.end(), [&](int each) {
     return branches_[static_cast<size_t>(each)].sequence == sequence;
   });
@@ -91,20 +73,25 @@ void StreamSearch::on_token(SequenceNumber sequence, const SampledToken& token) 
   finish_branch(branch, false);
 }
 
+void StreamSearch::append_line(const std::vector<int>& line, Tokens& said) const {
+  for (const int node : line) {
+    const Tokens& tokens = branches_[static_cast<size_t>(node)].step.tokens;
+    said.insert(said.end(), tokens.begin(), tokens.end());
+  }
+}
+
 // The branch will decode nothing more: what is it worth?
 void StreamSearch::finish_branch(Branch& branch, bool ended) {
   const auto leaf = static_cast<int>(&branch - branches_.data());
   const std::vector<int> line = tree_.line_to(tree_.nodes()[static_cast<size_t>(leaf)].parent);
-  Tokens before(stream_.tokens.end() -
-                    static_cast<std::ptrdiff_t>(std::min(stream_.tokens.size(), kTokensLookedBack)),
-                stream_.tokens.end());
-  for (const int node : line)
-    for (const SampledToken& said : branches_[static_cast<size_t>(node)].said)
-      before.push_back(said.token);
-  std::vector<std::string> others;
-  for (const SearchTree::Node& node : tree_.nodes())
-    if (node.valued && !node.outcome.answer.empty())
-      others.push_back(normalise_answer(node.outcome.answer));
+  Tokens before = stream_.tokens;
+  append_line(line, before);
+  double logprob_sum = stream_.logprob_sum + branch.step.logprob_sum;
+  double choices = static_cast<double>(stream_.tokens.size()) + branch.step.choices();
+  for (const int node : line) {
+    logprob_sum += branches_[static_cast<size_t>(node)].step.logprob_sum;
+    choices += branches_[static_cast<size_t>(node)].step.choices();
+  }
 
   const std::string path =
       tree_.nodes()[line.empty() ? 0 : static_cast<size_t>(line.back())].path_text +
@@ -114,9 +101,12 @@ void StreamSearch::finish_branch(Branch& branch, bool ended) {
   if (ended && outcome.answer.empty()) outcome.answer = extract_answer(stream_.text.text() + path);
   const int left =
       stream_.tokens_left() - branch.path_tokens - static_cast<int>(branch.said.size());
-  const StepValue worth =
-      value_of_step(context_, phase_, stream_, branch.step, before, left, outcome.answer,
-                    std::move(others), context_.views->hidden(branch.sequence));
+  StepPlace place{before, logprob_sum / choices, left, outcome.answer};
+  for (const SearchTree::Node& node : tree_.nodes())
+    if (node.valued && !node.outcome.answer.empty())
+      place.other_answers.push_back(normalise_answer(node.outcome.answer));
+  const StepValue worth = value_of_step(context_, phase_, stream_, branch.step, std::move(place),
+                                        context_.views->hidden(branch.sequence));
   outcome.value = worth.value;
   outcome.features = worth.features;
   outcome.text = branch.step.text;
@@ -131,7 +121,7 @@ void StreamSearch::finish_branch(Branch& branch, bool ended) {
 
 void StreamSearch::drop(Branch& branch) {
   if (branch.sequence < 0) return;
-  ms_ += context_.views->compute_ms(branch.sequence);
+  figures_.ms += context_.views->compute_ms(branch.sequence);
   context_.views->close(branch.sequence);
   branch.sequence = -1;
   ++budget_.sequences_left;
@@ -141,7 +131,7 @@ void StreamSearch::drop(Branch& branch) {
 // only if it ended the turn. What it did not use of what was set aside goes back.
 void StreamSearch::account(const Branch& branch) {
   const int decoded = static_cast<int>(branch.said.size()) + (branch.ended ? 1 : 0);
-  tokens_ += decoded;
+  figures_.tokens += decoded;
   budget_.tokens_left += branch.most_tokens - decoded;
 }
 
@@ -204,16 +194,16 @@ const char* StreamSearch::begin_branch(const std::vector<int>& path) {
   --budget_.sequences_left;
   decoding_.push_back(leaf);
 
-  const std::string owner = fmt::format("search {}.{} node {}", stream_.id, number_, leaf);
+  const std::string owner = branch_owner(stream_.id, number_, leaf);
   views.join(from.sequence, branch.sequence, 0, views.end_position(from.sequence));
   views.feed(branch.sequence, {*from.unread}, owner, stream_.strategy.name);
   SamplingParams sampling = sampling_;
   sampling.temperature = std::max(sampling.temperature, static_cast<float>(request_.temperature));
   sampling.seed = derive_seed(derive_seed(sampling_.seed, kSearchSeeds + number_), leaf);
   auto sampler = std::make_unique<Sampler>(sampling, nullptr, true);
-  sampler->observe(stream_.tokens);
-  for (const int node : tree_.line_to(parent))
-    sampler->observe(branches_[static_cast<size_t>(node)].step.tokens);
+  Tokens said = stream_.tokens;
+  append_line(tree_.line_to(parent), said);
+  sampler->observe(said);
   sampler->measure_entropy();
   views.generate(branch.sequence, std::move(sampler), owner, stream_.strategy.name);
   return nullptr;
@@ -225,31 +215,57 @@ bool StreamSearch::out_of_time() const {
     return milliseconds_between(began_, context_.views->now()) >= request_.milliseconds;
   return std::any_of(
       request_.clock_ends.begin(), request_.clock_ends.end(), [&](const ClockEnd& end) {
-        return end.stream == stream_.id && end.search == number_ && end.steps == steps_;
+        return end.stream == stream_.id && end.search == number_ && end.steps == figures_.steps;
       });
 }
 
 void StreamSearch::after_step() {
   if (over_) return;
   if (!decoding_.empty()) {
-    ++steps_;
-    rows_ += static_cast<int>(decoding_.size());
+    ++figures_.steps;
+    figures_.rows += static_cast<int>(decoding_.size());
   }
   if (stream_.ended()) return abandon();
+  if (playouts_) {
+    if (!playouts_->after_step()) commit();
+    return;
+  }
   settle();
-  if (out_of_time()) return finish("milliseconds");
-  if (const char* const why = begin_branches()) finish(why);
+  if (out_of_time()) return end_tree("milliseconds");
+  if (const char* const why = begin_branches()) end_tree(why);
 }
 
-void StreamSearch::finish(const std::string& why) {
+void StreamSearch::end_tree(const std::string& why) {
+  stop_decoding();
+  figures_.why_ended = why;
+  if (request_.plays_out)
+    playouts_.emplace(context_, stream_, budget_, sampling_, number_, states());
+  if (!playouts_ || !playouts_->after_step()) commit();
+}
+
+// All that may go on, and whose cells are kept.
+std::vector<BranchPlayouts::State> StreamSearch::states() const {
+  std::vector<BranchPlayouts::State> states;
+  for (size_t i = 1; i < branches_.size(); ++i) {
+    const Branch& branch = branches_[i];
+    if (branch.sequence < 0 || branch.outcome.terminal) continue;
+    const auto node = static_cast<int>(i);
+    Tokens said = stream_.tokens;
+    append_line(tree_.line_to(node), said);
+    states.push_back({node, branch.sequence, *branch.unread, std::move(said),
+                      stream_.tokens_left() - branch.path_tokens});
+  }
+  return states;
+}
+
+void StreamSearch::commit() {
   SessionViews& views = *context_.views;
   const int node = tree_.most_visited_node();
   std::vector<SampledToken> said;
-  std::string text;
   for (const int each : tree_.line_to(node)) {
     const Branch& branch = branches_[static_cast<size_t>(each)];
     said.insert(said.end(), branch.said.begin(), branch.said.end());
-    text += branch.step.text;
+    figures_.text += branch.step.text;
   }
   const Branch& last = branches_[static_cast<size_t>(node)];
   if (node != 0)
@@ -258,11 +274,10 @@ void StreamSearch::finish(const std::string& why) {
   const std::vector<float> hidden = last.hidden;
   const bool ended = last.ended;
   const std::optional<Token> unread = last.unread;
-  drop_all();
-  report_on(why, text, static_cast<int>(said.size()));
-  context_.events->push(SearchEnded{stream_.id, number_, tree_.simulations(), tokens_,
-                                    static_cast<int>(said.size()),
-                                    report_.at("leaves_per_step").get<double>()});
+  figures_.committed_tokens = static_cast<int>(said.size());
+  end();
+  context_.events->push(SearchEnded{stream_.id, number_, figures_.simulations, figures_.tokens,
+                                    figures_.committed_tokens, figures_.leaves_per_step()});
   stream_.unread = ended ? std::nullopt : unread;
   if (node != 0) phase_.go_on(stream_, said, hidden, ended ? &sampling_ : nullptr);
   if (stream_.searching()) resume();
@@ -278,42 +293,35 @@ void StreamSearch::resume() {
 
 void StreamSearch::abandon() {
   if (over_) return;
-  drop_all();
-  report_on("the stream ended", "", 0);
+  stop_decoding();
+  figures_.why_ended = "the stream ended";
+  end();
 }
 
-void StreamSearch::drop_all() {
-  for (const int leaf : decoding_) {
-    account(branches_[static_cast<size_t>(leaf)]);
+void StreamSearch::stop_decoding() {
+  for (const int leaf : std::exchange(decoding_, {})) {
+    Branch& branch = branches_[static_cast<size_t>(leaf)];
+    account(branch);
     tree_.abandon_leaf(leaf);
+    drop(branch);
   }
-  decoding_.clear();
+}
+
+// Drops every branch and writes down what there was.
+void StreamSearch::end() {
+  if (playouts_) playouts_->abandon();
   for (size_t i = 1; i < branches_.size(); ++i) drop(branches_[i]);
   over_ = true;
-}
-
-void StreamSearch::report_on(const std::string& why, const std::string& text, int committed) {
-  report_ = {{"stream", stream_.id},
-             {"search", number_},
-             {"trigger", trigger_},
-             {"step", began_step_},
-             {"steps", steps_},
-             {"why_ended", why},
-             {"simulations", tree_.simulations()},
-             {"tokens", tokens_},
-             {"committed_tokens", committed},
-             {"leaves_per_step", steps_ == 0 ? 0 : static_cast<double>(rows_) / steps_},
-             {"waste", tokens_ == 0 ? 0 : 1 - static_cast<double>(committed) / tokens_},
-             {"ms", ms_},
-             {"text", sanitize_utf8(text)}};
-  context_.decide("search_ended", {{"stream", stream_.id},
-                                   {"search", number_},
-                                   {"why", why},
-                                   {"steps", steps_},
-                                   {"simulations", tree_.simulations()},
-                                   {"tokens", tokens_},
-                                   {"committed_tokens", committed}});
+  figures_.simulations = tree_.simulations();
+  context_.decide("search_ended", ending_of(figures_));
+  report_ = to_json(figures_);
   report_["tree"] = tree_.to_json();
+  if (!playouts_) return;
+  report_["playout_tokens"] = playouts_->tokens();
+  for (Json& node : report_["tree"])
+    if (const auto said = playouts_->texts().find(node.at("id").get<int>());
+        said != playouts_->texts().end())
+      node["playout"] = sanitize_utf8(said->second);
 }
 
 }  // namespace polyphon

@@ -10,29 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "reason/branch_playouts.h"
+#include "reason/search_figures.h"
 #include "reason/search_tree.h"
+#include "reason/step_value.h"
 #include "reason/stream_phase.h"
-#include "reason/thought_step.h"
 
 namespace polyphon {
-
-// What all searches of a session may still use. Both were set aside when it was admitted.
-struct SearchBudget {
-  int tokens_left = 0;     // that branches may still decode
-  int sequences_left = 0;  // that may still be opened
-};
-
-// The value of the step that `stream` has just written, or one of its branches, after `before` with
-// `tokens_left` of its budget. `answer` is what it states, "" if nothing; `others` are answers of
-// sibling branches.
-struct StepValue {
-  double value = 0;
-  ValueFeatures features;
-};
-StepValue value_of_step(const ThinkContext& context, const StreamPhase& phase, const Stream& stream,
-                        const ThoughtStep& step, std::span<const Token> before, int tokens_left,
-                        const std::string& answer, std::vector<std::string> others,
-                        std::span<const float> hidden);
 
 class StreamSearch {
  public:
@@ -43,7 +27,8 @@ class StreamSearch {
   bool owns(SequenceNumber sequence) const;
   void on_token(SequenceNumber sequence, const SampledToken& token);
   // After each step, also the one that the search began in: values what has ended, begins the next
-  // branches, and at the end lets the stream go on. Abandons the search of a stream that has ended.
+  // branches; when there are no more, plays them out if that was asked for, and lets the stream go
+  // on. Abandons the search of a stream that has ended.
   void after_step();
   // Drops all branches of a stream that has ended, or whose phase ends.
   void abandon();
@@ -51,7 +36,9 @@ class StreamSearch {
 
   const Stream& stream() const { return stream_; }
   // {"stream", "search", "trigger", "step", "steps", "why_ended", "simulations", "tokens",
-  // "committed_tokens", "leaves_per_step", "waste", "ms", "text", "tree"}. Once over.
+  // "committed_tokens", "leaves_per_step", "waste", "ms", "text", "tree", "from_byte": of the
+  // stream's text, where the search began, "playout_tokens"}. A node of the tree that was played
+  // out has "playout", what was said after it. Once over.
   const Json& report() const { return report_; }
 
  private:
@@ -69,6 +56,8 @@ class StreamSearch {
     LeafOutcome outcome;
   };
 
+  // What the nodes of a line said, one after the other.
+  void append_line(const std::vector<int>& line, Tokens& said) const;
   void finish_branch(Branch& branch, bool ended);
   void account(const Branch& branch);
   void settle();
@@ -78,10 +67,12 @@ class StreamSearch {
   const char* begin_branch(const std::vector<int>& path);
   bool prune();
   void drop(Branch& branch);
-  void finish(const std::string& why);
+  void stop_decoding();
+  void end_tree(const std::string& why);
+  std::vector<BranchPlayouts::State> states() const;
+  void commit();
   void resume();
-  void drop_all();
-  void report_on(const std::string& why, const std::string& text, int committed);
+  void end();
 
   const ThinkContext& context_;
   StreamPhase& phase_;
@@ -89,17 +80,13 @@ class StreamSearch {
   SearchBudget& budget_;
   const SearchRequest& request_;
   const int number_;
-  const std::string trigger_;
-  const Step began_step_;
   const TimePoint began_;
   SamplingParams sampling_;  // the stream's own
   SearchTree tree_;
   std::vector<Branch> branches_;
-  std::vector<int> decoding_;  // leaves, in order
-  int steps_ = 0;              // in which a branch was decoded
-  int rows_ = 0;               // of them
-  int tokens_ = 0;             // decoded by branches that are done
-  double ms_ = 0;              // by share of rows
+  std::vector<int> decoding_;               // leaves, in order
+  std::optional<BranchPlayouts> playouts_;  // once the tree grows no more
+  SearchFigures figures_;
   bool over_ = false;
   Json report_;
 };

@@ -40,6 +40,7 @@ ValueFeatures features_of(const ThoughtStep& step, const std::string& answer,
   features.room = std::clamp(
       static_cast<double>(surroundings.tokens_left) / std::max(1, surroundings.budget_tokens), 0.0,
       1.0);
+  features.line_confidence = std::min(1.0, std::exp(surroundings.line_mean_logprob));
   return features;
 }
 

@@ -47,6 +47,7 @@ struct StepSurroundings {
   std::vector<std::string> other_answers;  // normalised; none empty
   int tokens_left = 0;                     // of the stream's budget, after the step
   int budget_tokens = 1;
+  double line_mean_logprob = 0;  // of all that its line of thought said, the step included
 };
 
 // `answer`: what the step states, normalised; may be empty.

@@ -81,6 +81,7 @@ class PhaseSteps {
     SearchTrigger trigger{SearchRequest()};
     Tokens said;
     double logprob_sum = 0;
+    int number = 0;
     for (const Heard& heard : lines_[own].heard) {
       if (heard.step >= lines_[own].searched) return;
       if (std::isnan(heard.logprob)) continue;
@@ -93,10 +94,11 @@ class PhaseSteps {
       const ThoughtStep step = trigger.step();
       trigger.at_step_end(0);
       const std::string answer = explicit_answer(step.text);
-      steps.push_back(
-          {stream, heard.span, heard.index,
-           features_of(step, normalise_answer(answer), around(own, heard.step, step, said, answer)),
-           step.mean_logprob(), logprob_sum / static_cast<double>(said.size())});
+      StepSurroundings around = this->around(own, heard.step, step, said, answer);
+      around.line_mean_logprob = logprob_sum / static_cast<double>(said.size());
+      steps.push_back({stream, heard.span, heard.index,
+                       features_of(step, normalise_answer(answer), around), number++,
+                       step.mean_logprob(), around.line_mean_logprob});
     }
   }
 

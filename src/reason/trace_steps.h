@@ -18,6 +18,7 @@ struct TraceStep {
   int span = 0;
   int index = 0;
   ValueFeatures features;
+  int number = 0;                // of the stream's steps, from 0
   double mean_logprob = 0;       // of the step's tokens
   double line_mean_logprob = 0;  // of all that the stream had said
 };

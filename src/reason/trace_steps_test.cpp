@@ -79,6 +79,8 @@ TEST_F(TraceStepsTest, AreSentencesAndLinesWithWhatTheyEndOn) {
     EXPECT_NEAR(step.mean_logprob, kLogprob, 1e-5);
     EXPECT_NEAR(step.line_mean_logprob, kLogprob, 1e-5);
     EXPECT_NEAR(step.features.confidence, std::exp(kLogprob), 1e-5);
+    EXPECT_NEAR(step.features.line_confidence, std::exp(kLogprob), 1e-5);
+    EXPECT_EQ(step.number, static_cast<int>(texts.size()) - 1) << "stream 1 alone has steps";
     EXPECT_NEAR(step.features.certainty, std::exp(-kEntropy), 1e-5);
     EXPECT_NEAR(step.features.room, 1 - static_cast<double>(end) / 120, 1e-9);
   }

@@ -27,9 +27,16 @@ double perceptron(const ValueHead& head, std::span<const float> hidden) {
 }  // namespace
 
 Json to_json(const ValueFeatures& features) {
-  return {{"confidence", features.confidence}, {"certainty", features.certainty},
-          {"conclusion", features.conclusion}, {"agreement", features.agreement},
-          {"repetition", features.repetition}, {"room", features.room}};
+  return {{"confidence", features.confidence},          {"certainty", features.certainty},
+          {"conclusion", features.conclusion},          {"agreement", features.agreement},
+          {"repetition", features.repetition},          {"room", features.room},
+          {"line_confidence", features.line_confidence}};
+}
+
+ValueFeatures value_features_from_json(const Json& json) {
+  const auto number = [&](const char* name) { return json.at(name).get<double>(); };
+  return {number("confidence"), number("certainty"), number("conclusion"),     number("agreement"),
+          number("repetition"), number("room"),      number("line_confidence")};
 }
 
 double value_of(const ValueHead& head, const ValueFeatures& features,

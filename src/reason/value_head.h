@@ -20,19 +20,23 @@ struct ValueFeatures {
   double agreement = 0;   // share of the other answers, of streams and branches, that are the same
   double repetition = 0;  // share of the step's n-grams that were said before
   double room = 0;        // share of the stream's budget that is left
+  // exp of the mean log-probability of all that the line has said, the step included.
+  double line_confidence = 0;
 
-  static constexpr int kCount = 6;
+  static constexpr int kCount = 7;
   std::array<double, kCount> values() const {
-    return {confidence, certainty, conclusion, agreement, repetition, room};
+    return {confidence, certainty, conclusion, agreement, repetition, room, line_confidence};
   }
 };
 Json to_json(const ValueFeatures& features);
+// Throws Json::exception.
+ValueFeatures value_features_from_json(const Json& json);
 
 // value = sigmoid(bias + weights . features + w2 . relu(w1 hidden + b1)). The starting values stand
 // for no training, only for what one would guess: sure and new steps, answers that others share.
 // An empty w2 adds nothing.
 struct ValueHead {
-  std::array<double, ValueFeatures::kCount> weights = {2.0, 1.0, 0.5, 1.5, -2.5, 0.25};
+  std::array<double, ValueFeatures::kCount> weights = {2.0, 1.0, 0.5, 1.5, -2.5, 0.25, 0.0};
   double bias = -1.5;
   std::vector<float> w1;  // [units, hidden_size], row by row
   std::vector<float> b1;  // [units]

@@ -60,6 +60,7 @@ TEST(ThoughtStep, FeaturesAreSharesBetweenZeroAndOne) {
   around.other_answers = {"4", "5", "4", "7"};
   around.tokens_left = 30;
   around.budget_tokens = 120;
+  around.line_mean_logprob = -0.5;
   const ValueFeatures features = features_of(step, "4", around);
   EXPECT_NEAR(features.confidence, std::exp(-1), 1e-12);
   EXPECT_NEAR(features.certainty, std::exp(-2), 1e-12);
@@ -67,6 +68,7 @@ TEST(ThoughtStep, FeaturesAreSharesBetweenZeroAndOne) {
   EXPECT_EQ(features.agreement, 0.5);
   EXPECT_EQ(features.repetition, 0.5);
   EXPECT_EQ(features.room, 0.25);
+  EXPECT_NEAR(features.line_confidence, std::exp(-0.5), 1e-12);
   EXPECT_EQ(features_of(step, "", around).conclusion, 0);
   EXPECT_EQ(features_of(step, "", around).agreement, 0);
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "base/random.h"
 
@@ -63,6 +64,42 @@ TEST(HeadLoss, OfNothingThatWeighsIsZero) {
   EXPECT_EQ(label_loss(torch::tensor({4.0, 4.0}, torch::kDouble), examples).item<double>(), 0);
 }
 
+// Groups 7 (rows 0, 2, 3) and 3 (rows 1, 4, 6); 9 is not learnt from.
+HeadExamples choices() {
+  HeadExamples examples = random_examples(7, ValueFeatures::kCount, 11);
+  examples.groups = torch::tensor({7, 3, 7, 7, 3, 9, 3}, torch::kLong);
+  examples.visits = torch::tensor({4.0, 2.0, 1.0, 3.0, 5.0, 1.0, 1.0}, torch::kDouble);
+  examples.targets = torch::tensor({0.0, 1.0, 0.25, 0.75, 0.0, 1.0, 0.0}, torch::kDouble);
+  examples.elsewhere = torch::tensor({0.5, 0.8, 0.5, 0.5, 0.8, 0.0, 0.8}, torch::kDouble);
+  return examples;
+}
+
+TEST(HeadLoss, OfChoicesIsTheCrossEntropyOfVisitsAndValuesWithTheBest) {
+  const Tensor logits = torch::tensor({1.0, 0.5, -1.0, 0.0, 2.0, 9.0, -0.5}, torch::kDouble);
+  const double first = 4 * std::exp(1.0) + std::exp(-1.0) + 3;
+  const double second = 2 * std::exp(0.5) + 5 * std::exp(2.0) + std::exp(-0.5);
+  const double of_first = -0.25 * std::log(std::exp(-1.0) / first) - 0.75 * std::log(3 / first);
+  const double of_second = -std::log(2 * std::exp(0.5) / second);
+  EXPECT_NEAR(choice_loss(logits, choices()).item<double>(),
+              (0.5 * of_first + 0.8 * of_second) / 1.3, 1e-12);
+  // As large as logits may be.
+  EXPECT_TRUE(std::isfinite(choice_loss(logits * 1000, choices()).item<double>()));
+}
+
+TEST(HeadLoss, IsOfLabelsAloneWhereThereIsNoChoice) {
+  HeadExamples examples = choices();
+  const HeadWeights head = moved(starting_value(examples, 4, 7));
+  const double labels = label_loss(head_logits(head, examples), examples).item<double>();
+  const double both = head_loss(head, examples, 0.5).item<double>();
+  EXPECT_NEAR(both - labels,
+              0.5 * choice_loss(head_logits(head, examples), examples).item<double>(), 1e-12);
+  EXPECT_GT(both, labels);
+  EXPECT_EQ(head_loss(head, examples, 0).item<double>(), labels);
+  examples.elsewhere.zero_();
+  EXPECT_EQ(head_loss(head, examples, 0.5).item<double>(), labels);
+  EXPECT_EQ(head_loss(head, random_examples(5, ValueFeatures::kCount, 2), 1).dim(), 0);
+}
+
 TEST(HeadLoss, DecayIsHalfTheSquaredDistanceFromTheStart) {
   const HeadExamples examples = random_examples(4, GateFeatures::kCount, 1);
   const HeadWeights start = starting_gate(examples);
@@ -81,8 +118,7 @@ TEST(HeadLoss, DecayIsHalfTheSquaredDistanceFromTheStart) {
 void expect_gradients(const HeadWeights& weights, const HeadWeights& start,
                       const HeadExamples& examples) {
   const auto loss = [&] {
-    return label_loss(head_logits(weights, examples), examples) +
-           decay_loss(weights, start, {0.3, 0.7});
+    return head_loss(weights, examples, 0.6) + decay_loss(weights, start, {0.3, 0.7});
   };
   torch::autograd::variable_list leaves;
   for (const auto& [name, tensor] : weights.parameters()) leaves.push_back(tensor);
@@ -117,10 +153,18 @@ TEST(gradient, OfTheValueHeadsLoss) {
   expect_gradients(moved(start.copy()), start, examples);
 }
 
+TEST(gradient, OfTheValueHeadsLossWithChoices) {
+  const HeadExamples examples = choices();
+  const HeadWeights start = starting_value(examples, 4, 7);
+  expect_gradients(moved(start.copy()), start, examples);
+}
+
 template <typename Features>
 Features features_at(const HeadExamples& examples, int64_t row) {
-  const double* const f = examples.features[row].const_data_ptr<double>();
-  return {f[0], f[1], f[2], f[3], f[4], f[5]};
+  static_assert(sizeof(Features) == Features::kCount * sizeof(double));
+  Features features;
+  std::memcpy(&features, examples.features[row].const_data_ptr<double>(), sizeof(Features));
+  return features;
 }
 
 // Empty where the engine has none.
