@@ -309,6 +309,25 @@ def test_memory_heads_are_trained_and_measured(tmp_path):
 
 
 @pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
+def test_the_value_head_learns_from_searches_whose_states_were_played_out(tmp_path):
+    play = tmp_path / "play"
+    flags = ["--streams", "2", "--tokens", "64", "--search", "always", "--search-simulations", "6"]
+    done = polyphon(*SELFPLAY, *flags, "--problems", 6, "--output", play, "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["searches"] > 3 and summary["labelled_states"] > 2 * summary["searches"]
+
+    done = train_heads([play], tmp_path / "night-1", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout.splitlines()[0])["data"]
+    assert data["searches"] == summary["searches"]
+    assert data["steps"] >= summary["labelled_states"]
+
+    done = polyphon("data", "build", play, "--model", MODEL, "--output", tmp_path / "data.jsonl")
+    assert "with searches are left out" in done.stderr
+
+
+@pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
 def test_heads_need_traces_of_this_model(played, tmp_path):
     empty = tmp_path / "play"
     empty.mkdir()

@@ -64,8 +64,8 @@ struct SelfPlayReport {
 Json to_json(const SelfPlayReport& report);
 
 // What a session plays: topology NxT, strategies in turn, registers and searches if they are asked
-// for; all streams end by themselves and are merged by views up to the instruction that asks for the
-// answer.
+// for; all streams end by themselves and are merged by views up to the instruction that asks for
+// the answer.
 ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& options,
                            uint64_t session);
 SessionTerms self_play_terms(const SelfPlayOptions& options);

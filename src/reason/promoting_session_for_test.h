@@ -34,7 +34,8 @@ inline std::unique_ptr<Reasoner> babbling_reasoner() {
 }
 
 // Three streams that two registers interrupt as often as they may.
-inline Trace promoting_session(Reasoner& reasoner, const std::string& question) {
+inline Trace promoting_session(Reasoner& reasoner, const std::string& question,
+                               const SearchRequest& search = {}) {
   ThinkInput input;
   input.chat.messages = {{{"role", "user"}, {"content", question}}};
   input.topology = parse_topology("3x40");
@@ -42,6 +43,7 @@ inline Trace promoting_session(Reasoner& reasoner, const std::string& question) 
   input.workspace.registers = 2;
   input.workspace.cadence_tokens = input.workspace.refractory_tokens = 8;
   input.workspace.gate_threshold = 0;
+  input.search = search;
   SessionTicket ticket = reasoner.think(input, {});
   return *wait_finished(ticket).trace;
 }

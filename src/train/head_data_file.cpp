@@ -24,6 +24,10 @@ void visit_tensors(HeadData& data, Visitor&& visit) {
     visit(of + "labels", examples->labels);
     visit(of + "weights", examples->weights);
     visit(of + "problems", examples->problems);
+    visit(of + "groups", examples->groups);
+    visit(of + "visits", examples->visits);
+    visit(of + "targets", examples->targets);
+    visit(of + "elsewhere", examples->elsewhere);
   }
   visit("value.logprobs", data.logprobs);
   visit("gate.effects", data.effects);
@@ -61,7 +65,8 @@ std::optional<HeadData> read_head_data(const std::string& path, const std::strin
     tensor = torch::tensor(found->second.values).view(found->second.shape);
   });
   for (Tensor* const numbers :
-       {&data.value.problems, &data.gate.problems, &data.write.problems, &data.read.wanted})
+       {&data.value.problems, &data.value.groups, &data.gate.problems, &data.gate.groups,
+        &data.write.problems, &data.write.groups, &data.read.wanted})
     if (numbers->defined()) *numbers = numbers->to(torch::kLong);
   return data;
 }

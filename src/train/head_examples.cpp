@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/trace_layout.h"
+#include "reason/search_request.h"
 #include "reason/trace_memory.h"
 #include "reason/trace_promotions.h"
 #include "reason/trace_steps.h"
@@ -68,6 +69,8 @@ class HeadDataBuilder::OneTrace {
     states_ = forward(builder.weights_, builder.lora_, batch, {}).to(torch::kFloat);
   }
 
+  const Trace& trace() const { return trace_; }
+
   std::vector<TraceStep> steps() const {
     return thought_steps(trace_, builder_.vocabulary_, entropies());
   }
@@ -93,6 +96,15 @@ class HeadDataBuilder::OneTrace {
     }
     if (!last) throw Error(ErrorCode::kInvalidArgument, owner + " has no token");
     return state_before(last->id, static_cast<int>(last->tokens.size()) - 1);
+  }
+
+  // Of the last token that was decoded in the owner's span: what its next one was sampled from.
+  Tensor state_at_end(const std::string& owner) const {
+    const auto span = std::find_if(trace_.spans.rbegin(), trace_.spans.rend(),
+                                   [&](const TraceSpan& each) { return each.owner == owner; });
+    if (span == trace_.spans.rend() || span->tokens.empty())
+      throw Error(ErrorCode::kInvalidArgument, owner + " has no span");
+    return states_[layout_.row_of[static_cast<size_t>(span->id)].back()];
   }
 
  private:
@@ -130,6 +142,60 @@ class HeadDataBuilder::OneTrace {
   Tensor states_;  // [rows, hidden_size]
 };
 
+// Every step of a stream is labelled by what became of the stream.
+void HeadDataBuilder::add_steps(const OneTrace& computed, const Outcome& outcome, Found& found) {
+  std::map<int, int64_t> group_of;  // by the step's number
+  for (const TraceStep& step : computed.steps()) {
+    const auto [group, is_new] = group_of.try_emplace(step.number, found.groups);
+    if (is_new) ++found.groups;
+    found.value
+        .add(row_of(step.features.values()), computed.state_before(step.span, step.index),
+             outcome.right[static_cast<size_t>(step.stream)], 1,
+             {step.mean_logprob, step.line_mean_logprob})
+        .group = group->second;
+  }
+}
+
+void HeadDataBuilder::add_searches(const OneTrace& computed, const Outcome& outcome, Found& found) {
+  if (outcome.trees.empty()) return;
+  for (const Json& search : computed.trace().result.at("search").at("searches")) {
+    const auto of_search = [&](const TreeOutcome& tree) {
+      return tree.stream == search.at("stream") && tree.search == search.at("search");
+    };
+    const auto tree = std::find_if(outcome.trees.begin(), outcome.trees.end(), of_search);
+    if (tree == outcome.trees.end())
+      throw Error(ErrorCode::kInvalidArgument, "a search has no outcome");
+    std::map<int64_t, int64_t> group_of;  // by the parent
+    for (const SearchExample& example : search_examples(search, *tree)) {
+      const auto [group, is_new] = group_of.try_emplace(example.choice.group, found.groups);
+      if (is_new) ++found.groups;
+      ChoiceRow& choice = found.value.add(
+          row_of(example.features.values()),
+          computed.state_at_end(branch_owner(tree->stream, tree->search, example.node)),
+          example.right, 1, {example.mean_logprob, std::log(example.features.line_confidence)});
+      choice = example.choice;
+      choice.group = group->second;
+    }
+    ++found.searches;
+  }
+}
+
+void HeadDataBuilder::add_promotions(const OneTrace& computed, const Outcome& outcome,
+                                     Found& found) {
+  const std::vector<TracePromotion> promotions = trace_promotions(computed.trace());
+  for (const Counterfactual& without : outcome.counterfactuals) {
+    if (!without.same_before) {
+      ++found.unlike_before;
+      continue;
+    }
+    const TracePromotion& promotion = promotion_at(promotions, without.promotion);
+    const double effect = effect_of(outcome, without);
+    found.gate.add(torch::tensor(promotion.features),
+                   computed.state_before(promotion.span, promotion.index), effect > 0,
+                   std::abs(effect), {effect});
+  }
+}
+
 void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
   const torch::NoGradGuard guard;
   if (outcome.asked.empty())
@@ -138,6 +204,8 @@ void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
     add_recall(trace, outcome);
   ++traces_;
 } catch (const Json::exception& error) {
+  refuse(trace, error);
+} catch (const std::out_of_range& error) {
   refuse(trace, error);
 } catch (const Error& error) {
   refuse(trace, error);
@@ -148,34 +216,20 @@ void HeadDataBuilder::add_play(const Trace& trace, const Outcome& outcome) {
   if (streams.size() != outcome.right.size())
     throw Error(ErrorCode::kInvalidArgument, "its outcome is of another number of streams");
   const OneTrace computed(*this, trace);
-  Rows value, gate;
-  const bool searched = trace.request.at("search").at("mode") != "off";
-  if (!searched)
-    for (const TraceStep& step : computed.steps())
-      value.add(row_of(step.features.values()), computed.state_before(step.span, step.index),
-                outcome.right[static_cast<size_t>(step.stream)], 1,
-                {step.mean_logprob, step.line_mean_logprob});
+  Found found;
+  add_steps(computed, outcome, found);
+  add_searches(computed, outcome, found);
+  add_promotions(computed, outcome, found);
 
-  const std::vector<TracePromotion> promotions = trace_promotions(trace);
-  int unlike_before = 0;
-  for (const Counterfactual& without : outcome.counterfactuals) {
-    if (!without.same_before) {
-      ++unlike_before;
-      continue;
-    }
-    const TracePromotion& promotion = promotion_at(promotions, without.promotion);
-    const double effect = effect_of(outcome, without);
-    gate.add(torch::tensor(promotion.features),
-             computed.state_before(promotion.span, promotion.index), effect > 0, std::abs(effect),
-             {effect});
-  }
   const auto next = static_cast<int64_t>(problems_.size());
   const int64_t problem =
       problems_.try_emplace(trace.request.at("prompt").get<Tokens>(), next).first->second;
-  value_.append(value, problem);
-  gate_.append(gate, problem);
-  unlike_before_ += unlike_before;
-  searched_ += searched ? 1 : 0;
+  for (ChoiceRow& choice : found.value.choices) choice.group += groups_;
+  groups_ += found.groups;
+  value_.append(found.value, problem);
+  gate_.append(found.gate, problem);
+  unlike_before_ += found.unlike_before;
+  searches_ += found.searches;
 }
 
 void HeadDataBuilder::add_recall(const Trace& trace, const Outcome& outcome) {
@@ -215,13 +269,14 @@ void HeadDataBuilder::add_recall(const Trace& trace, const Outcome& outcome) {
   lost_facts_ += lost_facts;
 }
 
-void HeadDataBuilder::Rows::add(const Tensor& its_features, const Tensor& state, bool label,
-                                double weight, std::initializer_list<double> its_figures) {
+ChoiceRow& HeadDataBuilder::Rows::add(const Tensor& its_features, const Tensor& state, bool label,
+                                      double weight, std::initializer_list<double> its_figures) {
   features.push_back(its_features);
   hidden.push_back(state.clone());
   labels.push_back(label ? 1.0f : 0.0f);
   weights.push_back(static_cast<float>(weight));
   for (const double figure : its_figures) figures.push_back(static_cast<float>(figure));
+  return choices.emplace_back();
 }
 
 void HeadDataBuilder::Rows::append(const Rows& more, int64_t problem) {
@@ -234,11 +289,26 @@ void HeadDataBuilder::Rows::append(const Rows& more, int64_t problem) {
   append_to(weights, more.weights);
   problems.insert(problems.end(), more.labels.size(), problem);
   append_to(figures, more.figures);
+  append_to(choices, more.choices);
 }
 
 HeadExamples HeadDataBuilder::Rows::examples(int64_t features_count, int64_t hidden_size) const {
-  return {stacked(features, features_count), stacked(hidden, hidden_size), torch::tensor(labels),
-          torch::tensor(weights), torch::tensor(problems, torch::kLong)};
+  std::vector<int64_t> groups;
+  for (const ChoiceRow& choice : choices) groups.push_back(choice.group);
+  const auto column = [&](double ChoiceRow::* member) {
+    std::vector<float> values;
+    for (const ChoiceRow& choice : choices) values.push_back(static_cast<float>(choice.*member));
+    return torch::tensor(values);
+  };
+  return {stacked(features, features_count),
+          stacked(hidden, hidden_size),
+          torch::tensor(labels),
+          torch::tensor(weights),
+          torch::tensor(problems, torch::kLong),
+          torch::tensor(groups, torch::kLong),
+          column(&ChoiceRow::visits),
+          column(&ChoiceRow::target),
+          column(&ChoiceRow::elsewhere)};
 }
 
 HeadData HeadDataBuilder::take() {
@@ -253,13 +323,14 @@ HeadData HeadDataBuilder::take() {
   data.found = {{"traces", traces_},
                 {"problems", problems_.size()},
                 {"unlike_before", unlike_before_},
-                {"searched", searched_},
+                {"searches", searches_},
                 {"recall_sessions", recall_sessions_},
                 {"lost_facts", lost_facts_}};
   value_ = gate_ = write_ = {};
   reads_.clear();
   problems_.clear();
-  traces_ = unlike_before_ = searched_ = recall_sessions_ = lost_facts_ = 0;
+  groups_ = 0;
+  traces_ = unlike_before_ = searches_ = recall_sessions_ = lost_facts_ = 0;
   return data;
 }
 

@@ -10,13 +10,16 @@
 #include "train/base_weights.h"
 #include "train/head_model.h"
 #include "train/read_model.h"
+#include "train/search_examples.h"
 
 namespace polyphon {
 
 struct HeadData {
-  // Ends of thought steps; the label: was the stream right in the end?
+  // Ends of thought steps. Of a stream's, the label is: was it right in the end? Groups are the
+  // steps of the same number in one session. Of a searched branch's: did it come to the right
+  // answer when it was played out? Groups are siblings.
   HeadExamples value;
-  torch::Tensor logprobs;  // [n, 2]: mean of the step, mean of all that the stream had said
+  torch::Tensor logprobs;  // [n, 2]: mean of the step, mean of all that its line had said
   // Promotions with a counterfactual; the label: did they help? The weight: by how much.
   HeadExamples gate;
   torch::Tensor effects;  // [n]: share of right streams with the promotion, less that without it
@@ -24,9 +27,9 @@ struct HeadData {
   HeadExamples write;
   ReadExamples read;  // looks of the read head in such sessions
   // What the examples come from, and what was left out: {"traces", "problems", "unlike_before":
-  // counterfactuals that had come apart before the promotion, "searched": sessions with search,
-  // whose steps are in no stream's own spans, "recall_sessions", and "lost_facts": looks for what
-  // no node holds any more, which are left out}; head_traces.h adds more.
+  // counterfactuals that had come apart before the promotion, "searches": with outcomes,
+  // "recall_sessions", and "lost_facts": looks for what no node holds any more, which are left
+  // out}; head_traces.h adds more.
   Json found = Json::object();
 };
 
@@ -48,15 +51,26 @@ class HeadDataBuilder {
     std::vector<torch::Tensor> features, hidden;
     std::vector<float> labels, weights, figures;
     std::vector<int64_t> problems;
+    std::vector<ChoiceRow> choices;
 
-    void add(const torch::Tensor& its_features, const torch::Tensor& state, bool label,
-             double weight, std::initializer_list<double> its_figures);
+    // In no group, until the caller says so.
+    ChoiceRow& add(const torch::Tensor& its_features, const torch::Tensor& state, bool label,
+                   double weight, std::initializer_list<double> its_figures);
     void append(const Rows& more, int64_t problem);
     HeadExamples examples(int64_t features_count, int64_t hidden_size) const;
   };
   class OneTrace;
   void add_play(const Trace& trace, const Outcome& outcome);
   void add_recall(const Trace& trace, const Outcome& outcome);
+  // What one trace adds. Groups are numbered from 0.
+  struct Found {
+    Rows value, gate;
+    int64_t groups = 0;
+    int unlike_before = 0, searches = 0;
+  };
+  static void add_steps(const OneTrace& computed, const Outcome& outcome, Found& found);
+  static void add_searches(const OneTrace& computed, const Outcome& outcome, Found& found);
+  static void add_promotions(const OneTrace& computed, const Outcome& outcome, Found& found);
 
   const BaseWeights& weights_;
   const Lora& lora_;
@@ -64,7 +78,8 @@ class HeadDataBuilder {
   std::map<Tokens, int64_t> problems_;  // by prompt: what is asked twice is one problem
   Rows value_, gate_, write_;
   std::vector<ReadSession> reads_;
-  int traces_ = 0, unlike_before_ = 0, searched_ = 0, recall_sessions_ = 0, lost_facts_ = 0;
+  int64_t groups_ = 0;  // of value's examples
+  int traces_ = 0, unlike_before_ = 0, searches_ = 0, recall_sessions_ = 0, lost_facts_ = 0;
 };
 
 }  // namespace polyphon

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "base/error.h"
 #include "core/trace_layout.h"
 #include "pipeline/recall_rollouts.h"
@@ -23,7 +26,9 @@ class HeadExamplesTest : public ::testing::Test {
         lora_(weights_.shape, {}, 1),
         reasoner_(babbling_reasoner()) {}
 
-  Trace think(const std::string& question) { return promoting_session(*reasoner_, question); }
+  Trace think(const std::string& question, const SearchRequest& search = {}) {
+    return promoting_session(*reasoner_, question, search);
+  }
 
   HeadDataBuilder builder() const { return {weights_, lora_, reasoner_->model().vocabulary()}; }
 
@@ -112,6 +117,64 @@ TEST_F(HeadExamplesTest, LabelStepsByTheirStreams) {
   }
   EXPECT_EQ(data.found.at("problems"), 2) << "the prompt that comes twice is one";
   EXPECT_EQ(data.value.problems[data.value.count() - 1].item<int64_t>(), 0);
+  // Steps of one number in one session are one group.
+  std::map<int, std::set<int64_t>> groups;
+  for (size_t i = 0; i < steps.size(); ++i)
+    groups[steps[i].number].insert(data.value.groups[static_cast<int64_t>(i)].item<int64_t>());
+  EXPECT_GT(groups.size(), 1u);
+  for (const auto& [number, of_number] : groups) EXPECT_EQ(of_number.size(), 1u) << number;
+  EXPECT_EQ(data.value.elsewhere.sum().item<double>(), 0) << "no search";
+}
+
+TEST_F(HeadExamplesTest, LabelTheStatesOfSearchesByWhatWasPlayedOut) {
+  SearchRequest search;
+  search.mode = SearchMode::kAlways;
+  search.simulations = 6;
+  search.step_tokens = 8;
+  search.max_stream_searches = 1;
+  const Trace trace = think("How many?", search);
+  Outcome outcome = outcome_;
+  outcome.counterfactuals.clear();
+  std::vector<const Json*> nodes;
+  for (const Json& searched : trace.result.at("search").at("searches")) {
+    TreeOutcome& tree = outcome.trees.emplace_back();
+    tree.stream = searched.at("stream");
+    tree.search = searched.at("search");
+    for (const Json& node : searched.at("tree")) {
+      if (node.at("id") == 0 || node.contains("same_as")) continue;
+      tree.nodes.push_back(node.at("id"));
+      tree.right.push_back(tree.nodes.size() % 2 == 0);
+      nodes.push_back(&node);
+    }
+  }
+  ASSERT_GT(nodes.size(), 6u);
+  HeadDataBuilder builder = this->builder();
+  builder.add(trace, outcome);
+  const HeadData data = builder.take();
+  EXPECT_EQ(data.found.at("searches"), outcome.trees.size());
+  const int64_t first = data.value.count() - static_cast<int64_t>(nodes.size());
+  ASSERT_GE(first, 0);
+  const TraceLayout layout = lay_out(trace, reasoner_->model().vocabulary().anchor());
+  const Tensor states = states_of(layout);
+  int64_t row = first;
+  for (const TreeOutcome& tree : outcome.trees)
+    for (size_t i = 0; i < tree.nodes.size(); ++i, ++row) {
+      const Json& node = *nodes[static_cast<size_t>(row - first)];
+      EXPECT_EQ(data.value.labels[row].item<float>(), tree.right[i] ? 1 : 0);
+      EXPECT_EQ(data.value.visits[row].item<double>(), node.at("visits").get<double>());
+      EXPECT_NEAR(data.value.features[row][6].item<double>(),
+                  node.at("features").at("line_confidence").get<double>(), 1e-6);
+      EXPECT_NEAR(data.logprobs[row][0].item<double>(), node.at("mean_logprob").get<double>(),
+                  1e-6);
+      const std::string owner = branch_owner(tree.stream, tree.search, tree.nodes[i]);
+      const auto span = std::find_if(trace.spans.rbegin(), trace.spans.rend(),
+                                     [&](const TraceSpan& each) { return each.owner == owner; });
+      ASSERT_NE(span, trace.spans.rend());
+      const int last = layout.row_of[static_cast<size_t>(span->id)].back();
+      EXPECT_TRUE(data.value.hidden[row].equal(states[last]));
+    }
+  outcome.trees.pop_back();
+  EXPECT_THROW(builder.add(trace, outcome), Error);
 }
 
 TEST_F(HeadExamplesTest, LabelMemoryByWhatIsAskedLater) {

@@ -12,13 +12,13 @@ using torch::Tensor;
 HeadFit fit_head(const HeadWeights& start, const HeadExamples& training,
                  const HeadExamples& validation, const FitOptions& options) {
   const auto objective = [&](const HeadWeights& weights) {
-    return label_loss(head_logits(weights, training), training) +
+    return head_loss(weights, training, options.choice_weight) +
            decay_loss(weights, start, options.decay);
   };
   return fit(
       start, objective,
       [&](const HeadWeights& weights) {
-        return label_loss(head_logits(weights, validation), validation);
+        return head_loss(weights, validation, options.choice_weight);
       },
       options);
 }

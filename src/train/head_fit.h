@@ -8,7 +8,7 @@ namespace polyphon {
 
 using HeadFit = Fit<HeadWeights>;
 
-// Minimises label_loss() + decay_loss() of `training`, and stops early by label_loss() of
+// Minimises head_loss() + decay_loss() of `training`, and stops early by head_loss() of
 // `validation`.
 HeadFit fit_head(const HeadWeights& start, const HeadExamples& training,
                  const HeadExamples& validation, const FitOptions& options);

@@ -36,7 +36,8 @@ HeadExamples HeadExamples::rows(const Tensor& indices) const {
   const auto pick = [&](const Tensor& from) {
     return from.defined() ? from.index_select(0, indices) : from;
   };
-  return {pick(features), pick(hidden), pick(labels), pick(weights), pick(problems)};
+  return {pick(features), pick(hidden), pick(labels),  pick(weights),  pick(problems),
+          pick(groups),   pick(visits), pick(targets), pick(elsewhere)};
 }
 
 HeadExamples HeadExamples::without_hidden() const {
@@ -137,6 +138,30 @@ Tensor label_cost(const Tensor& logits, const HeadExamples& examples) {
 
 Tensor label_loss(const Tensor& logits, const HeadExamples& examples) {
   return label_cost(logits, examples) / examples.weights.sum().clamp_min(1e-12);
+}
+
+Tensor choice_loss(const Tensor& logits, const HeadExamples& examples) {
+  const Tensor rows = examples.elsewhere.defined() ? examples.elsewhere.gt(0).nonzero().flatten()
+                                                   : torch::empty({0}, torch::kLong);
+  if (rows.numel() == 0) return torch::zeros({}, logits.scalar_type());
+  const auto pick = [&](const Tensor& from) { return from.index_select(0, rows); };
+  const auto [groups, place, counts] = at::_unique2(pick(examples.groups), true, true);
+  const Tensor scores = pick(logits) + pick(examples.visits).log();
+  // log of a group's sum of exponentials, taken about the greatest.
+  const Tensor none = torch::full({groups.size(0)}, -INFINITY, scores.scalar_type());
+  const Tensor greatest = none.scatter_reduce(0, place, scores.detach(), "amax");
+  const Tensor about = scores - greatest.index_select(0, place);
+  const Tensor sums =
+      torch::zeros({groups.size(0)}, scores.scalar_type()).index_add(0, place, about.exp());
+  const Tensor log_q = about - sums.log().index_select(0, place);
+  const Tensor weights = pick(examples.elsewhere) * pick(examples.targets);
+  return -(weights * log_q).sum() / weights.sum();
+}
+
+Tensor head_loss(const HeadWeights& head, const HeadExamples& examples, double choice_weight) {
+  const Tensor logits = head_logits(head, examples);
+  const Tensor loss = label_loss(logits, examples);
+  return choice_weight == 0 ? loss : loss + choice_weight * choice_loss(logits, examples);
 }
 
 Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, const HeadDecay& decay) {

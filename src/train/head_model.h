@@ -18,6 +18,11 @@ struct HeadExamples {
   torch::Tensor labels;    // [n], 0 or 1
   torch::Tensor weights;   // [n], at least 0
   torch::Tensor problems;  // [n] int64: what is of one problem has one number
+  // What one chooses among has one number; -1: nothing. May be undefined, with the three below.
+  torch::Tensor groups;     // [n] int64
+  torch::Tensor visits;     // [n], by the search; above 0
+  torch::Tensor targets;    // [n], of a group 1 in all: the best of it
+  torch::Tensor elsewhere;  // [n], the group's weight; 0: not to be learnt from
 
   int64_t count() const { return labels.defined() ? labels.size(0) : 0; }
   HeadExamples rows(const torch::Tensor& indices) const;  // [m] int64
@@ -62,6 +67,15 @@ torch::Tensor head_logits(const HeadWeights& head, const HeadExamples& examples)
 torch::Tensor label_loss(const torch::Tensor& logits, const HeadExamples& examples);
 // The same without the division: a sum.
 torch::Tensor label_cost(const torch::Tensor& logits, const HeadExamples& examples);
+
+// The second term of L_search: how far the head is from choosing as it should have, where a search
+// could have gone on in several ways. With q = softmax over the group of logit + log visits,
+// sum elsewhere * target * -log q / sum elsewhere * target. 0 when there is no such group.
+torch::Tensor choice_loss(const torch::Tensor& logits, const HeadExamples& examples);
+
+// What a fit minimises, but for the decay: label_loss() + choice_weight * choice_loss().
+torch::Tensor head_loss(const HeadWeights& head, const HeadExamples& examples,
+                        double choice_weight);
 
 // The decay towards where a fit started.
 torch::Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, const HeadDecay& decay);

@@ -23,6 +23,7 @@ void check(const HeadTrainOptions& options) {
           "above 0 and at most 1");
   require(fit.most_steps >= 1, "most-steps", fit.most_steps, "at least 1");
   require(fit.patience_steps >= 1, "patience-steps", fit.patience_steps, "at least 1");
+  require(fit.choice_weight >= 0, "choice-weight", fit.choice_weight, "at least 0");
   require(fit.decay.features >= 0, "feature-decay", fit.decay.features, "at least 0");
   require(fit.decay.hidden >= 0, "hidden-decay", fit.decay.hidden, "at least 0");
 }

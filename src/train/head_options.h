@@ -16,6 +16,7 @@ struct HeadDecay {
 
 struct FitOptions {
   HeadDecay decay;
+  double choice_weight = 1;     // of what searches should have chosen, beside the labels
   double learning_rate = 0.01;  // Adam's
   int most_steps = 300;
   int patience_steps = 30;  // without a lower loss of the validation examples, then it ends

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
+#include <type_traits>
 
 #include "tasks/classification.h"
 
@@ -14,11 +16,61 @@ namespace {
 constexpr int kCalibrationBins = 10;
 constexpr double kThreshold = 0.5;
 
-// Some rows of one arm.
+// Rows of one arm.
 struct Sample {
   LabelledExamples examples;
   std::vector<double> probabilities, ranking, effects;
+  std::vector<double> choice_losses;
+
+  Sample of_rows(std::span<const size_t> rows) const {
+    const auto pick = [&](const auto& from) {
+      std::decay_t<decltype(from)> picked;
+      if (!from.empty())
+        for (const size_t row : rows) picked.push_back(from[row]);
+      return picked;
+    };
+    const LabelledExamples& of = examples;
+    return {{pick(of.labels), pick(of.weights), pick(of.problems), pick(of.groups), pick(of.visits),
+             pick(of.targets), pick(of.elsewhere)},
+            pick(probabilities),
+            pick(ranking),
+            pick(effects),
+            pick(choice_losses)};
+  }
 };
+
+// By row, -log of the share of its group that the head and the visits give it; 0 in no group that
+// is learnt from. A group is whole here, and its rows weigh as much when it is drawn twice.
+std::vector<double> choice_losses(const std::vector<double>& probabilities,
+                                  const LabelledExamples& examples) {
+  std::vector<double> losses(examples.elsewhere.size());
+  std::map<int, double> sums;
+  const auto odds = [&](size_t row) {
+    const double p = std::clamp(probabilities[row], 1e-12, 1 - 1e-12);
+    return examples.visits[row] * p / (1 - p);
+  };
+  for (const bool summed : {false, true})
+    for (size_t row = 0; row < losses.size(); ++row) {
+      if (examples.elsewhere[row] == 0) continue;
+      double& sum = sums[examples.groups[row]];
+      if (summed)
+        losses[row] = -std::log(odds(row) / sum);
+      else
+        sum += odds(row);
+    }
+  return losses;
+}
+
+double mean_choice_loss_of(const LabelledExamples& examples, const std::vector<double>& losses) {
+  double loss = 0, weight = 0;
+  for (size_t row = 0; row < losses.size(); ++row) {
+    const double its_weight = examples.elsewhere[row] * examples.targets[row];
+    loss += its_weight * losses[row];
+    weight += its_weight;
+  }
+  return weight > 0 ? loss / weight : 0;
+}
+
 using Statistic = std::function<double(const Sample&)>;
 
 class Evaluation {
@@ -28,12 +80,14 @@ class Evaluation {
       : examples_(examples), effects_(effects) {}
 
   Json of(const HeadArm& arm, const Statistic& statistic) const {
-    return interval([&](std::span<const size_t> rows) { return statistic(sample(arm, rows)); });
+    const Sample all = sample_of(arm);
+    return interval([&](std::span<const size_t> rows) { return statistic(all.of_rows(rows)); });
   }
   // What the first has over the second, on the same problems.
   Json gain(const HeadArm& first, const HeadArm& second, const Statistic& statistic) const {
+    const Sample all = sample_of(first), others = sample_of(second);
     return interval([&](std::span<const size_t> rows) {
-      return statistic(sample(first, rows)) - statistic(sample(second, rows));
+      return statistic(all.of_rows(rows)) - statistic(others.of_rows(rows));
     });
   }
 
@@ -41,18 +95,9 @@ class Evaluation {
   Json interval(const std::function<double(std::span<const size_t>)>& statistic) const {
     return to_json(bootstrap_groups(examples_.problems, statistic));
   }
-  Sample sample(const HeadArm& arm, std::span<const size_t> rows) const {
-    const auto& ranking = arm.ranking.empty() ? arm.probabilities : arm.ranking;
-    Sample sample;
-    for (const size_t row : rows) {
-      sample.examples.labels.push_back(examples_.labels[row]);
-      sample.examples.weights.push_back(examples_.weights[row]);
-      sample.examples.problems.push_back(examples_.problems[row]);
-      sample.probabilities.push_back(arm.probabilities[row]);
-      sample.ranking.push_back(ranking[row]);
-      if (!effects_.empty()) sample.effects.push_back(effects_[row]);
-    }
-    return sample;
+  Sample sample_of(const HeadArm& arm) const {
+    return {examples_, arm.probabilities, arm.ranking.empty() ? arm.probabilities : arm.ranking,
+            effects_, choice_losses(arm.probabilities, examples_)};
   }
 
   const LabelledExamples& examples_;
@@ -65,6 +110,12 @@ double log_loss(const Sample& sample) {
 double auc(const Sample& sample) { return roc_auc(sample.ranking, sample.examples.labels); }
 double auc_within(const Sample& sample) {
   return roc_auc_within(sample.ranking, sample.examples.labels, sample.examples.problems);
+}
+double auc_choice(const Sample& sample) {
+  return roc_auc_within(sample.ranking, sample.examples.labels, sample.examples.groups);
+}
+double choice_loss(const Sample& sample) {
+  return mean_choice_loss_of(sample.examples, sample.choice_losses);
 }
 double brier(const Sample& sample) {
   return brier_score(sample.probabilities, sample.examples.labels);
@@ -151,17 +202,32 @@ double mean_log_loss(const std::vector<double>& probabilities, const LabelledExa
   return weight > 0 ? loss / weight : 0;
 }
 
+double mean_choice_loss(const std::vector<double>& probabilities,
+                        const LabelledExamples& examples) {
+  return mean_choice_loss_of(examples, choice_losses(probabilities, examples));
+}
+
 std::vector<Json> report_labels(const char* head, const LabelledExamples& examples,
                                 const std::vector<HeadArm>& arms) {
   const std::vector<double> none;
   const Evaluation evaluation(examples, none);
+  const bool has_groups = std::any_of(examples.groups.begin(), examples.groups.end(),
+                                      [](int group) { return group >= 0; });
+  const bool has_choices = std::any_of(examples.elsewhere.begin(), examples.elsewhere.end(),
+                                       [](double weight) { return weight > 0; });
   std::vector<Json> lines;
   for (const HeadArm& arm : arms) {
     Json line = line_of(head, arm, evaluation, examples);
     line["auc"] = evaluation.of(arm, auc);
     line["auc_within"] = evaluation.of(arm, auc_within);
+    if (has_groups) line["auc_choice"] = evaluation.of(arm, auc_choice);
+    if (has_choices) line["choice_loss"] = evaluation.of(arm, choice_loss);
     line["brier"] = evaluation.of(arm, brier);
-    if (&arm != &arms.front()) line["auc_gain"] = evaluation.gain(arms.front(), arm, auc);
+    if (&arm != &arms.front()) {
+      line["auc_gain"] = evaluation.gain(arms.front(), arm, auc);
+      line["auc_within_gain"] = evaluation.gain(arms.front(), arm, auc_within);
+      if (has_groups) line["auc_choice_gain"] = evaluation.gain(arms.front(), arm, auc_choice);
+    }
     lines.push_back(std::move(line));
   }
   return lines;

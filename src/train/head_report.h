@@ -19,11 +19,15 @@ struct LabelledExamples {
   std::vector<int> labels;      // 0 or 1
   std::vector<double> weights;  // of the loss
   std::vector<int> problems;    // intervals are by problem
+  // As in HeadExamples; all empty, or of one length with the others.
+  std::vector<int> groups = {};
+  std::vector<double> visits = {}, targets = {}, elsewhere = {};
 };
 
 // An object an arm, {"head", "arm", "loss", "calibration"} and these, all intervals of 95 % by
-// problem: "auc"; "auc_within" over pairs of one problem; "brier"; and "auc_gain", what the first
-// arm has over this one, paired.
+// problem: "auc"; "auc_within" over pairs of one problem; "auc_choice" over pairs of one group;
+// "choice_loss" where there is a choice to learn from; "brier"; and "auc_gain", "auc_within_gain",
+// "auc_choice_gain", what the first arm has over this one, paired.
 std::vector<Json> report_labels(const char* head, const LabelledExamples& examples,
                                 const std::vector<HeadArm>& arms);
 
@@ -37,6 +41,9 @@ std::vector<Json> report_gate(const LabelledExamples& examples, const std::vecto
 // Weighted mean of -log p of what was so: the loss without its decay. 0 when nothing weighs
 // anything.
 double mean_log_loss(const std::vector<double>& probabilities, const LabelledExamples& examples);
+
+// choice_loss() of head_model.h; 0 when there is no choice to learn from.
+double mean_choice_loss(const std::vector<double>& probabilities, const LabelledExamples& examples);
 
 // Markdown: a row an arm, a column an interval.
 std::string to_table(const std::vector<Json>& lines);

@@ -38,6 +38,30 @@ TEST(HeadReport, OfTheValueHead) {
   EXPECT_EQ(lines[1].at("auc_gain").at("low"), 0.5);
 }
 
+// A choice among the four examples of each problem; those of half of them are learnt from.
+TEST(HeadReport, OfChoices) {
+  LabelledExamples all = examples();
+  HeadArm arm = knowing();
+  for (int i = 0; i < 80; ++i) {
+    all.problems[static_cast<size_t>(i)] = i / 4;
+    all.groups.push_back(i / 4);
+    all.visits.push_back(i % 4 == 0 ? 3 : 1);
+    all.targets.push_back(i % 2 == 1 ? 0.5 : 0);
+    all.elsewhere.push_back(i < 40 ? 0.5 : 0);
+  }
+  const auto lines = report_value(all, {arm, ignorant()});
+  EXPECT_EQ(mean(lines[0], "auc_choice"), 1);
+  EXPECT_EQ(mean(lines[1], "auc_choice"), 0.5);
+  EXPECT_EQ(mean(lines[1], "auc_choice_gain"), 0.5);
+  EXPECT_EQ(mean(lines[1], "auc_within_gain"), 0.5);
+  // Odds of 9 and 1/4, one of the latter with three visits.
+  EXPECT_NEAR(mean(lines[0], "choice_loss"), -std::log(9 / (9 + 9 + 0.25 + 0.75)), 1e-9);
+  EXPECT_NEAR(mean(lines[1], "choice_loss"), -std::log(1.0 / 6), 1e-9);
+  EXPECT_NEAR(lines[1].at("choice_loss").at("high").get<double>(), -std::log(1.0 / 6), 1e-9)
+      << "a choice that is drawn twice is twice the same choice";
+  EXPECT_FALSE(report_value(examples(), {arm})[0].contains("choice_loss"));
+}
+
 TEST(HeadReport, RankingMayBeAnothers) {
   HeadArm arm = ignorant();
   arm.ranking = knowing().probabilities;
@@ -76,7 +100,8 @@ TEST(HeadReport, OfTheGateBesideOneThatPromotesByChance) {
 
 TEST(HeadReport, IsATable) {
   const std::string table = to_table(report_labels("value", examples(), {knowing(), ignorant()}));
-  EXPECT_NE(table.find("| arm | auc | auc_within | brier | loss | auc_gain |"), std::string::npos)
+  EXPECT_NE(table.find("| arm | auc | auc_within | brier | loss | auc_gain | auc_within_gain |"),
+            std::string::npos)
       << table;
   EXPECT_NE(table.find("| knows | 1.000 (1.000 to 1.000) |"), std::string::npos) << table;
 }

@@ -103,8 +103,9 @@ HeadData compute_head_data(const HeadTraces& from, const std::string& model_dige
 }
 
 std::string head_data_key(const HeadTraces& from, const std::string& model_digest) {
-  std::string of =
-      fmt::format("{} {} {}", model_digest, version_name(from, model_digest), from.precision);
+  constexpr int kFormat = 2;  // of what is computed from a trace
+  std::string of = fmt::format("{} {} {} {}", kFormat, model_digest,
+                               version_name(from, model_digest), from.precision);
   if (const std::string adapter = adapter_path(from); !adapter.empty())
     of += " " + sha256_file(adapter);
   for (const std::string& folder : from.data_folders) {

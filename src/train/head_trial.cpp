@@ -31,6 +31,11 @@ HeadTrial::HeadTrial(const HeadExamples& examples, const TrialOptions& options)
   parts_ = deal_folds(examples.problems, options.folds, options.seed);
   labelled_ = {numbers_of<int>(examples.labels), numbers_of<double>(examples.weights),
                numbers_of<int>(examples.problems)};
+  if (!examples.groups.defined()) return;
+  labelled_.groups = numbers_of<int>(examples.groups);
+  labelled_.visits = numbers_of<double>(examples.visits);
+  labelled_.targets = numbers_of<double>(examples.targets);
+  labelled_.elsewhere = numbers_of<double>(examples.elsewhere);
 }
 
 bool HeadTrial::can_learn() const {

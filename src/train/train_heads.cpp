@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <ostream>
 
@@ -24,6 +25,7 @@ using Start = HeadTrial::Start;
 
 constexpr const char* kByFeatures = "features";
 constexpr const char* kByState = "features and state";
+constexpr const char* kUntrained = "untrained";
 
 std::vector<double> doubles(const Tensor& tensor) {
   const Tensor values = tensor.to(torch::kDouble).contiguous().flatten();
@@ -45,6 +47,14 @@ Json describe(const HeadData& data) {
   Json found = data.found;
   found["steps"] = data.value.count();
   found["steps_right"] = data.value.count() > 0 ? data.value.labels.sum().item<double>() : 0;
+  if (data.value.count() > 0) {
+    const Tensor targets =
+        data.value.targets * data.value.elsewhere.gt(0);  // of a choice, 1 in all
+    const double choices = targets.sum().item<double>();
+    found["choices"] = std::lround(choices);
+    if (choices > 0)
+      found["spent_elsewhere"] = (targets * data.value.elsewhere).sum().item<double>() / choices;
+  }
   found["promotions"] = data.gate.count();
   const auto count = [&](const Tensor& chosen) { return chosen.sum().item<int64_t>(); };
   if (data.gate.count() > 0) {
@@ -78,34 +88,34 @@ struct Trained {
 
 // `start` takes examples with or without hidden states.
 Trained train_head(const char* head, const HeadTrial& trial, const HeadExamples& examples,
-                   const Start& start) {
+                   const Start& start, double choice_weight) {
   const HeadExamples plain = examples.without_hidden();
   Trained trained;
   trained.arms = {trial.fitted_without_each_part(kByState, examples, start),
                   trial.fitted_without_each_part(kByFeatures, plain, start),
                   trial.untrained(start)};
   const auto loss = [&](const HeadArm& arm) {
-    return mean_log_loss(arm.probabilities, trial.labelled());
+    return mean_log_loss(arm.probabilities, trial.labelled()) +
+           choice_weight * mean_choice_loss(arm.probabilities, trial.labelled());
   };
-  const auto least =
+  const auto best =
       std::min_element(trained.arms.begin(), trained.arms.end(),
                        [&](const HeadArm& a, const HeadArm& b) { return loss(a) < loss(b); });
-  const bool untrained = least + 1 == trained.arms.end();
-  std::rotate(trained.arms.begin(), least, least + 1);
-  const HeadArm& best = trained.arms.front();
-  trained.line = {{"head", head}, {"written", best.name}};
-  if (untrained) {
+  std::rotate(trained.arms.begin(), best, best + 1);  // the others are measured against it
+  const std::string& written = trained.arms.front().name;
+  trained.line = {{"head", head}, {"written", written}};
+  if (written == kUntrained) {
     trained.weights = start(plain);
     return trained;
   }
-  const HeadFit fit = trial.fit_to_all(best.name == kByState ? examples : plain, start);
+  const HeadFit fit = trial.fit_to_all(written == kByState ? examples : plain, start);
   trained.weights = fit.weights;
   describe_fit(fit, trained.line);
   return trained;
 }
 
 Json untrained_line(const char* head) {
-  return {{"head", head}, {"written", "untrained"}, {"why", "too few problems with a label"}};
+  return {{"head", head}, {"written", kUntrained}, {"why", "too few problems with a label"}};
 }
 
 void append(std::vector<Json>& lines, std::vector<Json> more, Json last) {
@@ -118,9 +128,10 @@ void train_value(const HeadTrainOptions& options, const HeadData& data, ValueHea
                  std::vector<Json>& lines) {
   const HeadTrial trial(data.value, options.trial);
   if (!trial.can_learn()) return lines.push_back(untrained_line("value"));
-  Trained trained = train_head("value", trial, data.value, [&](const HeadExamples& training) {
+  const auto start = [&](const HeadExamples& training) {
     return starting_value(training, options.units, derive_seed(options.trial.seed, 1));
-  });
+  };
+  Trained trained = train_head("value", trial, data.value, start, options.trial.fit.choice_weight);
   // Log-probabilities order steps as they are; only a regression makes probabilities of them.
   for (const auto& [column, name] :
        {std::pair(0, "log-probability of the step"), std::pair(1, "log-probability of the line")}) {
@@ -137,7 +148,7 @@ void train_gate(const HeadTrainOptions& options, const HeadData& data, GateHead&
                 std::vector<Json>& lines) {
   const HeadTrial trial(data.gate, options.trial);
   if (!trial.can_learn()) return lines.push_back(untrained_line("gate"));
-  Trained trained = train_head("gate", trial, data.gate, starting_gate);
+  Trained trained = train_head("gate", trial, data.gate, starting_gate, 0);
   head = to_gate(trained.weights);
   append(lines, report_gate(trial.labelled(), doubles(data.effects), trained.arms),
          std::move(trained.line));
@@ -147,7 +158,7 @@ void train_write(const HeadTrainOptions& options, const HeadData& data, WriteHea
                  std::vector<Json>& lines) {
   const HeadTrial trial(data.write, options.trial);
   if (!trial.can_learn()) return lines.push_back(untrained_line("write"));
-  Trained trained = train_head("write", trial, data.write, starting_write);
+  Trained trained = train_head("write", trial, data.write, starting_write, 0);
   // The first feature: how sure the sentence was.
   HeadExamples alone = data.write.without_hidden();
   alone.features = data.write.features.narrow(1, 0, 1);
