@@ -1,5 +1,7 @@
 #include "pipeline/player.h"
 
+#include <variant>
+
 namespace polyphon {
 
 Player::Identity ReasonerPlayer::identity() const {
@@ -11,6 +13,21 @@ Trace ReasonerPlayer::play(const ThinkInput& input, const SessionTerms& terms,
                            const std::atomic<bool>&) {
   SessionTicket ticket = reasoner_.think(input, terms);
   return *wait_finished(ticket).trace;
+}
+
+std::string ReasonerPlayer::go_on(const Continuation& from, const SessionTerms& terms,
+                                  const std::atomic<bool>&) {
+  CompletionRequest request;
+  request.prompt = reasoner_.model().vocabulary().tokenize(from.text, false, true);
+  request.grammar.gbnf = from.grammar;
+  request.sampling = from.sampling;
+  request.max_tokens = from.max_tokens;
+  std::string written;
+  SessionTicket ticket = reasoner_.complete(std::move(request), terms);
+  wait_finished(ticket, [&](const SessionEvent& event) {
+    if (const auto* delta = std::get_if<AnswerDelta>(&event)) written += delta->text;
+  });
+  return written;
 }
 
 }  // namespace polyphon

@@ -10,6 +10,14 @@
 
 namespace polyphon {
 
+// A text that the model is to go on with, held to a grammar.
+struct Continuation {
+  std::string text;
+  std::string grammar;  // GBNF
+  SamplingParams sampling;
+  int max_tokens = 128;
+};
+
 // Thread-safe.
 class Player {
  public:
@@ -27,8 +35,9 @@ class Player {
   // end.
   virtual Trace play(const ThinkInput& input, const SessionTerms& terms,
                      const std::atomic<bool>& stop) = 0;
-  // That can be asked for problems; null where the model is elsewhere.
-  virtual Reasoner* reasoner() { return nullptr; }
+  // What the model writes after the text. Blocks and throws as play().
+  virtual std::string go_on(const Continuation& from, const SessionTerms& terms,
+                            const std::atomic<bool>& stop) = 0;
 };
 
 class ReasonerPlayer final : public Player {
@@ -40,7 +49,8 @@ class ReasonerPlayer final : public Player {
   Identity identity() const override;
   Trace play(const ThinkInput& input, const SessionTerms& terms,
              const std::atomic<bool>& stop) override;
-  Reasoner* reasoner() override { return &reasoner_; }
+  std::string go_on(const Continuation& from, const SessionTerms& terms,
+                    const std::atomic<bool>& stop) override;
 
  private:
   Reasoner& reasoner_;

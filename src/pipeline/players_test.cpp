@@ -29,6 +29,12 @@ class FalliblePlayer final : public Player {
     trace.version = version_played;
     return trace;
   }
+  std::string go_on(const Continuation& from, const SessionTerms& terms,
+                    const std::atomic<bool>& stop) override {
+    if (const std::string why = fail(played++); !why.empty())
+      throw Error(ErrorCode::kUnavailable, why);
+    return player_.go_on(from, terms, stop);
+  }
 
   Identity identity_;
   std::string version_played = "v1";
@@ -137,6 +143,18 @@ TEST_F(PlayersTest, OneThatGetsAnotherVersionMeanwhileIsDropped) {
   EXPECT_NE(dropped_["bad"].find("the version v2, not v1"), std::string::npos);
   read_rollouts(folder_,
                 [&](const Trace& trace, const Outcome&) { EXPECT_EQ(trace.version, "v1"); });
+}
+
+TEST_F(PlayersTest, WhatOneCannotProposeAnotherIsAsked) {
+  options_.families = {"letter_counting"};
+  options_.proposed_share = 1;
+  bad_.fail = [](int) { return "gone"; };
+  good_.fail = after(bad_, 1);
+  const SelfPlayReport report = play({&good_, &bad_});
+  EXPECT_EQ(report.problems, options_.problems);
+  EXPECT_EQ(report.dropped, std::vector<std::string>{"bad"});
+  EXPECT_EQ(bad_.failed_on, "") << "before a session";
+  EXPECT_GT(report.proposals.malformed, 0) << "what it writes is no question";
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "pipeline/proposal.h"
 
 #include <algorithm>
-#include <variant>
 
 #include "base/check.h"
 
@@ -25,26 +24,18 @@ Json to_json(const ProposalCounts& counts) {
           {"held_out", counts.held_out},   {"seen", counts.seen}};
 }
 
-std::string propose_question(Reasoner& reasoner, const Family& family,
+std::string propose_question(Player& player, const Family& family,
                              const std::vector<std::string>& examples, uint64_t seed,
-                             SessionTerms terms) {
+                             const SessionTerms& terms, const std::atomic<bool>& stop) {
   POLYPHON_CHECK(family.questions);
-  CompletionRequest request;
-  request.prompt = reasoner.model().vocabulary().tokenize(list_of(examples), false, true);
-  request.grammar.gbnf = family.questions;
+  Continuation list{list_of(examples), family.questions, {}, kMostQuestionTokens};
   // Nothing is filtered: what is wanted is variety, and the grammar keeps the form.
-  request.sampling.temperature = 1;
-  request.sampling.top_k = 0;
-  request.sampling.top_p = 1;
-  request.sampling.min_p = 0;
-  request.sampling.seed = seed;
-  request.max_tokens = kMostQuestionTokens;
-  std::string question;
-  SessionTicket ticket = reasoner.complete(std::move(request), std::move(terms));
-  wait_finished(ticket, [&](const SessionEvent& event) {
-    if (const auto* delta = std::get_if<AnswerDelta>(&event)) question += delta->text;
-  });
-  return question;
+  list.sampling.temperature = 1;
+  list.sampling.top_k = 0;
+  list.sampling.top_p = 1;
+  list.sampling.min_p = 0;
+  list.sampling.seed = seed;
+  return player.go_on(list, terms, stop);
 }
 
 std::optional<Problem> take_proposal(const std::string& question, const Family& family,

@@ -2,13 +2,14 @@
 // held to the grammar of the family's questions. What comes is read exactly, and code solves it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "pipeline/player.h"
 #include "pipeline/problem_source.h"
-#include "reason/reasoner.h"
 #include "tasks/family.h"
 
 namespace polyphon {
@@ -26,11 +27,10 @@ struct ProposalCounts {
 Json to_json(const ProposalCounts& counts);
 
 // The same for the same model, examples and seed, but for the kernels' last bits
-// (docs/reproducibility.md). Blocks. CHECKs that the family has a grammar; throws the session's
-// Error.
-std::string propose_question(Reasoner& reasoner, const Family& family,
+// (docs/reproducibility.md). CHECKs that the family has a grammar; blocks and throws as the player.
+std::string propose_question(Player& player, const Family& family,
                              const std::vector<std::string>& examples, uint64_t seed,
-                             SessionTerms terms);
+                             const SessionTerms& terms, const std::atomic<bool>& stop);
 
 // The question's problem, if it may be played; it then counts as handed out by `source`.
 std::optional<Problem> take_proposal(const std::string& question, const Family& family,

@@ -226,6 +226,8 @@ TEST(ProposalRealModel, ProposesQuestionsOfTheForm) {
   auto engine = std::make_unique<Engine>(
       model->make_decoder({.context_cells = 1024, .max_sequences = 8}), options, clock);
   Reasoner reasoner(std::move(model), std::move(engine), {}, {"v1", "digest", "hash"});
+  ReasonerPlayer player(reasoner);
+  const std::atomic<bool> stop = false;
   ProblemSource source(1, {});
   ProposalCounts counts;
   for (const Family& each : families()) {
@@ -234,11 +236,11 @@ TEST(ProposalRealModel, ProposesQuestionsOfTheForm) {
     for (uint64_t seed = 0; seed < kEach; ++seed) {
       const auto examples = source.examples({each.name, 1}, 5, seed);
       ASSERT_EQ(examples.size(), 5u);
-      const std::string question = propose_question(reasoner, each, examples, seed, {});
+      const std::string question = propose_question(player, each, examples, seed, {}, stop);
       questions.insert(question);
       take_proposal(question, each, 1, seed, examples, source, counts);
       EXPECT_EQ(question,
-                seed > 0 ? question : propose_question(reasoner, each, examples, seed, {}));
+                seed > 0 ? question : propose_question(player, each, examples, seed, {}, stop));
     }
     EXPECT_GE(questions.size(), 3u) << each.name;
   }

@@ -117,8 +117,8 @@ class Play {
   struct Task {
     Cell cell;
     uint64_t session = 0;
-    Problem problem = {};
-    std::string proposed = "";  // the question, where the model proposed it
+    std::optional<Problem> problem = {};  // once it is found
+    std::string proposed = "";            // the question, where the model proposed it
   };
 
   // While others play, their tasks may still come back.
@@ -176,16 +176,14 @@ class Play {
 
   bool propose(Player& player, const Family& of, Task& task) {
     const uint64_t seeds = derive_seed(derive_seed(options_.seed, kProposalSeeds), task.session);
-    for (uint64_t i = 0; i < kProposals; ++i) {
+    for (uint64_t i = 0; i < kProposals && !stop_.load(); ++i) {
       const uint64_t seed = derive_seed(seeds, i) % kFirstSuiteSeed;
       const auto examples = examples_of(task.cell, seed);
-      const std::string question =
-          propose_question(*player.reasoner(), of, examples, seed, self_play_terms(options_));
+      const std::string question = ask(player, of, examples, seed);
       const std::lock_guard lock(mutex_);
-      const auto problem = take_proposal(question, of, task.cell.difficulty, seed, examples,
-                                         source_, report_.proposals);
-      if (!problem) continue;
-      task.problem = *problem;
+      task.problem = take_proposal(question, of, task.cell.difficulty, seed, examples, source_,
+                                   report_.proposals);
+      if (!task.problem) continue;
       task.proposed = question;
       return true;
     }
@@ -194,13 +192,14 @@ class Play {
 
   void play(Player& player, Task& task) {
     try {
-      if (task.problem.text.empty()) find_problem(player, task);
-      const ThinkInput input = self_play_input(task.problem, options_, task.session);
+      if (!task.problem) find_problem(player, task);
+      const Problem& problem = *task.problem;
+      const ThinkInput input = self_play_input(problem, options_, task.session);
       Trace trace = run_session(player, input);
-      Outcome outcome{task.cell, task.problem.seed, right_streams(task.problem, trace)};
+      Outcome outcome{task.cell, problem.seed, right_streams(problem, trace)};
       outcome.proposed = task.proposed;
       outcome.counterfactuals = leave_out_promotions(player, task, input, trace);
-      outcome.trees = tree_outcomes(task.problem, trace.result);
+      outcome.trees = tree_outcomes(problem, trace.result);
       trace.outcome = to_json(outcome);
       return record(trace, outcome);
     } catch (const PlayerFailed& failed) {
@@ -215,6 +214,15 @@ class Play {
   struct PlayerFailed {
     Error error;
   };
+
+  std::string ask(Player& player, const Family& of, const std::vector<std::string>& examples,
+                  uint64_t seed) {
+    try {
+      return propose_question(player, of, examples, seed, self_play_terms(options_), stop_);
+    } catch (const Error& error) {
+      throw PlayerFailed{error};
+    }
+  }
 
   // Only what the player does is the player's fault; a full disk, say, is everybody's.
   Trace run_session(Player& player, const ThinkInput& input) {
@@ -239,7 +247,7 @@ class Play {
       const TraceComparison compared =
           compare_traces(trace, without, promotion.at("step").get<Step>());
       result.push_back(
-          {number, compared.matching == compared.tokens, right_streams(task.problem, without)});
+          {number, compared.matching == compared.tokens, right_streams(*task.problem, without)});
     }
     return result;
   }
@@ -339,13 +347,6 @@ void require_one_to_propose(const std::vector<std::string>& families) {
                           fmt::join(names, ", ")));
 }
 
-void require_models_here(const std::vector<Player*>& players) {
-  for (Player* const player : players)
-    if (!player->reasoner())
-      throw Error(ErrorCode::kInvalidArgument,
-                  player->name() + " is not asked for problems: give no proposed share");
-}
-
 }  // namespace
 
 Json to_json(const SelfPlayReport& report) {
@@ -403,10 +404,7 @@ SelfPlayReport self_play(const std::vector<Player*>& players, const SelfPlayOpti
                          const std::atomic<bool>& stop, const SelfPlayEvents& events) {
   for (const std::string& name : options.families) family(name);  // throws for one not known
   const Player::Identity identity = common_identity(players);
-  if (options.proposed_share > 0) {
-    require_one_to_propose(options.families);
-    require_models_here(players);
-  }
+  if (options.proposed_share > 0) require_one_to_propose(options.families);
   open_rollouts(folder, header_of(identity, options));
   Play play(players, identity, options, held_out, folder, stop, events);
   {

@@ -63,4 +63,16 @@ Trace RemotePlayer::play(const ThinkInput& input, const SessionTerms& terms,
   }
 }
 
+std::string RemotePlayer::go_on(const Continuation& from, const SessionTerms&,
+                                const std::atomic<bool>& stop) {
+  const Json body = completion_body(from);
+  const Json answer =
+      with_retries(retries_, stop, [&] { return client_.post("/v1/completions", body); });
+  try {
+    return answer.at("choices").at(0).at("text").get<std::string>();
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kInternal, name() + " gave no text: " + error.what());
+  }
+}
+
 }  // namespace polyphon

@@ -26,6 +26,8 @@ class RemotePlayer final : public Player {
   // Throws the last try's Error, or {kCancelled} when `stop` is set between two tries.
   Trace play(const ThinkInput& input, const SessionTerms& terms,
              const std::atomic<bool>& stop) override;
+  std::string go_on(const Continuation& from, const SessionTerms& terms,
+                    const std::atomic<bool>& stop) override;
 
  private:
   const ApiClient client_;

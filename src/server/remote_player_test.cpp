@@ -69,6 +69,14 @@ TEST_F(RemotePlayerTest, PlaysTheSessionThatIsPlayedHere) {
   for (const auto& [member, value] : expected.items()) EXPECT_EQ(got[member], value) << member;
 }
 
+TEST_F(RemotePlayerTest, GoesOnWithATextAsIsDoneHere) {
+  ReasonerPlayer here(*reasoner_);
+  const Continuation from{"How many?\n", "root ::= \"Answer: \" [0-9]", {}, 16};
+  const std::string expected = here.go_on(from, {}, stop_);
+  EXPECT_THAT(expected, HasSubstr("Answer: "));
+  EXPECT_EQ(player(start())->go_on(from, {}, stop_), expected);
+}
+
 TEST_F(RemotePlayerTest, AServerThatDiesLeavesItsProblemsToAnother) {
   RunningServer& first = start();
   const auto a = player(first), b = player(start());

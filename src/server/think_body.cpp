@@ -75,4 +75,12 @@ Json think_body(const ThinkInput& input, const SessionTerms& terms) {
   return body;
 }
 
+Json completion_body(const Continuation& from) {
+  Json body = sampling_of(from.sampling);
+  body["prompt"] = from.text;
+  body["grammar"] = from.grammar;
+  body["max_tokens"] = from.max_tokens;
+  return body;
+}
+
 }  // namespace polyphon
