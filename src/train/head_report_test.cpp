@@ -49,7 +49,7 @@ TEST(HeadReport, OfChoices) {
     all.targets.push_back(i % 2 == 1 ? 0.5 : 0);
     all.elsewhere.push_back(i < 40 ? 0.5 : 0);
   }
-  const auto lines = report_value(all, {arm, ignorant()});
+  const auto lines = report_labels("value", all, {arm, ignorant()});
   EXPECT_EQ(mean(lines[0], "auc_choice"), 1);
   EXPECT_EQ(mean(lines[1], "auc_choice"), 0.5);
   EXPECT_EQ(mean(lines[1], "auc_choice_gain"), 0.5);
@@ -59,7 +59,7 @@ TEST(HeadReport, OfChoices) {
   EXPECT_NEAR(mean(lines[1], "choice_loss"), -std::log(1.0 / 6), 1e-9);
   EXPECT_NEAR(lines[1].at("choice_loss").at("high").get<double>(), -std::log(1.0 / 6), 1e-9)
       << "a choice that is drawn twice is twice the same choice";
-  EXPECT_FALSE(report_value(examples(), {arm})[0].contains("choice_loss"));
+  EXPECT_FALSE(report_labels("value", examples(), {arm})[0].contains("choice_loss"));
 }
 
 TEST(HeadReport, RankingMayBeAnothers) {
