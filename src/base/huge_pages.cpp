@@ -8,6 +8,8 @@
 namespace polyphon {
 namespace {
 
+constexpr int kCollapse = 25;  // MADV_COLLAPSE of Linux 6.1, which glibc 2.36 does not name
+
 // Asks for the whole pages within [begin, begin + size).
 void advise(void* begin, size_t size, int advice) {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
@@ -22,9 +24,7 @@ void wish_for_huge_pages(void* begin, size_t size) { advise(begin, size, MADV_HU
 
 void move_to_huge_pages(void* begin, size_t size) {
   wish_for_huge_pages(begin, size);
-#ifdef MADV_COLLAPSE  // Linux 6.1
-  advise(begin, size, MADV_COLLAPSE);
-#endif
+  advise(begin, size, kCollapse);
 }
 
 }  // namespace polyphon
