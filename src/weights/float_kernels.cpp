@@ -24,12 +24,12 @@ static_assert(hn::MaxLanes(F32()) == kPanelRows);
 // One column of the panel's rows.
 template <WeightType kType>
 HWY_INLINE Floats load_column(const std::byte* panel, size_t column) {
-  const std::byte* const from = panel + column * packed_block_bytes(kType);
+  const size_t first = column * kPanelRows;
   if constexpr (kType == WeightType::kF16)
     return hn::PromoteTo(F32(), hn::Load(hn::Rebind<hwy::float16_t, F32>(),
-                                         reinterpret_cast<const hwy::float16_t*>(from)));
+                                         reinterpret_cast<const hwy::float16_t*>(panel) + first));
   else
-    return hn::Load(F32(), reinterpret_cast<const float*>(from));
+    return hn::Load(F32(), reinterpret_cast<const float*>(panel) + first);
 }
 
 // Even and odd columns have a sum each: a row alone would wait for every addition.
