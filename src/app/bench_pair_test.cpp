@@ -37,7 +37,7 @@ class BenchPairRealModel : public testing::Test {
     for (int layer = 0; layer < info.layers; ++layer) {
       const std::string weight = "blk." + std::to_string(layer) + ".attn_output.weight";
       file.tensors[weight + ".lora_a"] = matrix(kRank, size, 0.1);
-      file.tensors[weight + ".lora_b"] = matrix(size, kRank, 0.1);
+      file.tensors[weight + ".lora_b"] = matrix(size, kRank, 0.4);
     }
     write_tensor_file(path_, file);
   }
@@ -80,10 +80,11 @@ TEST_F(BenchPairRealModel, AdaptersGiveTheLogitsThatGgmlsKernelsGive) {
   const BenchPair without = load_bench_pair(config(""));
   const BenchPair with = load_bench_pair(config(path_));
   const std::vector<float> ours = logits(with.ours), stock = logits(with.stock);
-  const double changed = distance(stock, logits(without.stock));
-  // Both round layers' inputs to 8 bits; what the adapter changes is far more than that.
-  EXPECT_LT(distance(ours, stock), 0.03);
-  EXPECT_GT(changed, 0.1);
+  // Both round layers' inputs to 8 bits, with an adapter and without; what it changes is far more.
+  const std::vector<float> base = logits(without.stock);
+  const double apart = distance(ours, stock), changed = distance(stock, base);
+  EXPECT_LT(apart, 3 * distance(logits(without.ours), base));
+  EXPECT_LT(apart, changed / 4) << changed;
 }
 
 }  // namespace
