@@ -46,7 +46,13 @@ void GlobalWorkspace::after_step() {
     if (running.done) continue;
     running.done = running.promotion.after_step(phase_->streams());
   }
-  registers_->after_step(phase_->streams());
+  registers_->after_step(phase_->streams(), [this](SequenceNumber sequence) {
+    return std::any_of(waiting_.begin(), waiting_.end(),
+                       [&](const auto& each) { return each.second.sequence == sequence; }) ||
+           std::any_of(running_.begin(), running_.end(), [&](const Running& each) {
+             return !each.done && each.promotion.source() == sequence;
+           });
+  });
   for (Candidate& note : registers_->take_notes()) keep(std::move(note));
   collect_conclusions();
   if (waiting_.empty()) return;

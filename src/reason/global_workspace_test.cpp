@@ -180,6 +180,30 @@ TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDeco
       static_cast<std::ptrdiff_t>(result.polyphon.at("promotions").size()));
 }
 
+// A register that has read on meanwhile has streams' cells at its note's positions.
+TEST_F(WorkspaceTest, APromotionBringsTheNotesCellsAndNoOthers) {
+  start();
+  ThinkInput wish = input("3x64", 3, 0);
+  wish.workspace.cadence_tokens = 3;
+  wish.workspace.refractory_tokens = 20;
+  const Trace trace = *think(wish).trace;
+  int joins = 0;
+  for (const TraceEdit& edit : trace.edits) {
+    const auto is_of = [&](SequenceNumber sequence, const char* owner) {
+      return std::any_of(trace.spans.begin(), trace.spans.end(), [&](const TraceSpan& span) {
+        return span.sequence == sequence && span.owner.starts_with(owner);
+      });
+    };
+    if (edit.kind != "join" || !is_of(edit.source, "note ") || !is_of(edit.sequence, "stream "))
+      continue;
+    ++joins;
+    // Each position once: the note's own cells.
+    for (const auto& [position, cells] : view_at(trace, edit.source, edit.step))
+      if (position >= edit.begin && position < edit.end) EXPECT_EQ(cells, 1) << position;
+  }
+  EXPECT_GT(joins, 3);
+}
+
 TEST_F(WorkspaceTest, ANoteThatChangesNothingHasNoEffect) {
   // The next token depends on nothing that a view holds.
   start([](const FakeRow& row, std::span<float> logits) {

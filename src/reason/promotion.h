@@ -24,7 +24,8 @@ class Promotion {
   // this; `streams` until after_step() has returned true or abandon() is called.
   Promotion(const ThinkContext& context, const Candidate& candidate, std::vector<Stream>& streams);
 
-  bool owns(SequenceNumber sequence) const;  // of a probe
+  SequenceNumber source() const { return candidate_.sequence; }  // whose cells they are
+  bool owns(SequenceNumber sequence) const;                      // of a probe
   void on_token(SequenceNumber sequence);
   // True when nothing is left to say or to measure.
   bool after_step(std::vector<Stream>& streams);

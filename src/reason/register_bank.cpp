@@ -113,13 +113,14 @@ void RegisterBank::finish_note(Register& writer) {
   finished_.push_back(writer.note);
 }
 
-void RegisterBank::after_step(const std::vector<Stream>& streams) {
+void RegisterBank::after_step(const std::vector<Stream>& streams,
+                              const std::function<bool(SequenceNumber)>& is_wanted) {
   size_t ticks = 0;
   for (const Stream& stream : streams) ticks = std::max(ticks, stream.tokens.size());
   for (Register& each : registers_) {
     if (each.writing) {
       if (context_.views->idle(each.sequence)) finish_note(each);
-    } else if (static_cast<int>(ticks) >= each.next_read_tokens) {
+    } else if (static_cast<int>(ticks) >= each.next_read_tokens && !is_wanted(each.sequence)) {
       each.next_read_tokens += each.cadence_tokens;
       read(each, streams);
       begin_note(each);

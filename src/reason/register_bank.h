@@ -3,6 +3,7 @@
 // One bank serves one phase. Decode thread only.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,11 @@ class RegisterBank {
   bool owns(SequenceNumber sequence) const;
   void on_token(SequenceNumber sequence, const SampledToken& token);
   // At every cadence_tokens of the longest stream's tokens each register that is not writing takes
-  // in the streams' new cells and begins a note.
-  void after_step(const std::vector<Stream>& streams);
+  // in the streams' new cells and begins a note. One whose sequence `is_wanted` waits with that:
+  // its last note may still be joined to views, and what it takes in could lie at the note's
+  // positions and go along.
+  void after_step(const std::vector<Stream>& streams,
+                  const std::function<bool(SequenceNumber)>& is_wanted);
 
   bool writing() const;
   // Notes finished since the last call.
