@@ -349,6 +349,16 @@ void require_one_to_propose(const std::vector<std::string>& families) {
 
 }  // namespace
 
+SearchRequest searches_to_learn_from() {
+  SearchRequest search;
+  search.simulations = 12;
+  search.max_stream_searches = 1;
+  search.max_sequences = 192;  // of a whole session's trees, kept while they are played out
+  search.max_tokens = 8192;
+  search.plays_out = true;
+  return search;
+}
+
 Json to_json(const SelfPlayReport& report) {
   Json cold = Json::array();
   for (const Cell& cell : report.cold)
