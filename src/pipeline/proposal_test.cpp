@@ -181,7 +181,9 @@ TEST_F(ProposalTest, GivesPoolsTheirRightAnswer) {
 }
 
 TEST(Outcomes, NameWhatIsNoProblem) {
-  Outcome outcome{{"chain_sum", 1}, 3, {true}, {}, {}, "What is 4 + 5?"};
+  Outcome outcome;
+  outcome.cell = {"chain_sum", 1};
+  outcome.proposed = "What is 4 + 5?";
   EXPECT_EQ(problem_of(outcome).solution, "9");
   EXPECT_EQ(outcome_from_json(to_json(outcome)).proposed, outcome.proposed);
   outcome.proposed = "What is 4 +";
