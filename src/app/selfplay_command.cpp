@@ -233,7 +233,8 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       .add_option_function<std::string>(
           "--search", [&search](const std::string& mode) { search.mode = parse_search_mode(mode); },
           "off, auto or always: streams search, and every state of their trees is played out")
-      ->check(CLI::IsMember({"off", "auto", "always"}));
+      ->check(CLI::IsMember({"off", "auto", "always"}))
+      ->excludes(servers);
   command.add_option("--searches", search.max_stream_searches, "at most, of a stream");
   command.add_option("--search-simulations", search.simulations, "of one search");
   command.add_option("--search-depth", search.depth, "thought steps of a branch");

@@ -390,8 +390,10 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   input.max_answer_tokens = 1;  // the streams are wanted, and the view that an answer would have
   // A stream that was ended because of others would count as wrong.
   input.diversity.collapse_watch = input.diversity.agreement = false;
-  input.search = options.search;
-  input.search.max_searches = options.streams * options.search.max_stream_searches;
+  if (options.search.on()) {
+    input.search = options.search;
+    input.search.max_searches = options.streams * options.search.max_stream_searches;
+  }
   const CounterfactualOptions& asked = options.counterfactuals;
   input.workspace.registers = asked.registers;
   input.workspace.cadence_tokens = asked.cadence_tokens;

@@ -16,7 +16,7 @@ using torch::Tensor;
 HeadExamples telling_examples(int64_t count, uint64_t seed) {
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   HeadExamples examples;
-  examples.features = torch::empty({count, 6}).uniform_(0, 1, generator);
+  examples.features = torch::empty({count, ValueFeatures::kCount}).uniform_(0, 1, generator);
   examples.hidden = torch::empty({count, 8}).normal_(0, 4, generator);
   examples.labels = examples.hidden.select(1, 2).gt(0).to(torch::kFloat);
   examples.weights = torch::ones({count});

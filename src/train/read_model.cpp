@@ -136,10 +136,10 @@ ReadHead to_read(const ReadWeights& weights) {
   head.hidden_weight = weights.terms[1].item<double>();
   if (!weights.left.defined()) return head;
   const Tensor scale = weights.scale.unsqueeze(1);
-  const Tensor bilinear =
-      torch::eye(weights.left.size(0), weights.left.options()) +
-      at::matmul(weights.left.detach() * scale, (weights.right.detach() * scale).transpose(0, 1));
-  head.bilinear = floats(bilinear);
+  const int64_t size = weights.left.size(0);
+  const Tensor gone =
+      at::matmul(weights.left * scale, (weights.right * scale).transpose(0, 1)) / size;
+  head.bilinear = floats(torch::eye(size, gone.options()) + gone);
   return head;
 }
 
