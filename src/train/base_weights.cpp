@@ -10,7 +10,8 @@ namespace {
 
 class Loader {
  public:
-  Loader(const WeightFile& file, Precision precision) : file_(file), precision_(precision) {}
+  Loader(const WeightFile& file, Precision precision, const torch::Device& device)
+      : file_(file), precision_(precision), device_(device) {}
 
   torch::Tensor vector(const std::string& name, int64_t size) const {
     return read(name, {size}, sum_type(precision_));
@@ -31,7 +32,7 @@ class Loader {
       has_bias = has_bias || file_.has(name + ".bias");
       biases.push_back(file_.has(name + ".bias")
                            ? read(name + ".bias", {out}, product_type(precision_))
-                           : torch::zeros({out}, product_type(precision_)));
+                           : torch::zeros({out}, weights.back().options()));
     }
     return {torch::cat(weights), has_bias ? torch::cat(biases) : torch::Tensor()};
   }
@@ -45,11 +46,13 @@ class Loader {
                   fmt::format("tensor {} is [{}], must be [{}] by the file's own metadata", name,
                               fmt::join(found, ", "), fmt::join(expected, ", ")));
     std::vector<float> values = file_.read(name);
-    return torch::from_blob(values.data(), expected, torch::kFloat).to(type, false, /*copy=*/true);
+    return torch::from_blob(values.data(), expected, torch::kFloat)
+        .to(device_, type, false, /*copy=*/true);
   }
 
   const WeightFile& file_;
   const Precision precision_;
+  const torch::Device device_;
 };
 
 FrozenLayer load_layer(const Loader& loader, const ModelShape& shape, int index) {
@@ -77,8 +80,8 @@ Precision best_precision() {
   return Precision::kFloat;
 }
 
-Precision parse_precision(const std::string& name) {
-  if (name == "auto") return best_precision();
+Precision parse_precision(const std::string& name, const torch::Device& device) {
+  if (name == "auto") return device.is_cpu() ? best_precision() : Precision::kBfloat16;
   if (name == "bf16") return Precision::kBfloat16;
   if (name == "f32") return Precision::kFloat;
   throw Error(ErrorCode::kInvalidArgument,
@@ -93,18 +96,21 @@ torch::ScalarType sum_type(Precision precision) {
   return precision == Precision::kDouble ? torch::kDouble : torch::kFloat;
 }
 
-BaseWeights load_base_weights(const WeightFile& file, Precision precision) {
-  const Loader loader(file, precision);
+BaseWeights load_base_weights(const WeightFile& file, Precision precision,
+                              const torch::Device& device) {
+  const Loader loader(file, precision, device);
   const ModelShape& shape = file.shape();
   BaseWeights weights;
   weights.shape = shape;
   weights.precision = precision;
+  weights.route = route_for(device);
   weights.embedding = loader.matrix("token_embd.weight", shape.vocabulary_size, shape.hidden_size);
   weights.output = shape.tied_head
                        ? weights.embedding
                        : loader.matrix("output.weight", shape.vocabulary_size, shape.hidden_size);
   weights.output_norm = loader.vector("output_norm.weight", shape.hidden_size);
-  weights.rope_factors = loader.vector_if_there("rope_freqs.weight", shape.rope_size / 2);
+  weights.rope_factors = Loader(file, precision, torch::kCPU)
+                             .vector_if_there("rope_freqs.weight", shape.rope_size / 2);
   for (int i = 0; i < shape.layers; ++i) weights.layers.push_back(load_layer(loader, shape, i));
   return weights;
 }

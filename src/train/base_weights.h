@@ -5,6 +5,7 @@
 
 #include "model/weight_file.h"
 #include "train/lora.h"
+#include "train/row_operations.h"
 #include "train/torch.h"
 
 namespace polyphon {
@@ -15,8 +16,8 @@ enum class Precision { kBfloat16, kFloat, kDouble };
 
 // bfloat16 where the CPU multiplies it (avx512_bf16, amx_bf16), else float: emulated it is slower.
 Precision best_precision();
-// "auto", "bf16" or "f32". Throws Error{kInvalidArgument}.
-Precision parse_precision(const std::string& name);
+// "auto", "bf16" or "f32"; auto is bfloat16 on a GPU. Throws Error{kInvalidArgument}.
+Precision parse_precision(const std::string& name, const torch::Device& device = torch::kCPU);
 torch::ScalarType product_type(Precision precision);
 torch::ScalarType sum_type(Precision precision);
 
@@ -37,15 +38,20 @@ struct FrozenLayer {
 struct BaseWeights {
   ModelShape shape;
   Precision precision = Precision::kFloat;
-  torch::Tensor embedding;     // [vocabulary, hidden]
-  torch::Tensor output;        // [vocabulary, hidden]; the embedding itself when the head is tied
-  torch::Tensor output_norm;   // [hidden]
-  torch::Tensor rope_factors;  // [rope_size / 2] float, or undefined: divides the frequencies
+  RowRoute route = RowRoute::kFused;  // that of the tensors' device
+  torch::Tensor embedding;            // [vocabulary, hidden]
+  torch::Tensor output;       // [vocabulary, hidden]; the embedding itself when the head is tied
+  torch::Tensor output_norm;  // [hidden]
+  // [rope_size / 2] float on the CPU, or undefined: divides the frequencies.
+  torch::Tensor rope_factors;
   std::vector<FrozenLayer> layers;
+
+  torch::Device device() const { return embedding.device(); }
 };
 
 // Reads a tensor at a time: the peak is the model in `precision` plus its largest tensor in float.
 // Throws what WeightFile throws, Error{kInvalidArgument} for a tensor of another shape.
-BaseWeights load_base_weights(const WeightFile& file, Precision precision);
+BaseWeights load_base_weights(const WeightFile& file, Precision precision,
+                              const torch::Device& device = torch::kCPU);
 
 }  // namespace polyphon

@@ -12,7 +12,8 @@ namespace {
 using torch::Tensor;
 
 Tensor logprobs_of(const BaseWeights& weights, const TrainingBatch& batch, const Tensor& hidden) {
-  return target_logprobs(hidden, weights.output, torch::tensor(batch.targets));
+  return target_logprobs(hidden, weights.output, torch::tensor(batch.targets).to(hidden.device()),
+                         weights.route);
 }
 
 }  // namespace
@@ -35,7 +36,7 @@ BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const Trainin
     loss.promotion = label_cost(logits, promotions);
   }
   if (batch.targets.empty()) {  // only effects are learnt
-    loss.tokens = torch::zeros({});
+    loss.tokens = torch::zeros({}, weights.device());
     return loss;
   }
   std::vector<int> rows = batch.rows;
@@ -46,7 +47,7 @@ BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const Trainin
   const Tensor hidden = forward(weights, lora, batch.tokens, how, &rows);
   const auto targets = static_cast<int64_t>(batch.rows.size());
   const Tensor logprobs = logprobs_of(weights, batch, hidden.narrow(0, 0, targets));
-  const Tensor factors = torch::tensor(batch.weights).to(logprobs.scalar_type());
+  const Tensor factors = torch::tensor(batch.weights).to(logprobs.options());
   loss.tokens = -(logprobs * factors).sum();
   if (terms.diversity_margin && !batch.summaries.empty())
     loss.diversity =

@@ -1,6 +1,6 @@
 #include "train/diversity_loss.h"
 
-#include "train/parallel_rows.h"
+#include "train/row_operations.h"
 
 namespace polyphon {
 

@@ -47,7 +47,7 @@ Tensor weighted_loss(const BaseWeights& weights, const Lora& lora, const TokenBa
   const Tensor hidden = forward(weights, lora, batch, options, &rows);
   const Tensor targets = torch::tensor(std::vector<int64_t>{5, 17, 100, 3, 149, 17, 60});
   const Tensor factors = torch::tensor(std::vector<double>{1, -0.5, 2, 0.3, 1, -1, 0.7});
-  return (target_logprobs(hidden, weights.output, targets) * factors).sum();
+  return (target_logprobs(hidden, weights.output, targets, weights.route) * factors).sum();
 }
 
 // Compares d loss / d parameter with (loss(+h) - loss(-h)) / 2h at a few numbers of each.

@@ -14,17 +14,17 @@ bool has_hidden(const HeadExamples& examples) { return examples.hidden.defined()
 
 template <size_t kCount>
 HeadWeights linear_start(const std::array<double, kCount>& weights, double bias,
-                         torch::ScalarType type) {
+                         const at::TensorOptions& kind) {
   HeadWeights start;
   start.features = trained_copy(
-      torch::tensor(std::vector<double>(weights.begin(), weights.end()), torch::kDouble).to(type));
-  start.bias = trained_copy(torch::full({1}, bias, type));
+      torch::tensor(std::vector<double>(weights.begin(), weights.end()), torch::kDouble).to(kind));
+  start.bias = trained_copy(torch::full({1}, bias, kind));
   return start;
 }
 
 template <size_t kCount>
 void copy_features(const HeadWeights& from, std::array<double, kCount>& weights, double& bias) {
-  const Tensor values = from.features.detach().to(torch::kDouble).contiguous();
+  const Tensor values = from.features.detach().to(torch::kCPU, torch::kDouble).contiguous();
   POLYPHON_CHECK(values.numel() == static_cast<int64_t>(kCount));
   std::copy_n(values.data_ptr<double>(), kCount, weights.begin());
   bias = from.bias.item<double>();
@@ -68,12 +68,12 @@ HeadWeights HeadWeights::copy() const {
 }
 
 HeadWeights to_weights(const GateHead& gate, const Tensor& scale) {
-  HeadWeights weights = linear_start(gate.weights, gate.bias, scale.scalar_type());
+  HeadWeights weights = linear_start(gate.weights, gate.bias, scale.options());
   weights.scale = scale;
   Tensor hidden = torch::zeros_like(scale, torch::TensorOptions());
   if (!gate.hidden_weights.empty())
-    hidden = torch::where(
-        scale.ne(0), torch::tensor(gate.hidden_weights).to(scale.scalar_type()) / scale, hidden);
+    hidden = torch::where(scale.ne(0),
+                          torch::tensor(gate.hidden_weights).to(scale.options()) / scale, hidden);
   weights.hidden = trained_copy(hidden);
   return weights;
 }

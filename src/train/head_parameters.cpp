@@ -31,7 +31,7 @@ Tensor scale_of(const Tensor& states) {
 }
 
 std::vector<float> floats(const Tensor& tensor) {
-  const Tensor flat = tensor.detach().to(torch::kFloat).contiguous().flatten();
+  const Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat).contiguous().flatten();
   return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
 }
 

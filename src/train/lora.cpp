@@ -45,7 +45,8 @@ void check(const LoraConfig& config) {
              fmt::format("has {}: known are {}", name, fmt::join(kProjections, ", ")));
 }
 
-Lora::Lora(const ModelShape& shape, const LoraConfig& config, uint64_t seed, torch::ScalarType type)
+Lora::Lora(const ModelShape& shape, const LoraConfig& config, uint64_t seed,
+           const at::TensorOptions& kind)
     : config_(config) {
   check(config);
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
@@ -56,10 +57,11 @@ Lora::Lora(const ModelShape& shape, const LoraConfig& config, uint64_t seed, tor
     if (std::find(chosen.begin(), chosen.end(), kProjections[projection]) == chosen.end()) continue;
     const auto [out, in] = projection_size(shape, projection);
     const double bound = 1 / std::sqrt(static_cast<double>(in));
-    pairs_[i].a = torch::empty({config.rank, in}, type)
+    pairs_[i].a = torch::empty({config.rank, in}, kind.device(torch::kCPU))
                       .uniform_(-bound, bound, generator)
+                      .to(kind)
                       .set_requires_grad(true);
-    pairs_[i].b = torch::zeros({out, config.rank}, type).set_requires_grad(true);
+    pairs_[i].b = torch::zeros({out, config.rank}, kind).set_requires_grad(true);
   }
 }
 
@@ -81,8 +83,8 @@ int64_t Lora::count() const {
   return count;
 }
 
-Lora no_adapter(const ModelShape& shape, torch::ScalarType type) {
-  return Lora(shape, {.rank = 1, .projections = {"attn_q"}}, 0, type);  // B is zero
+Lora no_adapter(const ModelShape& shape, const at::TensorOptions& kind) {
+  return Lora(shape, {.rank = 1, .projections = {"attn_q"}}, 0, kind);  // B is zero
 }
 
 }  // namespace polyphon

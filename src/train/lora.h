@@ -46,9 +46,10 @@ struct LoraPair {
 
 class Lora {
  public:
-  // A as in PEFT: uniform within 1 / sqrt(in). `type` is kFloat but in gradient tests.
+  // A as in PEFT: uniform within 1 / sqrt(in), the same on every device. `kind`: of its tensors,
+  // whose type is kFloat but in gradient tests.
   Lora(const ModelShape& shape, const LoraConfig& config, uint64_t seed,
-       torch::ScalarType type = torch::kFloat);
+       const at::TensorOptions& kind = torch::kFloat);
 
   const LoraConfig& config() const { return config_; }
   float scale() const { return config_.alpha / static_cast<float>(config_.rank); }
@@ -67,6 +68,6 @@ class Lora {
 };
 
 // An adapter that adds nothing: with it the model is its base.
-Lora no_adapter(const ModelShape& shape, torch::ScalarType type = torch::kFloat);
+Lora no_adapter(const ModelShape& shape, const at::TensorOptions& kind = torch::kFloat);
 
 }  // namespace polyphon

@@ -9,7 +9,7 @@
 namespace polyphon {
 
 NamedTensor to_named(const torch::Tensor& tensor) {
-  const torch::Tensor flat = tensor.detach().to(torch::kFloat).contiguous();
+  const torch::Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat).contiguous();
   const float* const values = flat.data_ptr<float>();
   return {flat.sizes().vec(), {values, values + flat.numel()}};
 }

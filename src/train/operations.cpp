@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "train/parallel_rows.h"
-#include "train/row_kernels.h"
-
 namespace polyphon {
 namespace {
 
@@ -13,53 +10,33 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
+const RowOperations& rows_of(const AutogradContext& context) {
+  return row_operations(static_cast<RowRoute>(context.saved_data.at("route").toInt()));
+}
+void keep(AutogradContext& context, RowRoute route) {
+  context.saved_data["route"] = static_cast<int64_t>(route);
+}
+
 // {x + delta, its norm}, or the norm of x alone without `delta`.
 class AddNorm : public Function<AddNorm> {
  public:
   static variable_list forward(AutogradContext* context, const Tensor& x,
                                const std::optional<Tensor>& delta, const Tensor& weight,
-                               double epsilon, torch::ScalarType type) {
-    const Tensor wide = x.contiguous(), more = delta ? delta->contiguous() : Tensor();
-    const Tensor sum = delta ? torch::empty_like(wide) : wide;
-    const Tensor factor = torch::empty(x.size(0), wide.options());
-    const Tensor out = torch::empty_like(wide, wide.options().dtype(type));
-    in_parallel(norm_rows,
-                {.type = row_type(type),
-                 .x = wide.const_data_ptr(),
-                 .delta = delta ? more.const_data_ptr() : nullptr,
-                 .weight = weight.const_data_ptr(),
-                 .epsilon = epsilon,
-                 .size = static_cast<size_t>(x.size(1)),
-                 .sum = delta ? sum.data_ptr() : nullptr,
-                 .factor = factor.data_ptr(),
-                 .out = out.data_ptr()},
-                x.size(0));
+                               double epsilon, torch::ScalarType type, RowRoute route) {
+    const auto [sum, factor, out] =
+        row_operations(route).norm(x, delta.value_or(Tensor()), weight, epsilon, type);
     context->save_for_backward({sum, weight, factor});
     context->set_materialize_grads(false);
+    keep(*context, route);
     return delta ? variable_list{sum, out} : variable_list{out};
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const Tensor &sum = saved[0], &weight = saved[1], &factor = saved[2];
     const bool with_delta = gradients.size() == 2;
-    const Tensor out_g = gradients.back().contiguous();
-    const Tensor sum_g =
-        with_delta && gradients[0].defined() ? gradients[0].contiguous() : Tensor();
-    const Tensor x_g = torch::empty_like(sum);
-    Tensor delta_g;
-    if (with_delta) delta_g = out_g.dtype() == sum.dtype() ? x_g : torch::empty_like(out_g);
-    in_parallel(norm_gradient_rows,
-                {.type = row_type(out_g.scalar_type()),
-                 .out_gradient = out_g.const_data_ptr(),
-                 .sum_gradient = sum_g.defined() ? sum_g.const_data_ptr() : nullptr,
-                 .sum = sum.const_data_ptr(),
-                 .weight = weight.const_data_ptr(),
-                 .factor = factor.const_data_ptr(),
-                 .size = static_cast<size_t>(sum.size(1)),
-                 .x_gradient = x_g.data_ptr(),
-                 .delta_gradient = with_delta ? delta_g.data_ptr() : nullptr},
-                sum.size(0));
-    return {x_g, delta_g, Tensor(), Tensor(), Tensor()};
+    const auto [x, delta] = rows_of(*context).norm_gradients(
+        gradients.back(), with_delta ? gradients[0] : Tensor(), sum, factor, weight, with_delta);
+    return {x, delta, Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -71,8 +48,11 @@ Tensor product(const Tensor& x, const Tensor& weight, const std::optional<Tensor
 Tensor dropped(const Tensor& x, double dropout, uint64_t seed) {
   if (dropout == 0) return x;
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  const Tensor kept = torch::empty(x.sizes(), x.options()).bernoulli_(1 - dropout, generator);
-  return x * kept.div_(1 - dropout);
+  // Drawn on the CPU, so that it is the same on every device.
+  const Tensor kept = torch::empty(x.sizes(), x.options().device(torch::kCPU))
+                          .bernoulli_(1 - dropout, generator)
+                          .div_(1 - dropout);
+  return x * kept.to(x.device());
 }
 
 // The A of all pairs one below the other: [pairs * rank, in].
@@ -170,30 +150,14 @@ class FrozenProduct : public Function<FrozenProduct> {
 
 class Swiglu : public Function<Swiglu> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& gate_up) {
+  static Tensor forward(AutogradContext* context, const Tensor& gate_up, RowRoute route) {
     context->save_for_backward({gate_up});
-    const int64_t size = gate_up.size(1) / 2;
-    const Tensor out = torch::empty({gate_up.size(0), size}, gate_up.options());
-    in_parallel(swiglu_rows,
-                {.type = row_type(gate_up.scalar_type()),
-                 .gate_up = gate_up.const_data_ptr(),
-                 .out_gradient = nullptr,
-                 .size = static_cast<size_t>(size),
-                 .out = out.data_ptr()},
-                gate_up.size(0));
-    return out;
+    keep(*context, route);
+    return row_operations(route).swiglu(gate_up);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const Tensor gate_up = context->get_saved_variables()[0];
-    const Tensor g = gradients[0].contiguous(), result = torch::empty_like(gate_up);
-    in_parallel(swiglu_gradient_rows,
-                {.type = row_type(gate_up.scalar_type()),
-                 .gate_up = gate_up.const_data_ptr(),
-                 .out_gradient = g.const_data_ptr(),
-                 .size = static_cast<size_t>(g.size(1)),
-                 .out = result.data_ptr()},
-                g.size(0));
-    return {result};
+    return {rows_of(*context).swiglu_gradient(gate_up, gradients[0]), Tensor()};
   }
 };
 
@@ -203,7 +167,7 @@ constexpr int64_t kLogitRows = 128;
 class TargetLogprobs : public Function<TargetLogprobs> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& hidden, const Tensor& output,
-                        const Tensor& targets) {
+                        const Tensor& targets, RowRoute route) {
     const int64_t rows = hidden.size(0);
     const bool wanted = hidden.requires_grad();
     const Tensor logprobs = torch::empty({rows}, hidden.options().dtype(sum_of(hidden)));
@@ -211,14 +175,9 @@ class TargetLogprobs : public Function<TargetLogprobs> {
     for (int64_t begin = 0; begin < rows; begin += kLogitRows) {
       const int64_t count = std::min(kLogitRows, rows - begin);
       const Tensor logits = at::mm(hidden.narrow(0, begin, count), output.t());
-      in_parallel(target_rows,
-                  {.type = row_type(logits.scalar_type()),
-                   .logits = logits.data_ptr(),
-                   .targets = targets.const_data_ptr<int64_t>() + begin,
-                   .size = static_cast<size_t>(logits.size(1)),
-                   .gradient = wanted,
-                   .logprobs = logprobs.narrow(0, begin, count).data_ptr()},
-                  count);
+      logprobs.narrow(0, begin, count)
+          .copy_(row_operations(route).target_logprobs(logits, targets.narrow(0, begin, count),
+                                                       wanted));
       if (wanted) by_hidden.narrow(0, begin, count).copy_(at::mm(logits, output));
     }
     if (wanted) context->save_for_backward({by_hidden});
@@ -226,7 +185,7 @@ class TargetLogprobs : public Function<TargetLogprobs> {
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const Tensor by_hidden = context->get_saved_variables()[0];
-    return {(by_hidden * gradients[0].unsqueeze(1)).to(by_hidden.scalar_type()), Tensor(),
+    return {(by_hidden * gradients[0].unsqueeze(1)).to(by_hidden.scalar_type()), Tensor(), Tensor(),
             Tensor()};
   }
 };
@@ -234,9 +193,9 @@ class TargetLogprobs : public Function<TargetLogprobs> {
 }  // namespace
 
 Normed add_norm(const Tensor& x, const Tensor& delta, const Tensor& weight, double epsilon,
-                torch::ScalarType type) {
+                torch::ScalarType type, RowRoute route) {
   const variable_list both = AddNorm::apply(
-      x, delta.defined() ? std::optional(delta) : std::nullopt, weight, epsilon, type);
+      x, delta.defined() ? std::optional(delta) : std::nullopt, weight, epsilon, type, route);
   return {delta.defined() ? both[0] : x, both.back()};
 }
 
@@ -262,10 +221,11 @@ Tensor lora_linear(const Tensor& x, const FrozenLinear& frozen, const LoraGroup&
                            terms);
 }
 
-Tensor swiglu(const Tensor& gate_up) { return Swiglu::apply(gate_up); }
+Tensor swiglu(const Tensor& gate_up, RowRoute route) { return Swiglu::apply(gate_up, route); }
 
-Tensor target_logprobs(const Tensor& hidden, const Tensor& output, const Tensor& targets) {
-  return TargetLogprobs::apply(hidden, output, targets);
+Tensor target_logprobs(const Tensor& hidden, const Tensor& output, const Tensor& targets,
+                       RowRoute route) {
+  return TargetLogprobs::apply(hidden, output, targets, route);
 }
 
 }  // namespace polyphon

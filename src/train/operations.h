@@ -1,6 +1,7 @@
 // The differentiable parts of a transformer layer, each with its own backward: they keep less for
 // it than libtorch's general ones would, and none computes a gradient of a frozen weight. Rows are
-// tokens; "sum type" and "product type" are those of base_weights.h.
+// tokens; "sum type" and "product type" are those of base_weights.h, `route` is what
+// row_operations.h has between products.
 #pragma once
 
 #include "train/base_weights.h"
@@ -15,7 +16,7 @@ struct Normed {
   torch::Tensor out;  // [rows, size], `type`
 };
 Normed add_norm(const torch::Tensor& x, const torch::Tensor& delta, const torch::Tensor& weight,
-                double epsilon, torch::ScalarType type);
+                double epsilon, torch::ScalarType type, RowRoute route);
 
 // The trained pairs of a group of projections, without those that were not chosen.
 struct LoraGroup {
@@ -36,12 +37,12 @@ torch::Tensor lora_linear(const torch::Tensor& x, const FrozenLinear& frozen,
                           const LoraGroup& group, const LoraTerms& terms);
 
 // silu(gate) * up of [rows, gate | up].
-torch::Tensor swiglu(const torch::Tensor& gate_up);
+torch::Tensor swiglu(const torch::Tensor& gate_up, RowRoute route);
 
 // log softmax(hidden W^T) at the target of each row. hidden: [rows, hidden_size] of the product
 // type, targets: [rows] int64. Logits exist for a chunk of rows at a time, in forward only: the
 // gradient of a row's log-probability by its state is [hidden_size] numbers, which forward keeps.
 torch::Tensor target_logprobs(const torch::Tensor& hidden, const torch::Tensor& output,
-                              const torch::Tensor& targets);
+                              const torch::Tensor& targets, RowRoute route);
 
 }  // namespace polyphon

@@ -52,7 +52,8 @@ double Optimizer::clip(double most) {
 
 void Optimizer::step(double learning_rate, double weight_decay, int64_t number) {
   const torch::NoGradGuard guard;
-  const std::vector<torch::Tensor> numbers(weights_.size(), torch::full({}, number, torch::kFloat));
+  const std::vector<torch::Tensor> numbers(
+      weights_.size(), torch::full({}, number, weights_.front().options().dtype(torch::kFloat)));
   at::_fused_adamw_(weights_, gradients(), first_moments_, second_moments_, {}, numbers,
                     learning_rate, kBeta1, kBeta2, weight_decay, kEpsilon, /*amsgrad=*/false,
                     /*maximize=*/false);

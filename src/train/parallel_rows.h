@@ -10,9 +10,6 @@ inline RowType row_type(torch::ScalarType type) {
   if (type == torch::kBFloat16) return RowType::kBfloat16;
   return type == torch::kDouble ? RowType::kDouble : RowType::kFloat;
 }
-inline torch::ScalarType sum_of(const torch::Tensor& tensor) {
-  return tensor.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
-}
 
 template <typename Rows>
 void in_parallel(void (*kernel)(const Rows&, int64_t, int64_t),

@@ -103,8 +103,8 @@ TEST(parity, OfAPlainSequenceWithTheSameInRuns) {
     const Tensor expected = states(weights, lora, plain), found = states(weights, lora, runs);
     EXPECT_TRUE(found.equal(expected));
     const Tensor targets = torch::tensor(std::vector<int64_t>(40, 3));
-    EXPECT_TRUE(target_logprobs(found, weights.output, targets)
-                    .equal(target_logprobs(expected, weights.output, targets)));
+    EXPECT_TRUE(target_logprobs(found, weights.output, targets, weights.route)
+                    .equal(target_logprobs(expected, weights.output, targets, weights.route)));
   }
 }
 

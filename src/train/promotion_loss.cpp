@@ -20,20 +20,20 @@ HeadExamples promotion_examples(const BaseWeights& weights, const Lora& lora,
   std::vector<int> rows;
   for (const ExamplePromotion& promotion : batch.promotions)
     if (promotion.state >= 0) rows.push_back(promotion.state);
-  const auto type = sum_type(weights.precision);
+  const auto& kind = weights.output_norm.options();
   Tensor states;
-  if (!rows.empty()) states = forward(weights, lora, batch.tokens, {}, &rows).to(type);
+  if (!rows.empty()) states = forward(weights, lora, batch.tokens, {}, &rows).to(kind);
   std::vector<Tensor> features, hidden;
   std::vector<float> labels, sizes;
   for (int64_t next = 0; const ExamplePromotion& promotion : batch.promotions) {
     features.push_back(torch::tensor(promotion.features));
     hidden.push_back(promotion.state >= 0 ? states[next++]
-                                          : torch::zeros({weights.shape.hidden_size}, type));
+                                          : torch::zeros({weights.shape.hidden_size}, kind));
     labels.push_back(promotion.effect > 0 ? 1.0f : 0.0f);
     sizes.push_back(std::abs(promotion.effect));
   }
-  return {torch::stack(features).to(type), torch::stack(hidden), torch::tensor(labels).to(type),
-          torch::tensor(sizes).to(type), Tensor()};
+  return {torch::stack(features).to(kind), torch::stack(hidden), torch::tensor(labels).to(kind),
+          torch::tensor(sizes).to(kind), Tensor()};
 }
 
 std::vector<Tensor> promotion_biases(const TrainingBatch& batch, const Tensor& log_p) {
@@ -51,9 +51,10 @@ std::vector<Tensor> promotion_biases(const TrainingBatch& batch, const Tensor& l
   const Tensor values = at::cat({torch::zeros({1}, log_p.options()), log_p});
   std::vector<Tensor> biases;
   for (const Tensor& number : numbers)
-    biases.push_back(number.defined()
-                         ? values.index_select(0, number.flatten()).view(number.sizes())
-                         : Tensor());
+    biases.push_back(
+        number.defined()
+            ? values.index_select(0, number.flatten().to(values.device())).view(number.sizes())
+            : Tensor());
   return biases;
 }
 

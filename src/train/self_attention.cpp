@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "train/attention_kernels.h"
-#include "train/parallel_rows.h"
 
 namespace polyphon {
 namespace {
@@ -18,17 +17,13 @@ using torch::autograd::variable_list;
 // Queries whose shares exist at a time: with their keys they stay within the core's cache.
 constexpr int64_t kQueries = 128;
 
-// Queries, keys and values by key head. Rows after the last fill up the keys of the last block.
-struct Parts {
-  Tensor q;  // [kv_heads, rows, group, head_size]
-  Tensor k;  // [kv_heads, rows, head_size]
-  Tensor v;
-};
-
 struct Plan : torch::CustomClassHolder {
   Plan(const ModelShape& shape, const RopeTable& table, const std::vector<Segment>& segments,
-       const std::vector<Tensor>& masks)
-      : shape(shape), table(table), scale(1 / std::sqrt(static_cast<double>(shape.head_size))) {
+       const std::vector<Tensor>& masks, RowRoute route)
+      : shape(shape),
+        table(table),
+        rows(row_operations(route)),
+        scale(1 / std::sqrt(static_cast<double>(shape.head_size))) {
     for (size_t i = 0; i < segments.size(); ++i)
       places.push_back({segments[i].begin, segments[i].end, masks[i].defined()});
   }
@@ -40,33 +35,11 @@ struct Plan : torch::CustomClassHolder {
   };
   const ModelShape shape;
   const RopeTable table;
+  const RowOperations& rows;
   const double scale;
   std::vector<Place> places;
 };
 using PlanPtr = c10::intrusive_ptr<Plan>;
-
-Parts empty_parts(const Plan& plan, int64_t rows, const at::TensorOptions& options) {
-  const ModelShape& shape = plan.shape;
-  return {torch::empty({shape.kv_heads, rows, plan.group(), shape.head_size}, options),
-          torch::empty({shape.kv_heads, rows, shape.head_size}, options),
-          torch::empty({shape.kv_heads, rows, shape.head_size}, options)};
-}
-
-TurnRows turn(const Plan& plan, const Tensor& together, const Parts& parts) {
-  return {.type = row_type(together.scalar_type()),
-          .rows = parts.k.size(1),
-          .heads = plan.shape.heads,
-          .kv_heads = plan.shape.kv_heads,
-          .head_size = static_cast<size_t>(plan.shape.head_size),
-          .rope_size = static_cast<size_t>(plan.shape.rope_size),
-          .neighbours = plan.shape.rope_pairs == RopePairs::kNeighbours,
-          .cosine = plan.table.cosine.const_data_ptr(),
-          .sine = plan.table.sine.const_data_ptr(),
-          .together = together.data_ptr(),
-          .q = parts.q.data_ptr(),
-          .k = parts.k.data_ptr(),
-          .v = parts.v.data_ptr()};
-}
 
 // A block of queries of one segment, and the keys that any of them sees.
 struct Block {
@@ -108,20 +81,8 @@ Tensor keys_of(const Tensor& all, const Block& block) {
 Tensor shares_of(const Plan& plan, const Block& block, const Tensor& q, const Tensor& k,
                  torch::ScalarType type) {
   const Tensor scores = at::bmm(queries_of(q, block), keys_of(k, block).transpose(1, 2));
-  const Tensor shares = torch::empty(scores.sizes(), scores.options().dtype(type));
-  in_parallel(softmax_rows,
-              {.type = row_type(type),
-               .queries = block.queries,
-               .group = plan.group(),
-               .first = block.first,
-               .keys = static_cast<size_t>(block.keys),
-               .scale = plan.scale,
-               .mask = block.mask.defined() ? block.mask.const_data_ptr() : nullptr,
-               .mask_stride = block.mask.defined() ? static_cast<size_t>(block.mask.size(1)) : 0,
-               .scores = scores.data_ptr(),
-               .shares = shares.data_ptr()},
-              scores.size(0) * scores.size(1));
-  return shares;
+  return plan.rows.softmax(
+      scores, {block.first, block.queries, plan.group(), plan.scale, block.mask}, type);
 }
 
 // The mask is added after the scale, to the scores of all heads.
@@ -142,11 +103,8 @@ class SelfAttention : public Function<SelfAttention> {
                         const PlanPtr& plan) {
     const int64_t rows = qkv.size(0);
     const auto type = qkv.scalar_type();
-    const Parts parts =
-        empty_parts(*plan, rows + static_cast<int64_t>(kKeyMultiple), qkv.options());
-    for (const Tensor& filling : {parts.k, parts.v})
-      filling.narrow(1, rows, static_cast<int64_t>(kKeyMultiple)).zero_();
-    in_parallel(turn_rows, turn(*plan, qkv, parts), rows);
+    const HeadParts parts =
+        plan->rows.turn(qkv, plan->table, plan->shape, static_cast<int64_t>(kKeyMultiple));
 
     const Tensor q = parts.q.to(sum_of(qkv)), k = parts.k.to(sum_of(qkv));
     const Tensor out = torch::empty(
@@ -168,7 +126,7 @@ class SelfAttention : public Function<SelfAttention> {
     const auto plan =
         c10::static_intrusive_pointer_cast<Plan>(context->saved_data["plan"].toCapsule());
     const variable_list saved = context->get_saved_variables();
-    const Parts parts{saved[0], saved[1], saved[2]};
+    const HeadParts parts{saved[0], saved[1], saved[2]};
     const at::TensorList masks(saved.data() + 3, saved.size() - 3);
     const auto type = parts.q.scalar_type(), sums = sum_of(parts.q);
     const Tensor q = parts.q.to(sums), k = parts.k.to(sums);
@@ -186,24 +144,15 @@ class SelfAttention : public Function<SelfAttention> {
       const Tensor shares = shares_of(*plan, block, q, k, type);
       const Tensor block_g = queries_of(out_g, block);
       keys_of(v_g, block).add_(at::bmm(shares.transpose(1, 2), block_g));
-      const Tensor scores_g = at::bmm(block_g, keys_of(parts.v, block).transpose(1, 2));
-      in_parallel(softmax_gradient_rows,
-                  {.type = row_type(type),
-                   .keys = static_cast<size_t>(block.keys),
-                   .scale = plan->scale,
-                   .shares = shares.const_data_ptr(),
-                   .gradient = scores_g.data_ptr()},
-                  scores_g.size(0) * scores_g.size(1));
+      const Tensor shares_g = at::bmm(block_g, keys_of(parts.v, block).transpose(1, 2));
+      const Tensor scores_g = plan->rows.softmax_gradient(shares, shares_g, plan->scale);
       if (block.mask.defined() && masks[block.mask_index].requires_grad())
         add_mask_gradient(*plan, block, scores_g, mask_gs[block.mask_index]);
       queries_of(q_g, block).copy_(at::bmm(scores_g, keys_of(parts.k, block)));
       keys_of(k_g, block).add_(at::bmm(scores_g.transpose(1, 2), queries_of(parts.q, block)));
     });
-    const Tensor qkv_g = torch::empty(
-        {out_g.size(1), (plan->shape.heads + 2 * plan->shape.kv_heads) * plan->shape.head_size},
-        parts.q.options());
-    in_parallel(turn_back_rows, turn(*plan, qkv_g, {q_g, k_g.to(type), v_g.to(type)}),
-                out_g.size(1));
+    const Tensor qkv_g =
+        plan->rows.turn_back({q_g, k_g.to(type), v_g.to(type)}, plan->table, plan->shape);
     variable_list result{qkv_g};
     result.insert(result.end(), mask_gs.begin(), mask_gs.end());
     result.resize(result.size() + 1);  // plan
@@ -215,7 +164,8 @@ class SelfAttention : public Function<SelfAttention> {
 
 RopeTable make_rope_table(const BaseWeights& weights, const std::vector<Position>& positions) {
   const ModelShape& shape = weights.shape;
-  // As ggml computes them: the frequency in float, base^(-2 i / rope_size), over the factor.
+  // On the CPU, whose cosines are then every device's. As ggml computes them: the frequency in
+  // float, base^(-2 i / rope_size), over the factor.
   const int64_t half = shape.rope_size / 2;
   Tensor frequencies = torch::pow(
       static_cast<double>(shape.rope_base),
@@ -227,12 +177,12 @@ RopeTable make_rope_table(const BaseWeights& weights, const std::vector<Position
   const Tensor cosine = angles.cos(), sine = angles.sin();
   // The two numbers of a pair stand beside each other, or in one half each.
   const int64_t pair = shape.rope_pairs == RopePairs::kNeighbours ? 2 : 1;
-  const auto type = sum_type(weights.precision);
-  return {at::stack({cosine, cosine}, pair).flatten(1).to(type),
-          at::stack({-sine, sine}, pair).flatten(1).to(type)};
+  const auto& kind = weights.output_norm.options();
+  return {at::stack({cosine, cosine}, pair).flatten(1).to(kind),
+          at::stack({-sine, sine}, pair).flatten(1).to(kind)};
 }
 
-Tensor attention_mask(const Segment& segment, const Tensor& bias, torch::ScalarType type) {
+Tensor attention_mask(const Segment& segment, const Tensor& bias, const at::TensorOptions& kind) {
   if (!segment.visibility && !bias.defined()) return {};
   const int size = segment.end - segment.begin;
   Tensor mask = torch::full({size, size}, -std::numeric_limits<double>::infinity(), torch::kFloat);
@@ -241,16 +191,17 @@ Tensor attention_mask(const Segment& segment, const Tensor& bias, torch::ScalarT
     for (int column = 0; column <= row; ++column)
       if (!segment.visibility || segment.visibility->sees(row, column)) values[column] = 0;
   }
-  return bias.defined() ? mask.to(type) + bias.to(type) : mask.to(type);
+  return bias.defined() ? mask.to(kind) + bias.to(kind) : mask.to(kind);
 }
 
 Tensor self_attention(const Tensor& qkv, const RopeTable& table, const ModelShape& shape,
-                      const std::vector<Segment>& segments, const std::vector<Tensor>& masks) {
+                      const std::vector<Segment>& segments, const std::vector<Tensor>& masks,
+                      RowRoute route) {
   variable_list there;
   for (const Tensor& mask : masks)
     if (mask.defined()) there.push_back(mask);
   return SelfAttention::apply(qkv, at::TensorList(there),
-                              c10::make_intrusive<Plan>(shape, table, segments, masks));
+                              c10::make_intrusive<Plan>(shape, table, segments, masks, route));
 }
 
 }  // namespace polyphon

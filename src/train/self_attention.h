@@ -4,29 +4,24 @@
 #pragma once
 
 #include "train/base_weights.h"
+#include "train/row_operations.h"
 #include "train/token_batch.h"
 #include "train/torch.h"
 
 namespace polyphon {
 
-// Angles of RoPE (Su et al. 2021, arXiv:2104.09864), one for each number of a head, so that a head
-// is turned by x cosine + partner sine: the sign of the turn is within the sine.
-struct RopeTable {
-  torch::Tensor cosine;  // [rows, rope_size], sum type
-  torch::Tensor sine;
-};
 RopeTable make_rope_table(const BaseWeights& weights, const std::vector<Position>& positions);
 
 // What is added to the scores of one segment's rows: 0 and -infinity, plus the bias where there is
-// one. Undefined for a segment that sees all before it and has no bias. [size, size] of the sum
-// type.
+// one. Undefined for a segment that sees all before it and has no bias. [size, size] of `kind`, of
+// the sum type.
 torch::Tensor attention_mask(const Segment& segment, const torch::Tensor& bias,
-                             torch::ScalarType type);
+                             const at::TensorOptions& kind);
 
 // qkv: [rows, heads q | kv_heads k | kv_heads v] of the product type, before RoPE. masks: one a
 // segment, each may be undefined or need a gradient. Result: [rows, heads * head_size].
 torch::Tensor self_attention(const torch::Tensor& qkv, const RopeTable& table,
                              const ModelShape& shape, const std::vector<Segment>& segments,
-                             const std::vector<torch::Tensor>& masks);
+                             const std::vector<torch::Tensor>& masks, RowRoute route);
 
 }  // namespace polyphon

@@ -11,6 +11,7 @@ namespace polyphon {
 namespace {
 
 using torch::Tensor;
+using torch::autograd::variable_list;
 
 constexpr int kFirst = 291, kSecond = 77;  // rows of two segments, neither of whole blocks
 const ModelShape kShape{
@@ -63,15 +64,19 @@ struct Case {
   Tensor out_gradient = random_tensor({kFirst + kSecond, kShape.heads * kShape.head_size}, 3);
 };
 
-TEST(SelfAttention, IsLibtorchsInDoubleWithItsGradients) {
+class SelfAttention : public ::testing::TestWithParam<RowRoute> {};
+INSTANTIATE_TEST_SUITE_P(Routes, SelfAttention,
+                         ::testing::Values(RowRoute::kFused, RowRoute::kPlain));
+
+TEST_P(SelfAttention, IsLibtorchsInDoubleWithItsGradients) {
   at::set_num_threads(1);
   Case a;
   a.qkv.set_requires_grad(true);
   a.bias.set_requires_grad(true);
   const Tensor mask = attention_mask(segments()[1], a.bias, torch::kDouble);
   const Tensor expected = reference(a.qkv, mask);
-  const Tensor found =
-      self_attention(a.qkv, no_turn(torch::kDouble), kShape, segments(), {Tensor(), mask});
+  const Tensor found = self_attention(a.qkv, no_turn(torch::kDouble), kShape, segments(),
+                                      {Tensor(), mask}, GetParam());
   EXPECT_LT((found - expected).abs().max().item<double>(), 1e-12);
   const auto expected_g =
       torch::autograd::grad({expected}, {a.qkv, a.bias}, {a.out_gradient}, /*retain_graph=*/true);
@@ -82,7 +87,7 @@ TEST(SelfAttention, IsLibtorchsInDoubleWithItsGradients) {
   }
 }
 
-TEST(SelfAttention, OfBfloat16IsNearThatOfDouble) {
+TEST_P(SelfAttention, OfBfloat16IsNearThatOfDouble) {
   at::set_num_threads(1);
   Case a;
   const Tensor rounded = a.qkv.to(torch::kBFloat16).set_requires_grad(true);
@@ -91,7 +96,7 @@ TEST(SelfAttention, OfBfloat16IsNearThatOfDouble) {
   const Tensor mask = attention_mask(segments()[1], Tensor(), torch::kDouble);
   const Tensor expected = reference(wide, mask);
   const Tensor found = self_attention(rounded, no_turn(torch::kFloat), kShape, segments(),
-                                      {Tensor(), mask.to(torch::kFloat)});
+                                      {Tensor(), mask.to(torch::kFloat)}, GetParam());
   const auto relative = [](const Tensor& x, const Tensor& y) {
     return ((x.to(torch::kDouble) - y).norm() / y.norm()).item<double>();
   };
@@ -99,6 +104,30 @@ TEST(SelfAttention, OfBfloat16IsNearThatOfDouble) {
   const auto expected_g = torch::autograd::grad({expected}, {wide}, {out_g.to(torch::kDouble)});
   const auto found_g = torch::autograd::grad({found}, {rounded}, {out_g});
   EXPECT_LT(relative(found_g[0], expected_g[0]), 1e-2);
+}
+
+// Both kinds of pairs, and heads of which a part is not turned.
+TEST(SelfAttentionRoutes, TurnAlike) {
+  at::set_num_threads(1);
+  Case a;
+  a.qkv.set_requires_grad(true);
+  for (const RopePairs pairs : {RopePairs::kNeighbours, RopePairs::kHalves})
+    for (const int rope_size : {16, 24}) {
+      ModelShape shape = kShape;
+      shape.rope_pairs = pairs;
+      shape.rope_size = rope_size;
+      const Tensor angles = random_tensor({kFirst + kSecond, rope_size}, 5);
+      const RopeTable table = {angles.cos(), angles.sin()};
+      const auto run = [&](RowRoute route) {
+        const Tensor out = self_attention(
+            a.qkv, table, shape, segments(),
+            {Tensor(), attention_mask(segments()[1], Tensor(), torch::kDouble)}, route);
+        return variable_list{out, torch::autograd::grad({out}, {a.qkv}, {a.out_gradient})[0]};
+      };
+      const variable_list found = run(RowRoute::kPlain), expected = run(RowRoute::kFused);
+      for (size_t i = 0; i < 2; ++i)
+        EXPECT_LT((found[i] - expected[i]).abs().max().item<double>(), 1e-12) << rope_size << i;
+    }
 }
 
 }  // namespace

@@ -64,12 +64,14 @@ class LayerPass {
     const auto [sum, normed] = norm(stream, layer_.attention_norm);
     const auto [middle, normed_middle] =
         norm({sum, project(attend(normed), kAttentionOut)}, layer_.feed_forward_norm);
-    return {middle, project(swiglu(project(normed_middle, kFeedForwardIn)), kFeedForwardOut)};
+    return {middle, project(swiglu(project(normed_middle, kFeedForwardIn), pass_.weights.route),
+                            kFeedForwardOut)};
   }
 
  private:
   Normed norm(const Stream& stream, const Tensor& weight) const {
-    return add_norm(stream.x, stream.delta, weight, pass_.weights.shape.norm_epsilon, type_);
+    return add_norm(stream.x, stream.delta, weight, pass_.weights.shape.norm_epsilon, type_,
+                    pass_.weights.route);
   }
   Tensor project(const Tensor& x, ProjectionGroup group) const {
     return lora_linear(x, layer_.groups[group],
@@ -93,7 +95,8 @@ class LayerPass {
                      qkv.narrow(1, q + k, k)},
                     1);
     }
-    return self_attention(qkv, pass_.rope_table, shape, pass_.segments, masks_);
+    return self_attention(qkv, pass_.rope_table, shape, pass_.segments, masks_,
+                          pass_.weights.route);
   }
 
   const Pass& pass_;
@@ -167,13 +170,16 @@ Tensor forward(const BaseWeights& weights, const Lora& lora, const TokenBatch& b
   for (size_t i = 0; i < batch.segments.size(); ++i) {
     const Tensor mask =
         attention_mask(batch.segments[i], options.biases.empty() ? Tensor() : options.biases[i],
-                       sum_type(weights.precision));
+                       weights.output_norm.options());
     pass->masked.push_back(mask.defined());
     if (mask.defined()) masks.push_back(mask);
   }
 
-  const Tensor tokens =
-      torch::tensor(std::vector<int64_t>(batch.tokens.begin(), batch.tokens.end()), torch::kLong);
+  const auto indices = [&](const auto& numbers) {
+    return torch::tensor(std::vector<int64_t>(numbers.begin(), numbers.end()), torch::kLong)
+        .to(weights.device());
+  };
+  const Tensor tokens = indices(batch.tokens);
   Stream stream{weights.embedding.index_select(0, tokens).to(sum_type(weights.precision)), {}};
   const bool checkpoint = options.checkpoint && torch::GradMode::is_enabled();
   for (int i = 0; i < weights.shape.layers; ++i) {
@@ -186,12 +192,12 @@ Tensor forward(const BaseWeights& weights, const Lora& lora, const TokenBatch& b
                  : LayerPass(*pass, i, masks)(stream);
   }
   if (selected) {
-    const Tensor rows =
-        torch::tensor(std::vector<int64_t>(selected->begin(), selected->end()), torch::kLong);
+    const Tensor rows = indices(*selected);
     for (Tensor* part : {&stream.x, &stream.delta})
       if (part->defined()) *part = part->index_select(0, rows);
   }
-  return add_norm(stream.x, stream.delta, weights.output_norm, weights.shape.norm_epsilon, type)
+  return add_norm(stream.x, stream.delta, weights.output_norm, weights.shape.norm_epsilon, type,
+                  weights.route)
       .out;
 }
 
