@@ -1,6 +1,9 @@
 # libtorch for CPUs as the imported target TorchCpu::torch, from the cache entry that scripts/torch.sh
-# installed (POLYPHON_TORCH_ROOT). Not the wheel's own TorchConfig.cmake, which asks for a CUDA toolkit
-# when the wheel was built with CUDA. Where it is not installed, TorchCpu_FOUND is false.
+# installed, or from POLYPHON_TORCH_ROOT. Not the wheel's own TorchConfig.cmake, which asks for a CUDA
+# toolkit when the wheel was built with CUDA. Where it is not installed, TorchCpu_FOUND is false.
+#
+# A whole libtorch with CUDA (POLYPHON_TORCH_ROOT) brings its GPU library along, and NCCL where its
+# headers and a CUDA toolkit's are found. Neither has been tried.
 
 set(POLYPHON_TORCH_ROOT "" CACHE PATH "Folder with include/ and lib/ of libtorch")
 set(TORCH_COMMAND "${PROJECT_SOURCE_DIR}/scripts/torch.sh")
@@ -30,6 +33,20 @@ elseif(EXISTS "${TORCH_ROOT_DIR}/lib/libtorch_cpu.so")
                INTERFACE_LINK_LIBRARIES "TorchCpu::c10;OpenMP::OpenMP_CXX"
                # libtorch_cpu finds what it needs beside itself, the linker does not.
                INTERFACE_LINK_OPTIONS "-Wl,-rpath-link,${TORCH_ROOT_DIR}/lib")
+  if(EXISTS "${TORCH_ROOT_DIR}/lib/libtorch_cuda.so")
+    # Nothing calls it by name, it makes itself known when it is loaded.
+    set_property(
+      TARGET TorchCpu::torch
+      APPEND PROPERTY INTERFACE_LINK_OPTIONS "-Wl,--no-as-needed,${TORCH_ROOT_DIR}/lib/libtorch_cuda.so"
+                      "-Wl,${TORCH_ROOT_DIR}/lib/libc10_cuda.so,--as-needed")
+    find_package(CUDAToolkit QUIET)
+    find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+    if(CUDAToolkit_FOUND AND NCCL_INCLUDE_DIR)
+      set_property(TARGET TorchCpu::torch APPEND PROPERTY INTERFACE_COMPILE_DEFINITIONS USE_C10D_NCCL)
+      set_property(TARGET TorchCpu::torch APPEND PROPERTY INTERFACE_INCLUDE_DIRECTORIES
+                                                          "${CUDAToolkit_INCLUDE_DIRS};${NCCL_INCLUDE_DIR}")
+    endif()
+  endif()
   set(TorchCpu_FOUND TRUE)
 else()
   set(TorchCpu_FOUND FALSE)

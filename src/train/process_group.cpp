@@ -13,6 +13,9 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef USE_C10D_NCCL  // by cmake/FindTorchCpu.cmake
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 namespace polyphon {
 namespace {
@@ -55,6 +58,35 @@ c10::intrusive_ptr<c10d::Store> open_store(const ProcessPlace& place,
       c10::make_intrusive<c10d::TCPStore>(place.address, options));
 }
 
+#ifdef USE_C10D_NCCL
+constexpr bool kHasNccl = true;
+#else
+constexpr bool kHasNccl = false;
+#endif
+
+// Among tensors on `device`.
+c10::intrusive_ptr<c10d::Backend> open_group(const c10::intrusive_ptr<c10d::Store>& store,
+                                             const ProcessPlace& place,
+                                             std::chrono::milliseconds timeout,
+                                             [[maybe_unused]] const torch::Device& device) {
+#ifdef USE_C10D_NCCL
+  if (device.is_cuda()) {
+    // So that a wait blocks and throws when a peer is gone, as Gloo's does.
+    setenv("TORCH_NCCL_BLOCKING_WAIT", "1", /*replace=*/0);
+    const auto options = c10d::ProcessGroupNCCL::Options::create();
+    options->timeout = timeout;
+    return c10::make_intrusive<c10d::ProcessGroupNCCL>(store, place.rank, place.size, options);
+  }
+#endif
+  const auto options = c10d::ProcessGroupGloo::Options::create(timeout);
+  const char* const interface = std::getenv("GLOO_SOCKET_IFNAME");
+  options->devices = {
+      interface != nullptr         ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
+      : is_loopback(place.address) ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
+                                   : c10d::ProcessGroupGloo::createDefaultDevice()};
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.size, options);
+}
+
 // One contiguous copy of all, for one exchange.
 Tensor flat(const std::vector<Tensor>& tensors) {
   std::vector<Tensor> rows;
@@ -72,17 +104,11 @@ void unflatten(const Tensor& from, const std::vector<Tensor>& tensors) {
 }  // namespace
 
 struct ProcessGroup::Backend {
-  Backend(const ProcessPlace& place, std::chrono::milliseconds timeout) : place(place) {
+  Backend(const ProcessPlace& place, std::chrono::milliseconds timeout, const torch::Device& of)
+      : place(place), device(kHasNccl ? of : torch::kCPU) {
     tell([&] {
-      const auto options = c10d::ProcessGroupGloo::Options::create(timeout);
-      const char* const interface = std::getenv("GLOO_SOCKET_IFNAME");
-      options->devices = {interface != nullptr
-                              ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
-                          : is_loopback(place.address)
-                              ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
-                              : c10d::ProcessGroupGloo::createDefaultDevice()};
       store = open_store(place, timeout);
-      gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.size, options);
+      group = open_group(store, place, timeout, device);
     });
   }
 
@@ -103,53 +129,58 @@ struct ProcessGroup::Backend {
   }
   void sum(Tensor tensor) const {
     std::vector<Tensor> one{std::move(tensor)};
-    tell([&] { gloo->allreduce(one)->wait(); });
+    tell([&] { group->allreduce(one)->wait(); });
   }
   void share(Tensor tensor) const {
     std::vector<Tensor> one{std::move(tensor)};
-    tell([&] { gloo->broadcast(one)->wait(); });
+    tell([&] { group->broadcast(one)->wait(); });
   }
 
   const ProcessPlace& place;
+  const torch::Device device;  // that exchanged tensors must be on
   c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+  c10::intrusive_ptr<c10d::Backend> group;
 };
 
-ProcessGroup::ProcessGroup(const ProcessPlace& place, std::chrono::milliseconds timeout)
+ProcessGroup::ProcessGroup(const ProcessPlace& place, std::chrono::milliseconds timeout,
+                           const torch::Device& device)
     : place_(place) {
-  if (place.size > 1) backend_ = std::make_unique<Backend>(place_, timeout);
+  if (place.size > 1) backend_ = std::make_unique<Backend>(place_, timeout, device);
 }
 
 ProcessGroup::~ProcessGroup() = default;
 
 void ProcessGroup::sum(const std::vector<Tensor>& tensors) const {
   if (!backend_) return;
-  const Tensor all = flat(tensors);
+  const Tensor all = flat(tensors).to(backend_->device);
   backend_->sum(all);
   unflatten(all, tensors);
 }
 
 double ProcessGroup::sum(double value) const {
   if (!backend_) return value;
-  const Tensor one = torch::full({1}, value, torch::kDouble);
+  const Tensor one = torch::full({1}, value, at::device(backend_->device).dtype(torch::kDouble));
   backend_->sum(one);
   return one.item<double>();
 }
 
 void ProcessGroup::share(const std::vector<Tensor>& tensors) const {
   if (!backend_) return;
-  const Tensor all = flat(tensors);
+  const Tensor all = flat(tensors).to(backend_->device);
   backend_->share(all);
   unflatten(all, tensors);
 }
 
 std::string ProcessGroup::share(const std::string& text) const {
   if (!backend_) return text;
-  const Tensor size = torch::full({1}, static_cast<int64_t>(text.size()), torch::kLong);
+  const Tensor size = torch::full({1}, static_cast<int64_t>(text.size()),
+                                  at::device(backend_->device).dtype(torch::kLong));
   backend_->share(size);
   Tensor bytes = torch::zeros({size.item<int64_t>()}, torch::kByte);
   if (place_.rank == 0) std::copy(text.begin(), text.end(), bytes.data_ptr<uint8_t>());
-  backend_->share(bytes);
+  const Tensor there = bytes.to(backend_->device);
+  backend_->share(there);
+  bytes = there.cpu();
   const auto* const begin = bytes.data_ptr<uint8_t>();
   return {begin, begin + bytes.numel()};
 }

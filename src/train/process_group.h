@@ -1,6 +1,7 @@
-// The processes of one run and what they tell each other, by libtorch's c10d over Gloo. All of them
-// call the same functions in the same order; each blocks until the others have. Alone, every
-// function returns at once what it was given.
+// The processes of one run and what they tell each other, by libtorch's c10d: over NCCL between
+// GPUs where it was built with that, else over Gloo. All of them call the same functions in the
+// same order; each blocks until the others have. Alone, every function returns at once what it was
+// given.
 //
 // Throws Error{kUnavailable} when another process has ended or does not answer in time.
 #pragma once
@@ -19,7 +20,9 @@ class ProcessGroup {
  public:
   // Rank 0 listens at the place's address, the others connect to it. On a loopback address nothing
   // outside the machine can connect.
-  ProcessGroup(const ProcessPlace& place, std::chrono::milliseconds timeout);
+  // `device`: of the tensors.
+  ProcessGroup(const ProcessPlace& place, std::chrono::milliseconds timeout,
+               const torch::Device& device = torch::kCPU);
   ~ProcessGroup();
 
   const ProcessPlace& place() const { return place_; }

@@ -29,6 +29,7 @@ ProcessPlace process_place(const std::function<std::optional<std::string>(const 
   if (place.size == 1) return place;
   place.rank = number("RANK", 0, place.size - 1, std::nullopt);
   place.on_this_machine = number("LOCAL_WORLD_SIZE", 1, place.size, 1);
+  place.local_rank = number("LOCAL_RANK", 0, place.size - 1, 0);
   place.address = variable("MASTER_ADDR").value_or("");
   if (place.address.empty())
     throw Error(ErrorCode::kInvalidArgument,

@@ -47,10 +47,20 @@ TEST(ProcessPlace, IsThatOfTorchrunsVariables) {
   EXPECT_EQ(place.rank, 3);
   EXPECT_EQ(place.size, 4);
   EXPECT_EQ(place.on_this_machine, 2);
+  EXPECT_EQ(place.local_rank, 1);
   EXPECT_EQ(place.address, "10.0.0.7");
   EXPECT_EQ(place.port, 29400);
   EXPECT_TRUE(place.launcher_store);
   EXPECT_EQ(place.restarts, "2");
+}
+
+TEST(ProcessPlace, LocalVariablesMayBeMissing) {
+  Variables variables = kTorchrun;
+  variables.erase("LOCAL_RANK");
+  variables.erase("LOCAL_WORLD_SIZE");
+  EXPECT_EQ(place_of(variables).local_rank, 0);
+  EXPECT_EQ(place_of(variables).on_this_machine, 1);
+  EXPECT_NE(refusal(with("LOCAL_RANK", "4")).find("LOCAL_RANK is 4"), std::string::npos);
 }
 
 TEST(ProcessPlace, IsAloneWithoutThem) {
