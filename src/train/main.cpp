@@ -92,6 +92,8 @@ void add_lora(CLI::App& app, Run& run) {
                    "compute layers twice instead of keeping what they computed");
   command.add_option("--seed", options.seed, "of order, dropout and first weights");
   command.add_option("--precision", options.precision, "of products: auto, bf16, f32");
+  command.add_option("--device", options.device,
+                     "auto, cpu, cuda, cuda:N; never run on a GPU yet (docs/training.md)");
   command.add_option("--validation", options.validation_path,
                      "held-out data, like --data: adapter.gguf is then the best one on it");
   command.add_option("--validation-share", options.validation_share,

@@ -16,6 +16,7 @@
 #include "reason/heads.h"
 #include "train/adapter_file.h"
 #include "train/batch_loss.h"
+#include "train/device.h"
 #include "train/held_out.h"
 #include "train/memory_estimate.h"
 #include "train/process_group.h"
@@ -42,10 +43,12 @@ LoraConfig lora_config(const TrainOptions& options) {
 }
 
 // What is wrong with the machine is told before anything large is read.
-const ModelShape& checked_shape(const WeightFile& file, const TrainOptions& options) {
-  const bool half = parse_precision(options.precision) == Precision::kBfloat16;
+const ModelShape& checked_shape(const WeightFile& file, const TrainOptions& options,
+                                const torch::Device& device) {
+  const bool half = parse_precision(options.precision, device) == Precision::kBfloat16;
+  const int64_t share = available_memory() / options.processes.on_this_machine;
   check_memory(estimate_memory(file.shape(), options, half ? 2 : 4), options,
-               available_memory() / options.processes.on_this_machine);
+               free_device_memory(device).value_or(share));
   return file.shape();
 }
 
@@ -77,15 +80,17 @@ class TrainRun {
   TrainRun(const TrainOptions& options, const std::function<void(const Json&)>& on_progress)
       : options_(options),
         on_progress_(on_progress),
-        group_(options.processes, milliseconds(options.peer_timeout_seconds)),
+        device_(parse_device(options.device, options.processes.local_rank)),
+        group_(options.processes, milliseconds(options.peer_timeout_seconds), device_),
         file_(options.model_path),
-        examples_(read_learnt(options.data_path, options, checked_shape(file_, options),
+        examples_(read_learnt(options.data_path, options, checked_shape(file_, options, device_),
                               options.promotion_weight > 0)),
         held_out_(take_held_out()),
         plan_(examples_, options.batch_tokens, options.seed),
-        weights_(load_base_weights(file_, parse_precision(options.precision))),
+        weights_(load_base_weights(file_, parse_precision(options.precision, device_), device_)),
         model_sha256_(sha256_file(options.model_path)),
-        lora_(weights_.shape, lora_config(options), derive_seed(options.seed, 0)),
+        lora_(weights_.shape, lora_config(options), derive_seed(options.seed, 0),
+              at::device(device_).dtype(torch::kFloat)),
         heads_(starting_heads(options, model_sha256_, weights_.shape.hidden_size)),
         gate_(trainable_gate(heads_.gate, weights_)),
         optimizer_(trained()),
@@ -93,7 +98,8 @@ class TrainRun {
         progress_(options.out_folder + "/progress.jsonl") {
     state_.options = to_json(options);
     state_.model_sha256 = model_sha256_;
-    if (options.kl_weight > 0) base_ = no_adapter(weights_.shape);
+    if (options.kl_weight > 0)
+      base_ = no_adapter(weights_.shape, at::device(device_).dtype(torch::kFloat));
     const std::string& from = options.from_path;
     if (!from.empty()) read_adapter(from, lora_, model_sha256_);
     state_.options["from_sha256"] = from.empty() ? "" : sha256_file(from);
@@ -329,6 +335,7 @@ class TrainRun {
 
   const TrainOptions options_;
   const std::function<void(const Json&)> on_progress_;
+  const torch::Device device_;
   const ProcessGroup group_;
   const WeightFile file_;
   std::vector<Example> examples_;

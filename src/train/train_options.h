@@ -50,6 +50,7 @@ struct TrainOptions {
   bool checkpoint_layers = false;  // less memory, more time
   uint64_t seed = 1;
   std::string precision = "auto";
+  std::string device = "auto";  // or cpu, cuda, cuda:N (device.h)
 
   // Held-out data: a file, or a share of the data; at most one of them. With such data adapter.gguf
   // is the best that was seen, else the last one.

@@ -170,6 +170,9 @@ TEST_F(TrainTest, RefusesWhatCannotBe) {
   bad = options("bad");
   bad.batch_tokens = 10;
   EXPECT_NE(refusal(bad).find("more than the 10"), std::string::npos);
+  bad = options("bad");
+  bad.device = "gpu";
+  EXPECT_NE(refusal(bad).find("device gpu is not known"), std::string::npos);
 }
 
 TEST_F(TrainTest, ALossThatIsNoNumberStopsTheRunAndNamesTheBatch) {
