@@ -16,7 +16,7 @@ namespace polyphon {
 struct RecallPolicy {
   double write_threshold = 0;  // 0: every sentence becomes a node
   int max_recall_tokens = 0;   // 0: the read head looks, and nothing is brought back
-  int max_nodes = 256;
+  int max_nodes = 1024;
 };
 
 // One strategy, and no stream that ends or changes another.
