@@ -32,8 +32,12 @@ HeadExamples promotion_examples(const BaseWeights& weights, const Lora& lora,
     labels.push_back(promotion.effect > 0 ? 1.0f : 0.0f);
     sizes.push_back(std::abs(promotion.effect));
   }
-  return {torch::stack(features).to(kind), torch::stack(hidden), torch::tensor(labels).to(kind),
-          torch::tensor(sizes).to(kind), Tensor()};
+  HeadExamples examples;
+  examples.features = torch::stack(features).to(kind);
+  examples.hidden = torch::stack(hidden);
+  examples.labels = torch::tensor(labels).to(kind);
+  examples.weights = torch::tensor(sizes).to(kind);
+  return examples;
 }
 
 std::vector<Tensor> promotion_biases(const TrainingBatch& batch, const Tensor& log_p) {

@@ -36,9 +36,12 @@ ReadExamples exchanged_halves(int sessions) {
 double mean(const Json& line, const char* name) { return line.at(name).at("mean").get<double>(); }
 
 TEST(ReadTrial, LearnsWhatTheStatesHaveInCommon) {
-  const ReadExamples examples = exchanged_halves(60);
+  const ReadExamples examples = exchanged_halves(40);
   TrialOptions options;
+  options.folds = 3;
   options.fit.decay.hidden = 0.001;
+  options.fit.learning_rate = 0.03;
+  options.fit.most_steps = 100;
   const ReadTrial trial(examples, options);
   ASSERT_TRUE(trial.can_learn());
   const auto lines = report_read({trial.fitted_without_each_part("state", 8), trial.untrained(),

@@ -95,30 +95,5 @@ TEST(RowRoutes, AgreeOnAStepInBfloat16) {
     expect_alike(architecture, Precision::kBfloat16, 0.05);
 }
 
-// Tensors on libtorch's "meta" device have a place and a shape and no numbers: an operation that
-// mixed them with tensors of the CPU throws, as it would on a GPU.
-TEST(RowRoutes, KeepAStepOnItsDevice) {
-  at::set_num_threads(1);
-  const std::string path = test_file(".gguf");
-  write_tiny_model_file(path, {.architecture = "qwen3", .rope_factors = true});
-  for (const Precision precision : {Precision::kFloat, Precision::kBfloat16}) {
-    const BaseWeights weights = load_base_weights(WeightFile(path), precision, torch::kMeta);
-    EXPECT_EQ(weights.route, RowRoute::kPlain);
-    for (const bool checkpoint : {false, true}) {
-      const Step step(weights);
-      EXPECT_TRUE(step.backward(weights, checkpoint).is_meta());
-      Optimizer optimizer(step.trained());
-      for (const Tensor& gradient : optimizer.gradients()) EXPECT_TRUE(gradient.is_meta());
-      for (const auto& [name, tensor] : step.trained()) {
-        EXPECT_TRUE(tensor.is_meta()) << name;
-        EXPECT_EQ(tensor.grad().sizes(), tensor.sizes()) << name;
-      }
-      optimizer.step(1e-3, 0, 1);
-      for (const Tensor& tensor : optimizer.tensors()) EXPECT_TRUE(tensor.is_meta());
-    }
-  }
-  std::filesystem::remove(path);
-}
-
 }  // namespace
 }  // namespace polyphon
