@@ -99,11 +99,11 @@ class HeadDataBuilder::OneTrace {
   }
 
   // Of the last token that was decoded in the owner's span: what its next one was sampled from.
+  // Zeros for a branch that ended with its first token, which decoded nothing.
   Tensor state_at_end(const std::string& owner) const {
     const auto span = std::find_if(trace_.spans.rbegin(), trace_.spans.rend(),
                                    [&](const TraceSpan& each) { return each.owner == owner; });
-    if (span == trace_.spans.rend() || span->tokens.empty())
-      throw Error(ErrorCode::kInvalidArgument, owner + " has no span");
+    if (span == trace_.spans.rend() || span->tokens.empty()) return torch::zeros_like(states_[0]);
     return states_[layout_.row_of[static_cast<size_t>(span->id)].back()];
   }
 
