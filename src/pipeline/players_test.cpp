@@ -116,15 +116,6 @@ TEST_F(PlayersTest, WhenNoneIsLeftTheFolderCanGoOn) {
   EXPECT_EQ(report.resumed + report.problems, 12);
 }
 
-std::string refusal(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST_F(PlayersTest, OfAnotherModelOrVersionAreRefusedByName) {
   bad_.identity_.version = "v2";
   EXPECT_EQ(refusal([&] { play({&good_, &bad_}); }),

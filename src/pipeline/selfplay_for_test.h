@@ -6,10 +6,12 @@
 
 #include <cctype>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "base/error.h"
 #include "model/fake_language_model.h"
 #include "pipeline/selfplay.h"
 
@@ -25,6 +27,16 @@ inline void state_an_answer(const FakeRow& row, std::span<float> logits) {
     next = said == kSaid.size() ? static_cast<Token>('0' + seen.size() % 3) : kSaid[said];
   }
   logits[static_cast<size_t>(next)] = 50;
+}
+
+// What the Error says that `body` throws; empty when it throws none.
+inline std::string refusal(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
 }
 
 class SelfPlayTest : public ::testing::Test {

@@ -12,15 +12,6 @@
 namespace polyphon {
 namespace {
 
-std::string refusal(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST_F(SelfPlayTest, KeepsTracesWithWhatTheCheckerSaid) {
   const SelfPlayReport report = play();
   EXPECT_EQ(report.problems, 12);

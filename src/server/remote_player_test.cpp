@@ -19,15 +19,6 @@ using ::testing::HasSubstr;
 constexpr Retries kImpatient{2, std::chrono::milliseconds(1)};
 const DecoderOptions kSizes{1 << 15, 256, 2048};
 
-std::string refusal(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 class RemotePlayerTest : public SelfPlayTest {
  protected:
   RunningServer& start(ServerOptions options = {}, const std::string& version = "v1",
