@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 #include <span>
 
 #include "base/error.h"
@@ -18,8 +19,6 @@ constexpr const char* kOurs = "polyphon-heads";
 constexpr const char* kVersion = "polyphon.heads.version";
 constexpr const char* kModelDigest = "polyphon.heads.model_digest";
 
-constexpr int64_t kAnyUnits = -1;
-
 // Names every tensor of the heads, once for reading and writing.
 template <typename Visitor>
 void visit_tensors(Heads& heads, int64_t hidden_size, Visitor&& visit) {
@@ -28,9 +27,7 @@ void visit_tensors(Heads& heads, int64_t hidden_size, Visitor&& visit) {
   visit("gate.hidden_weights", heads.gate.hidden_weights, {hidden_size});
   visit("value.weights", std::span<double>(heads.value.weights));
   visit("value.bias", std::span<double>(&heads.value.bias, 1));
-  visit("value.w1", heads.value.w1, {kAnyUnits, hidden_size});
-  visit("value.b1", heads.value.b1, {kAnyUnits});
-  visit("value.w2", heads.value.w2, {kAnyUnits});
+  visit("value.hidden_weights", heads.value.hidden_weights, {hidden_size});
   WriteHead& write = heads.memory.write;
   visit("memory.write.weights", std::span<double>(write.weights));
   visit("memory.write.bias", std::span<double>(&write.bias, 1));
@@ -43,34 +40,36 @@ void visit_tensors(Heads& heads, int64_t hidden_size, Visitor&& visit) {
   visit("memory.read.bilinear", read.bilinear, {hidden_size, hidden_size});
 }
 
-void add_weight_of_newest_feature(TensorFile& file) {
-  const auto found = file.tensors.find("value.weights");
-  if (found == file.tensors.end()) return;
-  std::vector<float>& weights = found->second.values;
-  if (weights.size() == ValueFeatures::kCount - 1) weights.push_back(0);
+int64_t elements_of(const std::vector<int64_t>& shape) {
+  int64_t count = 1;
+  for (const int64_t dimension : shape) count *= dimension;
+  return count;
 }
 
 class Reader {
  public:
   Reader(const TensorFile& file, const std::string& path) : file_(file), path_(path) {}
 
-  void operator()(const char* name, std::span<double> into) const {
+  void operator()(const char* name, std::span<double> into) {
     const NamedTensor* const tensor = find(name, into.size());
     if (tensor) std::copy(tensor->values.begin(), tensor->values.end(), into.begin());
   }
   // A part that may be left out.
-  void operator()(const char* name, std::vector<float>& into, std::vector<int64_t> shape) const {
-    size_t size = 1;
-    for (const int64_t dimension : shape)
-      size *= static_cast<size_t>(std::max<int64_t>(1, dimension));
-    const auto found = file_.tensors.find(name);
-    if (found == file_.tensors.end()) return;
-    if (shape.front() == kAnyUnits) size = found->second.values.size() / size * size;
-    into = find(name, size)->values;
+  void operator()(const char* name, std::vector<float>& into, const std::vector<int64_t>& shape) {
+    const NamedTensor* const tensor = find(name, static_cast<size_t>(elements_of(shape)));
+    if (tensor) into = tensor->values;
+  }
+  void refuse_others() const {
+    for (const auto& [name, tensor] : file_.tensors)
+      if (!known_.contains(name))
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("{}: {} is of no head that this version has; train them again",
+                                path_, name));
   }
 
  private:
-  const NamedTensor* find(const char* name, size_t size) const {
+  const NamedTensor* find(const char* name, size_t size) {
+    known_.insert(name);
     const auto found = file_.tensors.find(name);
     if (found == file_.tensors.end()) return nullptr;
     const std::vector<float>& values = found->second.values;
@@ -85,6 +84,7 @@ class Reader {
 
   const TensorFile& file_;
   const std::string& path_;
+  std::set<std::string> known_;
 };
 
 class Writer {
@@ -95,12 +95,8 @@ class Writer {
     file_.tensors[name] = {{static_cast<int64_t>(from.size())}, {from.begin(), from.end()}};
   }
   void operator()(const char* name, const std::vector<float>& from,
-                  std::vector<int64_t> shape) const {
-    if (from.empty()) return;
-    int64_t rest = 1;
-    for (size_t i = 1; i < shape.size(); ++i) rest *= shape[i];
-    shape.front() = static_cast<int64_t>(from.size()) / rest;
-    file_.tensors[name] = {shape, from};
+                  const std::vector<int64_t>& shape) const {
+    if (!from.empty()) file_.tensors[name] = {shape, from};
   }
 
  private:
@@ -110,8 +106,7 @@ class Writer {
 }  // namespace
 
 Heads read_heads(const std::string& path, const std::string& model_digest, int hidden_size) {
-  TensorFile file = read_tensor_file(path);
-  add_weight_of_newest_feature(file);
+  const TensorFile file = read_tensor_file(path);
   const auto text = [&](const char* key) {
     const auto found = file.strings.find(key);
     return found == file.strings.end() ? std::string() : found->second;
@@ -124,15 +119,9 @@ Heads read_heads(const std::string& path, const std::string& model_digest, int h
                                                          path, text(kModelDigest), model_digest));
   Heads heads;
   heads.version = text(kVersion);
-  visit_tensors(heads, hidden_size, Reader(file, path));
-  const ValueHead& value = heads.value;
-  if (value.b1.size() != value.w2.size() ||
-      value.w1.size() != value.w2.size() * static_cast<size_t>(hidden_size))
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("{}: value.w1, value.b1 and value.w2 are of {}, {} and {} values, which "
-                    "fit no layer over {} hidden ones",
-                    path, value.w1.size(), value.b1.size(), value.w2.size(), hidden_size));
+  Reader reader(file, path);
+  visit_tensors(heads, hidden_size, reader);
+  reader.refuse_others();
   return heads;
 }
 

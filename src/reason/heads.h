@@ -19,14 +19,12 @@ struct Heads {
 
 // Reads the heads that the file holds; the others keep their starting values. Tensors (F32):
 //   gate.weights [6], gate.bias [1], gate.hidden_weights [hidden_size]
-//   value.weights [7], value.bias [1], value.w1 [units, hidden_size], value.b1 [units], value.w2
-//   [units]
+//   value.weights [7], value.bias [1], value.hidden_weights [hidden_size]
 //   memory.write.weights [5], memory.write.bias [1], memory.write.hidden_weights [hidden_size],
 //   memory.read.weights [2] (lexical, hidden), memory.read.bilinear [hidden_size, hidden_size]
-// The weights on hidden states may be left out, which leaves their term out; six value.weights are
-// of before the seventh feature, which weighs nothing then.
+// The weights on hidden states may be left out, which leaves their term out.
 // Throws Error{kNotFound} or {kInvalidArgument}: not such a file, of another model (naming both
-// digests), a tensor of another size, a value that is not finite.
+// digests), a tensor of another size or of no head known here, a value that is not finite.
 Heads read_heads(const std::string& path, const std::string& model_digest, int hidden_size);
 
 // Throws Error{kInternal} when the file cannot be written whole.

@@ -46,18 +46,14 @@ TEST_F(HeadsTest, GiveBackWhatWasWritten) {
   heads_.gate.bias = -0.75;
   heads_.gate.hidden_weights = {1, -2, 3, -4};
   heads_.value.weights = {1, 2, 3, 4, 5, 6, 7};
-  heads_.value.w1 = {1, 2, 3, 4, 5, 6, 7, 8};
-  heads_.value.b1 = {0.5f, -0.5f};
-  heads_.value.w2 = {2, -2};
+  heads_.value.hidden_weights = {5, 6, 7, 8};
   heads_.memory.write.bias = -2;
   heads_.memory.read.lexical_weight = 0.25;
   heads_.memory.read.bilinear.assign(kHiddenSize * kHiddenSize, 0.5f);
   write_heads(path_, heads_, "digest", kHiddenSize);
   const Heads read = read_heads(path_, "digest", kHiddenSize);
   EXPECT_EQ(read.value.weights, heads_.value.weights);
-  EXPECT_EQ(read.value.w1, heads_.value.w1);
-  EXPECT_EQ(read.value.b1, heads_.value.b1);
-  EXPECT_EQ(read.value.w2, heads_.value.w2);
+  EXPECT_EQ(read.value.hidden_weights, heads_.value.hidden_weights);
   EXPECT_EQ(read.memory.write.bias, -2);
   EXPECT_EQ(read.memory.read.lexical_weight, 0.25);
   EXPECT_EQ(read.memory.read.bilinear, heads_.memory.read.bilinear);
@@ -94,12 +90,6 @@ TEST_F(HeadsTest, OfAnotherModelAreRefusedNamingBoth) {
   EXPECT_NE(why.find("digest-of-another"), std::string::npos);
 }
 
-TEST_F(HeadsTest, OfBeforeTheNewestFeatureDoNotWeighIt) {
-  write_with("value.weights", {{6}, {1, 2, 3, 4, 5, 6}});
-  const Heads read = read_heads(path_, "digest", kHiddenSize);
-  EXPECT_EQ(read.value.weights, (std::array<double, 7>{1, 2, 3, 4, 5, 6, 0}));
-}
-
 TEST_F(HeadsTest, RefuseTensorsOfAnotherSizeOrNotFinite) {
   write_with("gate.weights", {{2}, {1, 2}});
   EXPECT_NE(refusal().find("gate.weights has 2 values, must have 6"), std::string::npos);
@@ -108,7 +98,7 @@ TEST_F(HeadsTest, RefuseTensorsOfAnotherSizeOrNotFinite) {
   write_with("gate.bias", {{1}, {std::numeric_limits<float>::quiet_NaN()}});
   EXPECT_NE(refusal().find("not finite"), std::string::npos);
   write_with("value.w2", {{3}, {1, 2, 3}});
-  EXPECT_NE(refusal().find("value.w1, value.b1 and value.w2"), std::string::npos);
+  EXPECT_NE(refusal().find("value.w2 is of no head"), std::string::npos);
   write_with("memory.read.bilinear", {{4}, {1, 2, 3, 4}});
   EXPECT_NE(refusal().find("memory.read.bilinear has 4 values, must have 16"), std::string::npos);
   write_tensor_file(path_, {{{"general.architecture", "llama"}}, {{"x", {{1}, {1}}}}});

@@ -1,6 +1,6 @@
 // What the end of a thought step is worth: an estimate of the probability that its line of thought
-// comes to the right answer. A linear head over a few features, and a two-layer perceptron over the
-// hidden state that is empty until it has been trained. Pure functions.
+// comes to the right answer. A linear head over a few features and the step's last hidden state.
+// Pure functions.
 #pragma once
 
 #include <array>
@@ -32,19 +32,17 @@ Json to_json(const ValueFeatures& features);
 // Throws Json::exception.
 ValueFeatures value_features_from_json(const Json& json);
 
-// value = sigmoid(bias + weights . features + w2 . relu(w1 hidden + b1)). The starting values stand
+// value = sigmoid(bias + weights . features + hidden_weights . hidden). The starting values stand
 // for no training, only for what one would guess: sure and new steps, answers that others share.
-// An empty w2 adds nothing.
+// Nothing of the hidden state.
 struct ValueHead {
   std::array<double, ValueFeatures::kCount> weights = {2.0, 1.0, 0.5, 1.5, -2.5, 0.25, 0.0};
   double bias = -1.5;
-  std::vector<float> w1;  // [units, hidden_size], row by row
-  std::vector<float> b1;  // [units]
-  std::vector<float> w2;  // [units]
+  std::vector<float> hidden_weights;  // [hidden_size], or empty
 };
 
-// In (0, 1). `hidden` may be empty, which leaves the perceptron out; else it is as long as the rows
-// of w1, if there are any.
+// In (0, 1). `hidden` may be empty; else it must be as long as the head's weights, if those are not
+// empty.
 double value_of(const ValueHead& head, const ValueFeatures& features,
                 std::span<const float> hidden);
 

@@ -1,47 +1,47 @@
-// Fitting a head's weights to all of its examples in every step: there are thousands at most. A
-// function of its input and nothing else, given the number of threads.
+// Fitting a head's weights to all of its examples at once: there are thousands at most. A function
+// of its input and nothing else, given the number of threads.
 #pragma once
 
+#include <torch/optim/lbfgs.h>
+
 #include "train/head_options.h"
-#include "train/optimizer.h"
 #include "train/torch.h"
 
 namespace polyphon {
 
 template <typename Weights>
 struct Fit {
-  Weights weights;  // with the lowest validation loss, which may be the starting ones
-  int steps = 0;    // up to them
-  double validation_start = 0;
-  double validation_best = 0;
+  Weights weights;
+  int evaluations = 0;  // of the objective
+  double loss_before = 0;
+  double loss = 0;
 };
 
-// Minimises `objective` by Adam and stops early by `validation`. Both take the weights and give a
-// scalar. Weights have parameters() and copy().
-template <typename Weights, typename Objective, typename Validation>
-Fit<Weights> fit(const Weights& start, const Objective& objective, const Validation& validation,
-                 const FitOptions& options) {
-  const auto validated = [&](const Weights& weights) {
-    const torch::NoGradGuard guard;
-    return validation(weights).template item<double>();
-  };
+// Minimises `objective`, which takes the weights and gives a scalar, by L-BFGS (Liu, Nocedal 1989)
+// to its optimum, or until `options.most_steps`: what keeps a fit from following its examples too
+// closely is the decay in its objective, not an early end. Weights have parameters() and copy().
+template <typename Weights, typename Objective>
+Fit<Weights> fit(const Weights& start, const Objective& objective, const FitOptions& options) {
   Fit<Weights> result;
   result.weights = start.copy();
-  result.validation_start = result.validation_best = validated(start);
-  Weights current = start.copy();
-  Optimizer optimizer(current.parameters());
-  for (int step = 1; step <= options.most_steps; ++step) {
-    objective(current).backward();
-    optimizer.step(options.learning_rate, /*weight_decay=*/0, step);
-    const double loss = validated(current);
-    if (loss < result.validation_best) {
-      result.weights = current.copy();
-      result.steps = step;
-      result.validation_best = loss;
-    } else if (step - result.steps >= options.patience_steps) {
-      break;
-    }
-  }
+  std::vector<torch::Tensor> trained;
+  for (const auto& [name, tensor] : result.weights.parameters()) trained.push_back(tensor);
+  torch::optim::LBFGS optimizer(trained, torch::optim::LBFGSOptions(1)
+                                             .max_iter(options.most_steps)
+                                             .max_eval(2 * options.most_steps)
+                                             .tolerance_grad(1e-6)
+                                             .history_size(20)
+                                             .line_search_fn("strong_wolfe"));
+  const auto loss_at = [&] { return objective(result.weights).template item<double>(); };
+  result.loss_before = loss_at();
+  optimizer.step([&] {
+    ++result.evaluations;
+    optimizer.zero_grad();
+    torch::Tensor loss = objective(result.weights);
+    loss.backward();
+    return loss;
+  });
+  result.loss = loss_at();
   return result;
 }
 

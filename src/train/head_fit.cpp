@@ -10,17 +10,12 @@ namespace polyphon {
 using torch::Tensor;
 
 HeadFit fit_head(const HeadWeights& start, const HeadExamples& training,
-                 const HeadExamples& validation, const FitOptions& options) {
+                 const FitOptions& options) {
   const auto objective = [&](const HeadWeights& weights) {
     return head_loss(weights, training, options.choice_weight) +
            decay_loss(weights, start, options.decay);
   };
-  return fit(
-      start, objective,
-      [&](const HeadWeights& weights) {
-        return head_loss(weights, validation, options.choice_weight);
-      },
-      options);
+  return fit(start, objective, options);
 }
 
 Tensor deal_folds(const Tensor& problems, int folds, uint64_t seed) {
@@ -38,10 +33,9 @@ Tensor deal_folds(const Tensor& problems, int folds, uint64_t seed) {
   return torch::tensor(parts, torch::kLong);
 }
 
-FoldSplit split_folds(const Tensor& parts, int validation, int test) {
-  const Tensor validates = parts.eq(validation), tests = parts.eq(test);
+FoldSplit split_folds(const Tensor& parts, int test) {
   const auto rows = [](const Tensor& chosen) { return chosen.nonzero().flatten(); };
-  return {rows((validates | tests).logical_not()), rows(validates), rows(tests)};
+  return {rows(parts.ne(test)), rows(parts.eq(test))};
 }
 
 }  // namespace polyphon

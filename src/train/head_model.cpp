@@ -10,24 +10,48 @@ namespace {
 
 using torch::Tensor;
 
-bool has_hidden(const HeadExamples& examples) { return examples.hidden.defined(); }
+// A column that is always the same says nothing: it stays as it is.
+Standard standard_of(const Tensor& rows) {
+  const Tensor deviation = (rows - rows.mean(0)).square().mean(0).sqrt();
+  const Tensor varies = deviation.gt(1e-6);
+  return {at::where(varies, rows.mean(0), 0.0),
+          at::where(varies, deviation.clamp_min(1e-6).reciprocal(), 1.0)};
+}
 
+// The head of `weights` and `bias`, and nothing of the state.
 template <size_t kCount>
-HeadWeights linear_start(const std::array<double, kCount>& weights, double bias,
-                         const at::TensorOptions& kind) {
+HeadWeights start_at(const std::array<double, kCount>& weights, double bias,
+                     const HeadExamples& like) {
+  const auto type = like.features.scalar_type();
+  const Tensor values =
+      torch::tensor(std::vector<double>(weights.begin(), weights.end()), torch::kDouble).to(type);
   HeadWeights start;
-  start.features = trained_copy(
-      torch::tensor(std::vector<double>(weights.begin(), weights.end()), torch::kDouble).to(kind));
-  start.bias = trained_copy(torch::full({1}, bias, kind));
+  start.of_features = standard_of(like.features);
+  start.features = trained_copy(values / start.of_features.scale);
+  start.bias = trained_copy((values * start.of_features.mean).sum().reshape(1) + bias);
+  if (!like.hidden.defined()) return start;
+  start.of_hidden = standard_of(like.hidden);
+  start.hidden = trained_copy(torch::zeros({like.hidden.size(1)}, like.hidden.scalar_type()));
   return start;
 }
 
-template <size_t kCount>
-void copy_features(const HeadWeights& from, std::array<double, kCount>& weights, double& bias) {
-  const Tensor values = from.features.detach().to(torch::kCPU, torch::kDouble).contiguous();
-  POLYPHON_CHECK(values.numel() == static_cast<int64_t>(kCount));
-  std::copy_n(values.data_ptr<double>(), kCount, weights.begin());
-  bias = from.bias.item<double>();
+// The weights of one part on what is not standardised; `bias` loses what the mean would add.
+Tensor unstandardised(const Tensor& weights, const Standard& standard, double& bias) {
+  const Tensor plain = weights.detach().to(torch::kDouble) * standard.scale.to(torch::kDouble);
+  bias -= (plain * standard.mean.to(torch::kDouble)).sum().item<double>();
+  return plain.to(torch::kCPU).contiguous();
+}
+
+template <typename Head>
+Head to_head(const HeadWeights& weights) {
+  Head head;
+  head.bias = weights.bias.item<double>();
+  const Tensor features = unstandardised(weights.features, weights.of_features, head.bias);
+  POLYPHON_CHECK(features.numel() == static_cast<int64_t>(head.weights.size()));
+  std::copy_n(features.const_data_ptr<double>(), head.weights.size(), head.weights.begin());
+  if (weights.hidden.defined())
+    head.hidden_weights = floats(unstandardised(weights.hidden, weights.of_hidden, head.bias));
+  return head;
 }
 
 }  // namespace
@@ -47,87 +71,61 @@ HeadExamples HeadExamples::without_hidden() const {
 }
 
 NamedParameters HeadWeights::parameters() const {
-  NamedParameters all = {{"features", features},
-                         {"bias", bias},
-                         {"hidden", hidden},
-                         {"w1", w1},
-                         {"b1", b1},
-                         {"w2", w2}};
-  std::erase_if(all, [](const auto& each) { return !each.second.defined(); });
+  NamedParameters all = {{"features", features}, {"bias", bias}};
+  if (hidden.defined()) all.emplace_back("hidden", hidden);
   return all;
 }
 
 HeadWeights HeadWeights::copy() const {
-  return {trained_copy(features),
-          trained_copy(bias),
-          trained_copy(hidden),
-          trained_copy(w1),
-          trained_copy(b1),
-          trained_copy(w2),
-          scale};
+  return {trained_copy(features), trained_copy(bias), trained_copy(hidden), of_features, of_hidden};
 }
 
 HeadWeights to_weights(const GateHead& gate, const Tensor& scale) {
-  HeadWeights weights = linear_start(gate.weights, gate.bias, scale.options());
-  weights.scale = scale;
-  Tensor hidden = torch::zeros_like(scale, torch::TensorOptions());
-  if (!gate.hidden_weights.empty())
-    hidden = torch::where(scale.ne(0),
-                          torch::tensor(gate.hidden_weights).to(scale.options()) / scale, hidden);
-  weights.hidden = trained_copy(hidden);
+  const auto& kind = scale.options();
+  const auto count = static_cast<int64_t>(gate.weights.size());
+  const auto trained = [&](const auto& values) {
+    return trained_copy(torch::tensor(std::vector<double>(values.begin(), values.end())).to(kind));
+  };
+  HeadWeights weights;
+  weights.of_features = {torch::zeros({count}, kind), torch::ones({count}, kind)};
+  weights.of_hidden = {torch::zeros_like(scale), scale};
+  weights.features = trained(gate.weights);
+  weights.bias = trained(std::array{gate.bias});
+  std::vector<float> hidden = gate.hidden_weights;
+  hidden.resize(static_cast<size_t>(scale.numel()));
+  weights.hidden = trained_copy(
+      at::where(scale.ne(0), torch::tensor(hidden).to(kind) / scale, torch::zeros_like(scale)));
   return weights;
 }
 
 HeadWeights starting_gate(const HeadExamples& like) {
   const GateHead untrained;
-  if (has_hidden(like)) return to_weights(untrained, scale_of(like.hidden));
-  return linear_start(untrained.weights, untrained.bias, like.features.scalar_type());
+  return start_at(untrained.weights, untrained.bias, like);
 }
 
 HeadWeights starting_write(const HeadExamples& like) {
   const WriteHead untrained;
-  HeadWeights start = linear_start(untrained.weights, untrained.bias, like.features.scalar_type());
-  if (!has_hidden(like)) return start;
-  start.scale = scale_of(like.hidden);
-  start.hidden = trained_copy(torch::zeros_like(start.scale, torch::TensorOptions()));
-  return start;
+  return start_at(untrained.weights, untrained.bias, like);
 }
 
-HeadWeights starting_value(const HeadExamples& like, int units, uint64_t seed) {
+HeadWeights starting_value(const HeadExamples& like) {
   const ValueHead untrained;
-  HeadWeights start = linear_start(untrained.weights, untrained.bias, like.features.scalar_type());
-  if (!has_hidden(like)) return start;
-  start.scale = scale_of(like.hidden);
-  const auto type = like.hidden.scalar_type();
-  const int64_t size = like.hidden.size(1);
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  start.w1 = torch::empty({units, size}, type)
-                 .normal_(0, 1 / std::sqrt(static_cast<double>(size)), generator)
-                 .set_requires_grad(true);
-  start.b1 = torch::zeros({units}, type).set_requires_grad(true);
-  start.w2 = torch::zeros({units}, type).set_requires_grad(true);
-  return start;
+  return start_at(untrained.weights, untrained.bias, like);
 }
 
 HeadWeights starting_regression(const HeadExamples& like) {
   HeadWeights start;
-  start.features =
-      torch::zeros({like.features.size(1)}, like.features.scalar_type()).set_requires_grad(true);
-  start.bias = torch::zeros({1}, like.features.scalar_type()).set_requires_grad(true);
+  const auto type = like.features.scalar_type();
+  start.of_features = standard_of(like.features);
+  start.features = torch::zeros({like.features.size(1)}, type).set_requires_grad(true);
+  start.bias = torch::zeros({1}, type).set_requires_grad(true);
   return start;
 }
 
 Tensor head_logits(const HeadWeights& head, const HeadExamples& examples) {
-  Tensor logits = at::mv(examples.features, head.features) + head.bias;
-  if (!head.hidden.defined() && !head.w2.defined()) return logits;
-  const Tensor hidden = examples.hidden * head.scale;
-  if (head.hidden.defined()) logits = logits + at::mv(hidden, head.hidden);
-  if (head.w2.defined()) {
-    // Without a state the engine leaves the perceptron out, and does not give it zeros.
-    const Tensor there = state_is_there(examples.hidden).to(examples.hidden.scalar_type());
-    logits = logits + there * at::mv(at::relu(at::addmm(head.b1, hidden, head.w1.t())), head.w2);
-  }
-  return logits;
+  const Tensor logits = at::mv(head.of_features(examples.features), head.features) + head.bias;
+  if (!head.hidden.defined()) return logits;
+  return logits + at::mv(head.of_hidden(examples.hidden), head.hidden);
 }
 
 Tensor label_cost(const Tensor& logits, const HeadExamples& examples) {
@@ -168,28 +166,8 @@ Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, const HeadD
   return decay_between(head.parameters(), start.parameters(), {"features", "bias"}, decay);
 }
 
-GateHead to_gate(const HeadWeights& weights) {
-  GateHead gate;
-  copy_features(weights, gate.weights, gate.bias);
-  if (weights.hidden.defined()) gate.hidden_weights = floats(weights.hidden * weights.scale);
-  return gate;
-}
-
-WriteHead to_write(const HeadWeights& weights) {
-  WriteHead write;
-  copy_features(weights, write.weights, write.bias);
-  if (weights.hidden.defined()) write.hidden_weights = floats(weights.hidden * weights.scale);
-  return write;
-}
-
-ValueHead to_value(const HeadWeights& weights) {
-  ValueHead value;
-  copy_features(weights, value.weights, value.bias);
-  if (!weights.w2.defined()) return value;
-  value.w1 = floats(weights.w1 * weights.scale);
-  value.b1 = floats(weights.b1);
-  value.w2 = floats(weights.w2);
-  return value;
-}
+GateHead to_gate(const HeadWeights& weights) { return to_head<GateHead>(weights); }
+WriteHead to_write(const HeadWeights& weights) { return to_head<WriteHead>(weights); }
+ValueHead to_value(const HeadWeights& weights) { return to_head<ValueHead>(weights); }
 
 }  // namespace polyphon

@@ -29,17 +29,21 @@ struct HeadExamples {
   HeadExamples without_hidden() const;
 };
 
-// logit = bias + features . x + hidden . s h (gate and write head) + w2 . relu(w1 s h + b1) (the
-// value head). What is undefined adds nothing. `scale` s is not trained: it gives every number of
-// the hidden state a mean square of one, so that decay means the same for all.
+// (x - mean) * scale, by column. Of examples: to mean zero and deviation one, so that a step of the
+// optimizer and the decay mean the same for all weights, whatever a column's size is.
+struct Standard {
+  torch::Tensor mean, scale;  // [columns]
+
+  torch::Tensor operator()(const torch::Tensor& rows) const { return (rows - mean) * scale; }
+};
+
+// logit = bias + features . of_features(x) + hidden . of_hidden(h). Without `hidden` nothing of the
+// state. The standards are not trained.
 struct HeadWeights {
   torch::Tensor features;  // [features]
   torch::Tensor bias;      // [1]
-  torch::Tensor hidden;    // [hidden_size]
-  torch::Tensor w1;        // [units, hidden_size]
-  torch::Tensor b1;        // [units]
-  torch::Tensor w2;        // [units]
-  torch::Tensor scale;     // [hidden_size]
+  torch::Tensor hidden;    // [hidden_size], or undefined
+  Standard of_features, of_hidden;
 
   // What is trained, by name.
   NamedParameters parameters() const;
@@ -47,16 +51,14 @@ struct HeadWeights {
 };
 
 // A gate's weights, trainable, whose states are to be multiplied by `scale` [hidden_size], of which
-// they get the type. Undefined: without states.
+// they get the type. Features are taken as they are.
 HeadWeights to_weights(const GateHead& gate, const torch::Tensor& scale);
 
-// The heads' documented starting values: the untrained heads, to the bit. Weights on the
-// hidden state and the value head's w2 start at zero, w1 by `seed`. `like`: examples whose type and
-// sizes it takes, and whose hidden states give the scale; without hidden states only the features'
-// weights are there.
+// The untrained heads. `like`: examples whose type and sizes they take, and whose columns give the
+// standards; without hidden states only the features' weights are there.
 HeadWeights starting_gate(const HeadExamples& like);
 HeadWeights starting_write(const HeadExamples& like);
-HeadWeights starting_value(const HeadExamples& like, int units, uint64_t seed);
+HeadWeights starting_value(const HeadExamples& like);
 // Nothing but zeros, for a regression on any features.
 HeadWeights starting_regression(const HeadExamples& like);
 
@@ -80,7 +82,7 @@ torch::Tensor head_loss(const HeadWeights& head, const HeadExamples& examples,
 // The decay towards where a fit started.
 torch::Tensor decay_loss(const HeadWeights& head, const HeadWeights& start, const HeadDecay& decay);
 
-// As the engine computes them, the scale multiplied in.
+// As the engine computes them, the standards multiplied in.
 GateHead to_gate(const HeadWeights& weights);
 WriteHead to_write(const HeadWeights& weights);
 ValueHead to_value(const HeadWeights& weights);

@@ -88,7 +88,7 @@ TEST(HeadLoss, OfChoicesIsTheCrossEntropyOfVisitsAndValuesWithTheBest) {
 
 TEST(HeadLoss, IsOfLabelsAloneWhereThereIsNoChoice) {
   HeadExamples examples = choices();
-  const HeadWeights head = moved(starting_value(examples, 4, 7));
+  const HeadWeights head = moved(starting_value(examples));
   const double labels = label_loss(head_logits(head, examples), examples).item<double>();
   const double both = head_loss(head, examples, 0.5).item<double>();
   EXPECT_NEAR(both - labels,
@@ -149,13 +149,13 @@ TEST(gradient, OfTheGatesLoss) {
 
 TEST(gradient, OfTheValueHeadsLoss) {
   const HeadExamples examples = random_examples(9, ValueFeatures::kCount, 3);
-  const HeadWeights start = starting_value(examples, 4, 7);
+  const HeadWeights start = starting_value(examples);
   expect_gradients(moved(start.copy()), start, examples);
 }
 
 TEST(gradient, OfTheValueHeadsLossWithChoices) {
   const HeadExamples examples = choices();
-  const HeadWeights start = starting_value(examples, 4, 7);
+  const HeadWeights start = starting_value(examples);
   expect_gradients(moved(start.copy()), start, examples);
 }
 
@@ -163,7 +163,8 @@ template <typename Features>
 Features features_at(const HeadExamples& examples, int64_t row) {
   static_assert(sizeof(Features) == Features::kCount * sizeof(double));
   Features features;
-  std::memcpy(&features, examples.features[row].const_data_ptr<double>(), sizeof(Features));
+  std::memcpy(static_cast<void*>(&features), examples.features[row].const_data_ptr<double>(),
+              sizeof(Features));
   return features;
 }
 
@@ -188,7 +189,7 @@ TEST(parity, OfTheGateWithTheEngines) {
 
 TEST(parity, OfTheValueHeadWithTheEngines) {
   const HeadExamples examples = random_examples(20, ValueFeatures::kCount, 5);
-  const HeadWeights weights = moved(starting_value(examples, 4, 7));
+  const HeadWeights weights = moved(starting_value(examples));
   const Tensor expected = at::sigmoid(head_logits(weights, examples));
   const ValueHead value = to_value(weights);
   for (int64_t row = 0; row < examples.count(); ++row)
@@ -201,13 +202,34 @@ TEST(parity, HeadsStartAsTheUntrainedOnes) {
   const HeadExamples gates = random_examples(6, GateFeatures::kCount, 6);
   const HeadExamples values = random_examples(6, ValueFeatures::kCount, 7);
   const Tensor gate = at::sigmoid(head_logits(starting_gate(gates), gates));
-  const Tensor value = at::sigmoid(head_logits(starting_value(values, 4, 7), values));
+  const Tensor value = at::sigmoid(head_logits(starting_value(values), values));
   for (int64_t row = 0; row < 6; ++row) {
     EXPECT_NEAR(gate[row].item<double>(),
                 promotion_probability({}, features_at<GateFeatures>(gates, row), {}), 1e-12);
     EXPECT_NEAR(value[row].item<double>(),
                 value_of({}, features_at<ValueFeatures>(values, row), {}), 1e-12);
   }
+}
+
+// Columns of any size, one of which says nothing: what a fit sees of them is alike.
+TEST(HeadModel, ExamplesAreStandardised) {
+  HeadExamples examples = random_examples(50, GateFeatures::kCount, 8);
+  examples.features.select(1, 2).mul_(1e-3).add_(5);
+  examples.features.select(1, 4).fill_(0.25);
+  examples.hidden.select(1, 0).mul_(1e4);
+  const HeadWeights start = starting_gate(examples);
+  for (const Tensor& seen :
+       {start.of_features(examples.features), start.of_hidden(examples.hidden)}) {
+    for (int64_t column = 0; column < seen.size(1); ++column) {
+      if (seen.select(1, column).eq(0.25).all().item<bool>()) continue;
+      EXPECT_NEAR(seen.select(1, column).mean().item<double>(), 0, 1e-9);
+      EXPECT_NEAR(seen.select(1, column).square().mean().item<double>(), 1, 1e-9);
+    }
+  }
+  const GateHead untrained, back = to_gate(start);
+  EXPECT_NEAR(back.bias, untrained.bias, 1e-9);
+  for (size_t i = 0; i < untrained.weights.size(); ++i)
+    EXPECT_NEAR(back.weights[i], untrained.weights[i], 1e-9) << i;
 }
 
 TEST(HeadModel, AGateSurvivesBeingMadeTrainable) {

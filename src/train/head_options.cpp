@@ -14,15 +14,11 @@ void check(const HeadTrainOptions& options) {
   };
   const FitOptions& fit = options.trial.fit;
   require(!options.traces.data_folders.empty(), "data", "nothing", "folders of self-play");
-  require(options.trial.folds >= 3 && options.trial.folds <= 100, "folds", options.trial.folds,
-          "3 to 100");
-  require(options.units >= 1 && options.units <= 4096, "units", options.units, "1 to 4096");
+  require(options.trial.folds >= 2 && options.trial.folds <= 100, "folds", options.trial.folds,
+          "2 to 100");
   require(options.read_rank >= 1 && options.read_rank <= 4096, "read-rank", options.read_rank,
           "1 to 4096");
-  require(fit.learning_rate > 0 && fit.learning_rate <= 1, "learning-rate", fit.learning_rate,
-          "above 0 and at most 1");
   require(fit.most_steps >= 1, "most-steps", fit.most_steps, "at least 1");
-  require(fit.patience_steps >= 1, "patience-steps", fit.patience_steps, "at least 1");
   require(fit.choice_weight >= 0, "choice-weight", fit.choice_weight, "at least 0");
   require(fit.decay.features >= 0, "feature-decay", fit.decay.features, "at least 0");
   require(fit.decay.hidden >= 0, "hidden-decay", fit.decay.hidden, "at least 0");

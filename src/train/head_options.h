@@ -11,15 +11,13 @@ namespace polyphon {
 // et al. 2018, arXiv:1802.01483), so that with little data the documented values stay.
 struct HeadDecay {
   double features = 0.001;  // of the features' weights and the bias
-  double hidden = 0.1;      // of all weights on the hidden state
+  double hidden = 1;        // of all weights on the hidden state
 };
 
 struct FitOptions {
   HeadDecay decay;
-  double choice_weight = 1;     // of what searches should have chosen, beside the labels
-  double learning_rate = 0.01;  // Adam's
-  int most_steps = 300;
-  int patience_steps = 30;  // without a lower loss of the validation examples, then it ends
+  double choice_weight = 1;  // of what searches should have chosen, beside the labels
+  int most_steps = 300;      // of L-BFGS
 };
 
 struct TrialOptions {
@@ -41,7 +39,6 @@ struct HeadTrainOptions {
   std::string out_folder;      // heads.gguf, heads.jsonl (the report), head_data.gguf
   std::string name = "heads";  // of the heads, in traces and answers
   TrialOptions trial;
-  int units = 16;      // of the value head's perceptron
   int read_rank = 32;  // of what memory's read head learns on top of the identity
   int threads = 0;     // 0: all physical cores
 };

@@ -57,22 +57,17 @@ HeadArm HeadTrial::fitted_without_each_part(const std::string& name, const HeadE
                                             const Start& start) const {
   Tensor scores = torch::zeros_like(examples_.labels, torch::TensorOptions());
   for (int part = 0; part < options_.folds; ++part) {
-    const FoldSplit split = split_folds(parts_, (part + 1) % options_.folds, part);
+    const FoldSplit split = split_folds(parts_, part);
     if (split.test.numel() == 0) continue;
-    const HeadFit fit = this->fit(inputs, start, split);
+    const HeadExamples training = inputs.rows(split.training);
+    const HeadFit fit = fit_head(start(training), training, options_.fit);
     scores.index_copy_(0, split.test, probabilities(fit.weights, inputs.rows(split.test)));
   }
   return {name, numbers_of<double>(scores)};
 }
 
 HeadFit HeadTrial::fit_to_all(const HeadExamples& inputs, const Start& start) const {
-  return fit(inputs, start, split_folds(parts_, 0, -1));
-}
-
-HeadFit HeadTrial::fit(const HeadExamples& inputs, const Start& start,
-                       const FoldSplit& split) const {
-  const HeadExamples training = inputs.rows(split.training);
-  return fit_head(start(training), training, inputs.rows(split.validation), options_.fit);
+  return fit_head(start(inputs), inputs, options_.fit);
 }
 
 }  // namespace polyphon

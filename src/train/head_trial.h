@@ -27,12 +27,9 @@ class HeadTrial {
   // `inputs` are the examples, or what one wants the arm to see of them.
   HeadArm fitted_without_each_part(const std::string& name, const HeadExamples& inputs,
                                    const Start& start) const;
-  // To all problems but the part that says when to stop.
   HeadFit fit_to_all(const HeadExamples& inputs, const Start& start) const;
 
  private:
-  HeadFit fit(const HeadExamples& inputs, const Start& start, const FoldSplit& split) const;
-
   const HeadExamples& examples_;
   const TrialOptions& options_;
   torch::Tensor parts_;  // [n]

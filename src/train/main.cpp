@@ -150,18 +150,14 @@ void add_heads(CLI::App& app, Run& run) {
   command.add_option("--version", options.traces.version_folder,
                      "folder of the version that played, if it was not the base");
   command.add_option("--name", options.name, "of the heads, in traces and answers");
-  command.add_option("--units", options.units, "of the value head's hidden layer");
   command.add_option("--read-rank", options.read_rank,
                      "of what memory's read head learns on top of the cosine");
-  command.add_option("--learning-rate", fit.learning_rate, "Adam's");
   command.add_option("--feature-decay", fit.decay.features,
                      "of what features' weights differ from the untrained head's");
   command.add_option("--hidden-decay", fit.decay.hidden, "of weights on the hidden state");
   command.add_option("--choice-weight", fit.choice_weight,
                      "of what searches should have chosen, beside what became of each state");
-  command.add_option("--most-steps", fit.most_steps, "of a fit");
-  command.add_option("--patience-steps", fit.patience_steps,
-                     "without a better validation loss, then a fit ends");
+  command.add_option("--most-steps", fit.most_steps, "of a fit, if its optimum takes more");
   command.add_option("--folds", options.trial.folds,
                      "parts of the problems, each scored by heads fitted without it");
   command.add_option("--seed", options.trial.seed, "of the parts and the first weights");

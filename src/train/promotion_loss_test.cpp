@@ -113,8 +113,9 @@ TEST_F(PromotionLossTest, TheGateReadsTheStatesThatTheSessionHad) {
       forward(weights_, lora_, both.tokens, {}, &rows)[0]));
   EXPECT_EQ(examples.hidden[static_cast<int64_t>(1 - number)].abs().sum().item<double>(), 0);
   const HeadWeights gate = trainable_gate({}, weights_);
-  EXPECT_NEAR((examples.hidden[static_cast<int64_t>(number)] * gate.scale).norm().item<double>(), 1,
-              1e-3);
+  EXPECT_NEAR(
+      (examples.hidden[static_cast<int64_t>(number)] * gate.of_hidden.scale).norm().item<double>(),
+      1, 1e-3);
 }
 
 // The base is asked about the same session, so an adapter that adds nothing diverges by nothing.

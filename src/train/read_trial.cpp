@@ -46,31 +46,23 @@ ReadArm ReadTrial::by_cosine() const {
 ReadArm ReadTrial::fitted_without_each_part(const std::string& name, int rank) const {
   Tensor scores = torch::zeros_like(examples_.lexical);
   for (int part = 0; part < options_.folds; ++part) {
-    const Tensor test = split_folds(parts_, 0, part).test;
-    if (test.numel() == 0) continue;
-    const Fit<ReadWeights> fit = fit_without(rank, (part + 1) % options_.folds, part);
-    scores.index_copy_(0, test, scores_of(fit.weights, examples_.of(test)));
+    const FoldSplit split = split_folds(parts_, part);
+    if (split.test.numel() == 0) continue;
+    const Fit<ReadWeights> fit = this->fit(examples_.of(split.training), rank);
+    scores.index_copy_(0, split.test, scores_of(fit.weights, examples_.of(split.test)));
   }
   return arm(name, scores);
 }
 
-Fit<ReadWeights> ReadTrial::fit_to_all(int rank) const { return fit_without(rank, 0, -1); }
+Fit<ReadWeights> ReadTrial::fit_to_all(int rank) const { return fit(examples_, rank); }
 
-Fit<ReadWeights> ReadTrial::fit_without(int rank, int validation_part, int test_part) const {
-  const FoldSplit split = split_folds(parts_, validation_part, test_part);
-  const ReadExamples training = examples_.of(split.training);
-  const ReadExamples validation = examples_.of(split.validation);
+Fit<ReadWeights> ReadTrial::fit(const ReadExamples& training, int rank) const {
   const ReadWeights start = starting_read(training, rank, derive_seed(options_.seed, 2));
   const auto objective = [&](const ReadWeights& weights) {
     return read_loss(read_scores(weights, training), training) +
            decay_loss(weights, start, options_.fit.decay);
   };
-  return fit(
-      start, objective,
-      [&](const ReadWeights& weights) {
-        return read_loss(read_scores(weights, validation), validation);
-      },
-      options_.fit);
+  return polyphon::fit(start, objective, options_.fit);
 }
 
 ReadArm ReadTrial::arm(const std::string& name, const Tensor& scores) const {

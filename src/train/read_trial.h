@@ -24,12 +24,11 @@ class ReadTrial {
   ReadArm by_cosine() const;  // of key and state, alone
   // `rank` 0: the terms' weights alone.
   ReadArm fitted_without_each_part(const std::string& name, int rank) const;
-  // To all sessions but the part that says when to stop.
   Fit<ReadWeights> fit_to_all(int rank) const;
 
  private:
   ReadArm arm(const std::string& name, const torch::Tensor& scores) const;
-  Fit<ReadWeights> fit_without(int rank, int validation_part, int test_part) const;
+  Fit<ReadWeights> fit(const ReadExamples& training, int rank) const;
 
   const ReadExamples& examples_;
   const TrialOptions& options_;

@@ -9,7 +9,6 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/random.h"
 #include "base/replace_file.h"
 #include "reason/heads.h"
 #include "train/head_data_file.h"
@@ -74,9 +73,9 @@ Json describe(const HeadData& data) {
 
 template <typename Weights>
 void describe_fit(const Fit<Weights>& fit, Json& line) {
-  line["steps"] = fit.steps;
-  line["validation_loss_before"] = fit.validation_start;
-  line["validation_loss"] = fit.validation_best;
+  line["evaluations"] = fit.evaluations;
+  line["loss_before"] = fit.loss_before;
+  line["loss"] = fit.loss;
 }
 
 // The arms of one head, the one to write first.
@@ -128,10 +127,8 @@ void train_value(const HeadTrainOptions& options, const HeadData& data, ValueHea
                  std::vector<Json>& lines) {
   const HeadTrial trial(data.value, options.trial);
   if (!trial.can_learn()) return lines.push_back(untrained_line("value"));
-  const auto start = [&](const HeadExamples& training) {
-    return starting_value(training, options.units, derive_seed(options.trial.seed, 1));
-  };
-  Trained trained = train_head("value", trial, data.value, start, options.trial.fit.choice_weight);
+  Trained trained =
+      train_head("value", trial, data.value, starting_value, options.trial.fit.choice_weight);
   // Log-probabilities order steps as they are; only a regression makes probabilities of them.
   for (const auto& [column, name] :
        {std::pair(0, "log-probability of the step"), std::pair(1, "log-probability of the line")}) {
