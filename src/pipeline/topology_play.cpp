@@ -28,8 +28,7 @@ std::vector<std::string> TopologyPlay::names() const {
 TopologyPlay parse_topology_play(const std::vector<std::string>& names, int budget_tokens,
                                  const PlanCaps& caps) {
   TopologyPlay play{{}, budget_tokens};
-  const bool every = names == std::vector<std::string>{kEvery};
-  if (every) {
+  if (names == std::vector<std::string>{kEvery}) {
     play.choices = auto_topologies(budget_tokens, caps);
     play.choices.push_back({});
   } else {
@@ -41,7 +40,7 @@ TopologyPlay parse_topology_play(const std::vector<std::string>& names, int budg
       refuse(fmt::format("{} is there twice", choice.to_string()));
     if (choice.is_auto()) continue;
     ++stated;
-    if (!every && choice.budget_tokens() != budget_tokens)
+    if (choice.budget_tokens() != budget_tokens)
       refuse(fmt::format("{} spends {} tokens, not {}: topologies are compared at one budget",
                          choice.to_string(), choice.budget_tokens(), budget_tokens));
   }

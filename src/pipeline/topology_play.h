@@ -24,7 +24,8 @@ struct TopologyPlay {
 
 // Names of topologies, "auto" among them, or "all": each that "auto" chooses from over
 // `budget_tokens`, and "auto". Throws Error{kInvalidArgument, field "topologies"} for one that
-// spends something else, one that is there twice, and fewer than two that are not "auto".
+// spends something else (so does one of "all" when the budget does not divide evenly), one that is
+// there twice, and fewer than two that are not "auto".
 TopologyPlay parse_topology_play(const std::vector<std::string>& names, int budget_tokens,
                                  const PlanCaps& caps);
 
