@@ -237,8 +237,9 @@ def test_heads_are_trained_and_served(counterfactuals, tmp_path):
     assert sum(data["of_another_version"].values()) == 1
     assert "traces.jsonl line 2" in data["first_damage"]
     written = {line["head"]: line["written"] for line in report if "written" in line}
-    assert set(written) == {"value", "gate", "write", "read"}
-    assert written["write"] == written["read"] == "untrained", "nothing to learn from"
+    assert set(written) == {"value", "gate", "write", "read", "topology"}
+    nothing_to_learn = [written[head] for head in ("write", "read", "topology")]
+    assert nothing_to_learn == ["untrained"] * 3
     arms = {line["arm"] for line in report if line.get("head") == "value" and "arm" in line}
     assert {"untrained", "features", "features and state", "log-probability of the step"} <= arms
     version = json.loads((tmp_path / "night-1" / "version.json").read_text())
@@ -327,6 +328,39 @@ def test_the_value_head_learns_from_searches_whose_states_were_played_out(tmp_pa
     lines = [json.loads(line) for line in (play / "traces.jsonl").open()]
     searched = sum(bool(line["outcome"].get("trees")) for line in lines)  # the others ended too soon
     assert re.search(rf"\b{searched} (traces )?with searches", done.stderr), done.stderr
+
+
+@pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
+def test_the_topology_head_is_trained_on_several_topologies_a_problem(tmp_path):
+    play, night = tmp_path / "play", tmp_path / "night-1"
+    one = ["--threads", "1"]
+    play_it = ["selfplay", "--model", MODEL, "--families", "products", "--output", play, "--json"]
+    play_it += ["--topologies", "1x48,4x12,auto", "--budget", "48", "--problems", 12, *one]
+    done = polyphon(*play_it)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answers"] == 3 * 12
+
+    done = train_heads([play], night, "--json", "--folds", "3")
+    assert done.returncode == 0, done.stderr
+    report = [json.loads(line) for line in done.stdout.splitlines()]
+    data = report[0]["data"]
+    assert data["answers"] == 2 * 12 and data["topologies"] == ["1x48", "4x12"]
+    policies = {line["arm"]: line for line in report if line.get("head") == "choice of 48 tokens"}
+    assert {"always 1x48", "as the model states", "any is right"} <= set(policies)
+    assert policies["always 1x48"]["problems"] == 12
+    [written] = [line["written"] for line in report if line.get("head") == "topology" and "written" in line]
+
+    config = tmp_path / "polyphon.toml"
+    config.write_text("[reason]\nauto_budget_tokens = 64\n")
+    think = ["think", "--model", MODEL, "--config", config, "--topology", "auto", "--json", *one]
+    done = polyphon(*think, "--max-answer-tokens", "4", "--version", night, "What is 3 times 4?")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)["polyphon"]
+    assert answer["topology"] in ("1x64", "2x32")
+    # So few problems may teach nothing; then what the model states stands.
+    assert ("plan" in answer) == (written != "untrained")
+    if "plan" in answer:
+        assert answer["plan"]["topology"] == answer["topology"]
 
 
 @pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")

@@ -30,6 +30,8 @@ struct SelfPlayFlags {
   double minutes = 0;
   bool json = false, recall = false;
   int recall_streams = 0;  // 0: not given
+  std::vector<std::string> topologies;
+  int budget_tokens = 512;  // of each topology
   SelfPlayOptions options;
 };
 
@@ -60,6 +62,7 @@ struct Players {
     Config config = flags.model.config();
     config.reason.workspace.measure_effect =
         false;  // a promotion's counterfactual says what it did
+    if (!flags.topologies.empty()) config.reason.caps.auto_budget_tokens = flags.budget_tokens;
     reasoner = load_reasoner(config);
     all.push_back(std::make_unique<ReasonerPlayer>(*reasoner));
   }
@@ -99,6 +102,8 @@ void print_summary(const SelfPlayReport& report) {
   if (report.promotions > 0)
     text += fmt::format("{} promotions, {} sessions without one of them\n", report.promotions,
                         report.counterfactuals);
+  if (report.answers > 0)
+    text += fmt::format("{} answers, with one topology each\n", report.answers);
   if (report.searches > 0)
     text +=
         fmt::format("{} searches, {} states played out\n", report.searches, report.labelled_states);
@@ -144,6 +149,9 @@ int recall_command(const SelfPlayFlags& flags) {
 
 int self_play_command(SelfPlayFlags& flags) {
   flags.options.seconds = 60 * flags.minutes;
+  if (!flags.topologies.empty())
+    flags.options.topologies = parse_topology_play(flags.topologies, flags.budget_tokens,
+                                                   flags.model.config().reason.caps);
   const std::set<std::string> held_out = held_out_texts(flags.suites);
   const Players players(flags);
   stop_on_signals();
@@ -205,8 +213,8 @@ void add_selfplay_command(CLI::App& app, Run& run) {
                        ->check(CLI::PositiveNumber);
   auto* streams = command.add_option("--streams", options.streams, "a problem; of recall 16")
                       ->check(CLI::Range(2, Topology::kMaxStreams));
-  command.add_option("--tokens", options.tokens, "a stream")
-      ->check(CLI::Range(1, Topology::kMaxStreamTokens));
+  auto* tokens = command.add_option("--tokens", options.tokens, "a stream")
+                     ->check(CLI::Range(1, Topology::kMaxStreamTokens));
   command.add_option("--temperature", options.temperature, "middle of the streams' ladder")
       ->check(CLI::Range(0.0, 4.0));
   command
@@ -214,9 +222,24 @@ void add_selfplay_command(CLI::App& app, Run& run) {
                   "of the problems that the model proposes itself; they turn no dial")
       ->check(CLI::Range(0.0, 1.0))
       ->excludes(servers);
+  auto* topologies =
+      command
+          .add_option(
+              "--topologies", flags->topologies,
+              "each problem is played with all of these, comma separated: 1x512,4x128,auto; "
+              "all: what auto chooses from, and auto")
+          ->delimiter(',')
+          ->excludes(streams)
+          ->excludes(tokens)
+          ->excludes("--proposed-share")
+          ->excludes("--recall");
+  command.add_option("--budget", flags->budget_tokens, "tokens of each topology")
+      ->check(CLI::Range(32, 1 << 20))
+      ->needs(topologies);
   CounterfactualOptions& asked = options.counterfactuals;
   command.add_option("--registers", asked.registers, "of a session, which may promote notes")
-      ->check(CLI::Range(0, 16));
+      ->check(CLI::Range(0, 16))
+      ->excludes(topologies);
   command
       .add_option("--register-cadence", asked.cadence_tokens, "tokens between a register's notes")
       ->check(CLI::Range(1, 1 << 20));
@@ -234,7 +257,8 @@ void add_selfplay_command(CLI::App& app, Run& run) {
           "--search", [&search](const std::string& mode) { search.mode = parse_search_mode(mode); },
           "off, auto or always: streams search, and every state of their trees is played out")
       ->check(CLI::IsMember({"off", "auto", "always"}))
-      ->excludes(servers);
+      ->excludes(servers)
+      ->excludes(topologies);
   command.add_option("--searches", search.max_stream_searches, "at most, of a stream");
   command.add_option("--search-simulations", search.simulations, "of one search");
   command.add_option("--search-depth", search.depth, "thought steps of a branch");

@@ -84,6 +84,7 @@ Json to_json(const Outcome& outcome) {
     json["asked"].push_back(
         {{"stream", each.stream}, {"question", each.question}, {"fact", each.fact}});
   for (const TreeOutcome& tree : outcome.trees) json["trees"].push_back(to_json(tree));
+  if (outcome.answer_right) json["answer_right"] = *outcome.answer_right;
   return json;
 }
 
@@ -104,6 +105,7 @@ Outcome outcome_from_json(const Json& json) {
                                each.at("fact").get<std::string>()});
     for (const Json& tree : json.value("trees", Json::array()))
       outcome.trees.push_back(tree_outcome_from_json(tree));
+    if (json.contains("answer_right")) outcome.answer_right = json["answer_right"].get<bool>();
     return outcome;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kInvalidArgument, std::string("not an outcome: ") + error.what());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct Outcome {
   std::vector<AskedFact> asked = {};
   std::string proposed = "";  // the question, where the model proposed it
   std::vector<TreeOutcome> trees = {};
+  // Of a session that was played for the topology head (topology_play.h): its answer was right.
+  std::optional<bool> answer_right = {};
 
   int right_count() const;
   bool is_proposed() const { return !proposed.empty(); }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "tasks/family.h"
@@ -45,6 +46,7 @@ Json header_of(const Player::Identity& identity, const SelfPlayOptions& options)
                                                     {"share", asked.share}};
   header["proposed_share"] = options.proposed_share == 0 ? Json() : Json(options.proposed_share);
   header["search"] = options.search.on() ? to_json(options.search) : Json();
+  header["topologies"] = options.topologies.on() ? Json(options.topologies.names()) : Json();
   return header;
 }
 
@@ -87,14 +89,25 @@ class Play {
         players_left_(players.begin(), players.end()),
         curriculum_(options.families),
         source_(options.seed, held_out) {
+    std::vector<Outcome> of_problem;
+    const auto count_problem = [&] {
+      if (of_problem.empty()) return;
+      count(std::exchange(of_problem, {}));
+      ++sessions_;
+    };
     report_.found = read_rollouts(folder, [&](const Trace&, const Outcome& outcome) {
       if (outcome.is_proposed())
         source_.take(problem_of(outcome));
       else
         source_.remember(problem_of(outcome));
-      count(outcome);
+      const bool goes_on = options.topologies.on() && !of_problem.empty() &&
+                           of_problem.back().cell == outcome.cell &&
+                           of_problem.back().seed == outcome.seed;
+      if (!goes_on) count_problem();
+      of_problem.push_back(outcome);
     });
-    report_.resumed = sessions_ = report_.found.traces;
+    count_problem();
+    report_.resumed = sessions_;
   }
 
   // Until there is nothing to do for this player any more.
@@ -193,6 +206,7 @@ class Play {
   void play(Player& player, Task& task) {
     try {
       if (!task.problem) find_problem(player, task);
+      if (options_.topologies.on()) return play_topologies(player, task);
       const Problem& problem = *task.problem;
       const ThinkInput input = self_play_input(problem, options_, task.session);
       Trace trace = run_session(player, input);
@@ -201,7 +215,7 @@ class Play {
       outcome.counterfactuals = leave_out_promotions(player, task, input, trace);
       outcome.trees = tree_outcomes(problem, trace.result);
       trace.outcome = to_json(outcome);
-      return record(trace, outcome);
+      return record({std::move(trace)}, {std::move(outcome)});
     } catch (const PlayerFailed& failed) {
       give_back(player, task, failed.error);
     } catch (const Json::exception& error) {
@@ -209,6 +223,29 @@ class Play {
                 Error(ErrorCode::kInternal, fmt::format("{} gave a trace that cannot be read: {}",
                                                         player.name(), error.what())));
     }
+  }
+
+  // The problem's sessions are kept together, or, when it stops between them, none.
+  void play_topologies(Player& player, const Task& task) {
+    const Problem& problem = *task.problem;
+    const std::vector<Topology>& choices = options_.topologies.choices;
+    std::vector<Trace> traces;
+    std::vector<Outcome> outcomes;
+    for (const Topology& choice : choices) {
+      if (stop_.load()) {
+        const std::lock_guard lock(mutex_);
+        return end_task();
+      }
+      ThinkInput input =
+          self_play_input(problem, options_, task.session * choices.size() + traces.size());
+      play_topology(input, choice);
+      Trace& trace = traces.emplace_back(run_session(player, input));
+      Outcome& outcome =
+          outcomes.emplace_back(Outcome{task.cell, problem.seed, right_streams(problem, trace)});
+      outcome.answer_right = is_right(problem, trace.result.at("answer").get<std::string>());
+      trace.outcome = to_json(outcome);
+    }
+    record(traces, outcomes);
   }
 
   struct PlayerFailed {
@@ -229,6 +266,7 @@ class Play {
     try {
       Trace trace = player.play(input, self_play_terms(options_), stop_);
       require_same(player, {trace.model_digest, trace.version}, identity_);
+      if (options_.topologies.on()) require_budget(trace, options_.topologies.budget_tokens);
       return trace;
     } catch (const Error& error) {
       throw PlayerFailed{error};
@@ -254,28 +292,44 @@ class Play {
 
   // A dial is turned by the problems that its difficulty means. What the model proposes beside
   // examples of that difficulty may be easier or harder, and would turn it for another reason.
-  void count(const Outcome& outcome) {
-    const auto streams = static_cast<int>(outcome.right.size());
+  // Of a problem that was played with several topologies their answers count as its attempts: one
+  // that all or none of them have right says little of which is best.
+  void count(const std::vector<Outcome>& of_problem) {
+    const Outcome& outcome = of_problem.front();
+    auto attempts = static_cast<int>(outcome.right.size());
+    int right = outcome.right_count();
+    if (options_.topologies.on()) {
+      attempts = static_cast<int>(of_problem.size());
+      right = static_cast<int>(
+          std::count_if(of_problem.begin(), of_problem.end(),
+                        [](const Outcome& each) { return each.answer_right.value_or(false); }));
+    }
     if (outcome.is_proposed())
-      report_.proposed[outcome.cell].add_problem(streams, outcome.right_count());
+      report_.proposed[outcome.cell].add_problem(attempts, right);
     else
-      curriculum_.record(outcome.cell, streams, outcome.right_count());
+      curriculum_.record(outcome.cell, attempts, right);
     if (outcome.is_mixed()) mixed_[outcome.cell].push_back(question_of(problem_of(outcome)));
   }
 
-  void record(const Trace& trace, const Outcome& outcome) {
+  // All sessions of one problem.
+  void record(const std::vector<Trace>& traces, const std::vector<Outcome>& outcomes) {
     const std::lock_guard lock(mutex_);
-    append_trace(traces_path(folder_), trace);
-    count(outcome);
+    for (const Trace& trace : traces) {
+      append_trace(traces_path(folder_), trace);
+      report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
+    }
+    count(outcomes);
     ++report_.problems;
-    report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
-    report_.counterfactuals += static_cast<int64_t>(outcome.counterfactuals.size());
-    report_.searches += static_cast<int64_t>(outcome.trees.size());
-    for (const TreeOutcome& tree : outcome.trees)
-      report_.labelled_states += static_cast<int64_t>(tree.nodes.size());
+    for (const Outcome& outcome : outcomes) {
+      report_.counterfactuals += static_cast<int64_t>(outcome.counterfactuals.size());
+      report_.searches += static_cast<int64_t>(outcome.trees.size());
+      for (const TreeOutcome& tree : outcome.trees)
+        report_.labelled_states += static_cast<int64_t>(tree.nodes.size());
+      report_.answers += outcome.answer_right ? 1 : 0;
+    }
     update_report();
     end_task();
-    if (events_.on_session) events_.on_session(report_, outcome.cell);
+    if (events_.on_session) events_.on_session(report_, outcomes.front().cell);
   }
 
   // The player plays no more, and its task is another's.
@@ -369,6 +423,7 @@ Json to_json(const SelfPlayReport& report) {
           {"counterfactuals", report.counterfactuals},
           {"searches", report.searches},
           {"labelled_states", report.labelled_states},
+          {"answers", report.answers},
           {"held_out_skipped", report.held_out_skipped},
           {"damaged", report.found.damaged},
           {"dropped", report.dropped},

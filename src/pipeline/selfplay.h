@@ -14,6 +14,7 @@
 #include "pipeline/problem_source.h"
 #include "pipeline/proposal.h"
 #include "pipeline/rollouts.h"
+#include "pipeline/topology_play.h"
 #include "tasks/problem.h"
 
 namespace polyphon {
@@ -40,6 +41,7 @@ struct SelfPlayOptions {
   CounterfactualOptions counterfactuals;
   double proposed_share = 0;  // of the problems that the model is asked to propose itself
   SearchRequest search = searches_to_learn_from();
+  TopologyPlay topologies;  // on: instead of one session of `streams` x `tokens` a problem
   uint64_t seed = 1;
   int parallel = 4;      // problems at once, of each player
   int64_t problems = 0;  // in the folder, with those of earlier runs; 0: no limit
@@ -47,7 +49,7 @@ struct SelfPlayOptions {
 };
 
 struct SelfPlayReport {
-  std::map<Cell, CellCounts> cells;     // with those of earlier runs
+  std::map<Cell, CellCounts> cells;     // with those of earlier runs; of topologies the answers
   std::map<Cell, CellCounts> proposed;  // by the model, apart: they turn no dial
   std::vector<Cell> cold;               // without any success
   ProposalCounts proposals;             // of this run
@@ -56,7 +58,8 @@ struct SelfPlayReport {
   int64_t counterfactuals = 0;          // of this run
   int64_t searches = 0;                 // of this run
   int64_t labelled_states = 0;          // of their trees, of this run
-  int64_t resumed = 0;                  // found in the folder
+  int64_t answers = 0;                  // of sessions with one topology each, of this run
+  int64_t resumed = 0;                  // problems found in the folder
   int64_t held_out_skipped = 0;
   std::vector<std::string> dropped;  // players that could not go on
   RolloutCounts found;               // what was read of the folder

@@ -83,6 +83,10 @@ class Builder {
     if (!outcome.asked.empty())
       throw Error(ErrorCode::kInvalidArgument,
                   "a session of recall has no attempts: it is for `polyphon train --heads`");
+    if (outcome.answer_right)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "its problem was played with several topologies: it is for `polyphon train "
+                  "--heads`");
     if (outcome.is_proposed() && !outcome.is_mixed()) {
       ++counts_.one_sided;
       return;

@@ -38,6 +38,9 @@ void visit_tensors(Heads& heads, int64_t hidden_size, Visitor&& visit) {
   read.lexical_weight = terms[0];
   read.hidden_weight = terms[1];
   visit("memory.read.bilinear", read.bilinear, {hidden_size, hidden_size});
+  visit("topology.weights", heads.topology.weights, {1 + TopologyFeatures::kCount});
+  visit("topology.hidden_weights", heads.topology.hidden_weights,
+        {TopologyFeatures::kStateTerms, hidden_size});
 }
 
 int64_t elements_of(const std::vector<int64_t>& shape) {
@@ -122,6 +125,9 @@ Heads read_heads(const std::string& path, const std::string& model_digest, int h
   Reader reader(file, path);
   visit_tensors(heads, hidden_size, reader);
   reader.refuse_others();
+  if (!heads.topology.is_trained() && !heads.topology.hidden_weights.empty())
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: there is topology.hidden_weights, but no topology.weights", path));
   return heads;
 }
 

@@ -6,6 +6,7 @@
 
 #include "reason/gate.h"
 #include "reason/memory_heads.h"
+#include "reason/topology_head.h"
 #include "reason/value_head.h"
 
 namespace polyphon {
@@ -15,6 +16,7 @@ struct Heads {
   GateHead gate;
   ValueHead value;
   MemoryHeads memory;
+  TopologyHead topology;
 };
 
 // Reads the heads that the file holds; the others keep their starting values. Tensors (F32):
@@ -22,7 +24,9 @@ struct Heads {
 //   value.weights [7], value.bias [1], value.hidden_weights [hidden_size]
 //   memory.write.weights [5], memory.write.bias [1], memory.write.hidden_weights [hidden_size],
 //   memory.read.weights [2] (lexical, hidden), memory.read.bilinear [hidden_size, hidden_size]
-// The weights on hidden states may be left out, which leaves their term out.
+//   topology.weights [7] (bias, features), topology.hidden_weights [4, hidden_size]
+// The weights on hidden states may be left out, which leaves their term out. Without
+// topology.weights that head is not trained, and what the model states of its topology stands.
 // Throws Error{kNotFound} or {kInvalidArgument}: not such a file, of another model (naming both
 // digests), a tensor of another size or of no head known here, a value that is not finite.
 Heads read_heads(const std::string& path, const std::string& model_digest, int hidden_size);

@@ -50,8 +50,12 @@ TEST_F(HeadsTest, GiveBackWhatWasWritten) {
   heads_.memory.write.bias = -2;
   heads_.memory.read.lexical_weight = 0.25;
   heads_.memory.read.bilinear.assign(kHiddenSize * kHiddenSize, 0.5f);
+  heads_.topology.weights = {1, 2, 3, 4, 5, 6, 7};
+  heads_.topology.hidden_weights.assign(4 * kHiddenSize, 0.25f);
   write_heads(path_, heads_, "digest", kHiddenSize);
   const Heads read = read_heads(path_, "digest", kHiddenSize);
+  EXPECT_EQ(read.topology.weights, heads_.topology.weights);
+  EXPECT_EQ(read.topology.hidden_weights, heads_.topology.hidden_weights);
   EXPECT_EQ(read.value.weights, heads_.value.weights);
   EXPECT_EQ(read.value.hidden_weights, heads_.value.hidden_weights);
   EXPECT_EQ(read.memory.write.bias, -2);
@@ -66,6 +70,7 @@ TEST_F(HeadsTest, GiveBackWhatWasWritten) {
 TEST_F(HeadsTest, UntrainedOnesAreTheSameAfterTheirFile) {
   write_heads(path_, heads_, "digest", kHiddenSize);
   const Heads read = read_heads(path_, "digest", kHiddenSize);
+  EXPECT_FALSE(read.topology.is_trained());
   const std::vector<float> hidden = {1, 2, 3, 4};
   const GateFeatures features{0.8, 0.5, 0.3, 0.6, 0.2, 1};
   EXPECT_EQ(promotion_probability(read.gate, features, hidden),
@@ -101,6 +106,13 @@ TEST_F(HeadsTest, RefuseTensorsOfAnotherSizeOrNotFinite) {
   EXPECT_NE(refusal().find("value.w2 is of no head"), std::string::npos);
   write_with("memory.read.bilinear", {{4}, {1, 2, 3, 4}});
   EXPECT_NE(refusal().find("memory.read.bilinear has 4 values, must have 16"), std::string::npos);
+  write_with("topology.weights", {{6}, {1, 2, 3, 4, 5, 6}});
+  EXPECT_NE(refusal().find("topology.weights has 6 values, must have 7"), std::string::npos);
+  write_with("topology.hidden_weights", {{4, 4}, std::vector<float>(16, 1)});
+  EXPECT_NE(refusal().find("topology.hidden_weights, but no topology.weights"), std::string::npos);
+  write_with("topology.hidden_weights", {{4, 3}, std::vector<float>(12, 1)});
+  EXPECT_NE(refusal().find("topology.hidden_weights has 12 values, must have 16"),
+            std::string::npos);
   write_tensor_file(path_, {{{"general.architecture", "llama"}}, {{"x", {{1}, {1}}}}});
   EXPECT_NE(refusal().find("not of heads"), std::string::npos);
 }

@@ -57,7 +57,7 @@ class ThinkSession final : public Session {
   SessionNeeds needs() const override { return {needs_.cells, needs_.sequences}; }
   // A search wants them for values, and so that a branch's first token is a decode row.
   bool wants_hidden() const override {
-    return watches_collapse_ || workspace_ || search_ || memory_;
+    return watches_collapse_ || workspace_ || search_ || memory_ || corrects_plan();
   }
   const Tokens& prompt() const override { return request_.prompt; }
   bool finished() const override { return stage_ == Stage::kDone; }
@@ -70,8 +70,14 @@ class ThinkSession final : public Session {
  private:
   enum class Stage { kPrompt, kPlan, kStreams, kBridge, kAnswer, kDone };
 
+  bool corrects_plan() const {
+    return request_.topology.is_auto() && context_.heads->topology.is_trained();
+  }
   void start_plan();
+  void ask_prompt_state();
+  void ask_model();
   void on_plan_token(const SampledToken& token);
+  void choose_topology(const Topology& stated);
   void start_phase();
   void remember();
   void end_phase();
@@ -92,9 +98,12 @@ class ThinkSession final : public Session {
   Stage stage_ = Stage::kPrompt;
   Topology topology_;                   // as planned, for auto
   std::vector<Topology> plan_choices_;  // auto only
+  SequenceNumber prompt_state_sequence_ = -1;
+  std::vector<float> prompt_state_;  // for the topology head
   SequenceNumber plan_sequence_ = -1;
   std::string plan_text_;
   int plan_tokens_ = 0;
+  Json plan_;  // what was predicted and chosen; null without a trained topology head
 
   SequenceNumber base_sequence_ = -1;  // the view that the phase's streams fork: prompt or merge
   size_t phase_index_ = 0;
@@ -128,6 +137,13 @@ void ThinkSession::start(SessionViews& views) {
 
 void ThinkSession::on_token(SequenceNumber sequence, const SampledToken& token) {
   if (sequence == plan_sequence_) return on_plan_token(token);
+  if (sequence == prompt_state_sequence_) {
+    const std::span<const float> state = views_->hidden(sequence);
+    prompt_state_.assign(state.begin(), state.end());
+    views_->close(sequence);
+    prompt_state_sequence_ = -1;
+    return ask_model();
+  }
   if (!first_token_) first_token_ = views_->now();
   if (sequence == answer_sequence_) {
     if (!first_answer_token_) first_answer_token_ = views_->now();
@@ -167,9 +183,26 @@ void ThinkSession::after_step() {
   }
 }
 
-// The model states its own topology, greedily, under a grammar of those that fit.
 void ThinkSession::start_plan() {
   stage_ = Stage::kPlan;
+  corrects_plan() && request_.prompt.size() > 1 ? ask_prompt_state() : ask_model();
+}
+
+// The prompt was prefilled, which computes no hidden states: its last token is decoded once more,
+// in a view of what stands before it, and what is sampled from there is thrown away.
+void ThinkSession::ask_prompt_state() {
+  const Position last = views_->next_position(base_sequence_) - 1;
+  prompt_state_sequence_ = views_->open();
+  views_->join(base_sequence_, prompt_state_sequence_, 0, last);
+  views_->feed(prompt_state_sequence_, {request_.prompt.back()}, "plan state");
+  SamplingParams greedy;
+  greedy.temperature = 0;
+  views_->generate(prompt_state_sequence_, std::make_unique<Sampler>(greedy, nullptr, true),
+                   "plan state");
+}
+
+// The model states its own topology, greedily, under a grammar of those that fit.
+void ThinkSession::ask_model() {
   plan_sequence_ = views_->open();
   views_->join(base_sequence_, plan_sequence_, 0, views_->next_position(base_sequence_));
   views_->feed(plan_sequence_, request_.plan_instruction, "plan");
@@ -194,9 +227,24 @@ void ThinkSession::on_plan_token(const SampledToken& token) {
   const auto planned =
       std::find_if(plan_choices_.begin(), plan_choices_.end(),
                    [&](const Topology& topology) { return topology.to_string() == plan_text_; });
-  topology_ = planned != plan_choices_.end() ? *planned : plan_choices_.back();
-  context_.decide("plan", {{"said", plan_text_}, {"topology", topology_.to_string()}});
+  choose_topology(planned != plan_choices_.end() ? *planned : plan_choices_.back());
   start_phase();
+}
+
+void ThinkSession::choose_topology(const Topology& stated) {
+  topology_ = stated;
+  Json decision = {{"said", plan_text_}};
+  if (corrects_plan()) {
+    const CorrectedTopology corrected =
+        correct_topology(context_.heads->topology, plan_choices_, &stated,
+                         static_cast<int>(request_.prompt.size()), prompt_state_);
+    topology_ = plan_choices_[corrected.chosen];
+    decision["stated"] = stated.to_string();
+    decision["predicted"] = to_json(corrected, plan_choices_);
+  }
+  decision["topology"] = topology_.to_string();
+  if (corrects_plan()) plan_ = decision;
+  context_.decide("plan", std::move(decision));
 }
 
 void ThinkSession::start_phase() {
@@ -335,6 +383,7 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
                      {"memory", memory_ ? memory_->to_json() : Json()},
                      {"decisions", std::move(decisions)},
                      {"timings", to_json(timings)}};
+  if (!plan_.is_null()) result.polyphon["plan"] = plan_;
   if (memory_) result.memory = memory_->kept();
   trace.result = result.polyphon;
   trace.result["answer"] = text;

@@ -68,6 +68,20 @@ TEST_F(RemotePlayerTest, GoesOnWithATextAsIsDoneHere) {
   EXPECT_EQ(player(start())->go_on(from, {}, stop_), expected);
 }
 
+TEST_F(RemotePlayerTest, PlaysEachTopologyAsHere) {
+  options_.topologies = parse_topology_play({"1x64", "4x16"}, 64, PlanCaps{});
+  options_.problems = 3;
+  const auto there = player(start());
+  EXPECT_EQ(play({there.get()}).answers, 6);
+  std::vector<std::string> played;
+  read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
+    EXPECT_TRUE(outcome.answer_right.has_value());
+    EXPECT_EQ(trace.request.at("merge"), "vote");
+    played.push_back(trace.result.at("topology"));
+  });
+  EXPECT_EQ(played, (std::vector<std::string>{"1x64", "4x16", "1x64", "4x16", "1x64", "4x16"}));
+}
+
 TEST_F(RemotePlayerTest, AServerThatDiesLeavesItsProblemsToAnother) {
   RunningServer& first = start();
   const auto a = player(first), b = player(start());

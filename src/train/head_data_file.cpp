@@ -17,7 +17,7 @@ template <typename Visitor>
 void visit_tensors(HeadData& data, Visitor&& visit) {
   for (const auto& [name, examples] :
        {std::pair("value.", &data.value), std::pair("gate.", &data.gate),
-        std::pair("write.", &data.write)}) {
+        std::pair("write.", &data.write), std::pair("topology.", &data.topology.each)}) {
     const std::string of = name;
     visit(of + "features", examples->features);
     visit(of + "hidden", examples->hidden);
@@ -31,6 +31,8 @@ void visit_tensors(HeadData& data, Visitor&& visit) {
   }
   visit("value.logprobs", data.logprobs);
   visit("gate.effects", data.effects);
+  visit("topology.choices", data.topology.choices);
+  visit("topology.stated", data.topology.stated);
   visit("read.keys", data.read.keys);
   visit("read.states", data.read.states);
   visit("read.lexical", data.read.lexical);
@@ -66,8 +68,10 @@ std::optional<HeadData> read_head_data(const std::string& path, const std::strin
   });
   for (Tensor* const numbers :
        {&data.value.problems, &data.value.groups, &data.gate.problems, &data.gate.groups,
-        &data.write.problems, &data.write.groups, &data.read.wanted})
+        &data.write.problems, &data.write.groups, &data.topology.each.problems,
+        &data.topology.each.groups, &data.topology.choices, &data.read.wanted})
     if (numbers->defined()) *numbers = numbers->to(torch::kLong);
+  data.topology.names = data.found.value("topologies", std::vector<std::string>());
   return data;
 }
 

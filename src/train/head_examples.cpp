@@ -198,7 +198,9 @@ void HeadDataBuilder::add_promotions(const OneTrace& computed, const Outcome& ou
 
 void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
   const torch::NoGradGuard guard;
-  if (outcome.asked.empty())
+  if (outcome.answer_right)
+    add_topology(trace, *outcome.answer_right);
+  else if (outcome.asked.empty())
     add_play(trace, outcome);
   else
     add_recall(trace, outcome);
@@ -221,15 +223,42 @@ void HeadDataBuilder::add_play(const Trace& trace, const Outcome& outcome) {
   add_searches(computed, outcome, found);
   add_promotions(computed, outcome, found);
 
-  const auto next = static_cast<int64_t>(problems_.size());
-  const int64_t problem =
-      problems_.try_emplace(trace.request.at("prompt").get<Tokens>(), next).first->second;
+  const int64_t problem = problem_number(trace.request.at("prompt").get<Tokens>());
   for (ChoiceRow& choice : found.value.choices) choice.group += groups_;
   groups_ += found.groups;
   value_.append(found.value, problem);
   gate_.append(found.gate, problem);
   unlike_before_ += found.unlike_before;
   searches_ += found.searches;
+}
+
+int64_t HeadDataBuilder::problem_number(const Tokens& prompt) {
+  return problems_.try_emplace(prompt, static_cast<int64_t>(problems_.size())).first->second;
+}
+
+// A session that planned says what the model stated, without any correction. It repeats what
+// another one of the problem played, which is the example.
+void HeadDataBuilder::add_topology(const Trace& trace, bool right) {
+  const auto prompt = trace.request.at("prompt").get<Tokens>();
+  const Topology topology = parse_topology(trace.request.at("topology").get<std::string>());
+  const int64_t problem = problem_number(prompt);
+  if (topology.is_auto()) {
+    const auto plan = std::find_if(trace.decisions.begin(), trace.decisions.end(),
+                                   [](const TraceDecision& each) { return each.kind == "plan"; });
+    if (plan == trace.decisions.end())
+      throw Error(ErrorCode::kInvalidArgument, "it decided on no topology");
+    const Json& detail = plan->detail;
+    const char* const said = detail.contains("stated") ? "stated" : "topology";
+    return topologies_.add_stated(problem, detail.at(said).get<std::string>());
+  }
+  Tensor& state = prompt_states_[problem];
+  if (!state.defined()) {
+    const auto size = static_cast<int>(prompt.size());
+    TokenBatch batch;
+    append_plain(batch, prompt);
+    state = forward(weights_, lora_, batch, {})[size - 1].to(torch::kFloat).clone();
+  }
+  topologies_.add(problem, topology, static_cast<int>(prompt.size()), state, right);
 }
 
 void HeadDataBuilder::add_recall(const Trace& trace, const Outcome& outcome) {
@@ -320,14 +349,18 @@ HeadData HeadDataBuilder::take() {
   data.effects = torch::tensor(gate_.figures);
   data.write = write_.examples(WriteFeatures::kCount, hidden_size);
   data.read = padded(reads_, hidden_size);
+  data.topology = topologies_.examples(hidden_size);
   data.found = {{"traces", traces_},
                 {"problems", problems_.size()},
                 {"unlike_before", unlike_before_},
                 {"searches", searches_},
                 {"recall_sessions", recall_sessions_},
-                {"lost_facts", lost_facts_}};
+                {"lost_facts", lost_facts_},
+                {"topologies", data.topology.names}};
   value_ = gate_ = write_ = {};
   reads_.clear();
+  topologies_ = {};
+  prompt_states_.clear();
   problems_.clear();
   groups_ = 0;
   traces_ = unlike_before_ = searches_ = recall_sessions_ = lost_facts_ = 0;

@@ -11,6 +11,7 @@
 #include "train/head_model.h"
 #include "train/read_model.h"
 #include "train/search_examples.h"
+#include "train/topology_model.h"
 
 namespace polyphon {
 
@@ -25,7 +26,8 @@ struct HeadData {
   torch::Tensor effects;  // [n]: share of right streams with the promotion, less that without it
   // Sentences of sessions of recall; the label: is its fact asked for later?
   HeadExamples write;
-  ReadExamples read;  // looks of the read head in such sessions
+  ReadExamples read;          // looks of the read head in such sessions
+  TopologyExamples topology;  // of problems that were played with several topologies
   // What the examples come from, and what was left out: {"traces", "problems", "unlike_before":
   // counterfactuals that had come apart before the promotion, "searches": with outcomes,
   // "recall_sessions", and "lost_facts": looks for what no node holds any more, which are left
@@ -39,9 +41,9 @@ class HeadDataBuilder {
   HeadDataBuilder(const BaseWeights& weights, const Lora& lora, const Vocabulary& vocabulary)
       : weights_(weights), lora_(lora), vocabulary_(vocabulary) {}
 
-  // Of a session of recall memory's examples, of another one those of gate and value head. Throws
-  // Error{kInvalidArgument} when the trace contradicts itself or its outcome; nothing of it
-  // is then kept.
+  // Of a session of recall memory's examples, of one that was played for the topology head an
+  // example of that, of another one those of gate and value head. Throws Error{kInvalidArgument}
+  // when the trace contradicts itself or its outcome; nothing of it is then kept.
   void add(const Trace& trace, const Outcome& outcome);
   // All that was added; the builder is empty then.
   HeadData take();
@@ -62,6 +64,8 @@ class HeadDataBuilder {
   class OneTrace;
   void add_play(const Trace& trace, const Outcome& outcome);
   void add_recall(const Trace& trace, const Outcome& outcome);
+  void add_topology(const Trace& trace, bool right);
+  int64_t problem_number(const Tokens& prompt);
   // What one trace adds. Groups are numbered from 0.
   struct Found {
     Rows value, gate;
@@ -78,7 +82,9 @@ class HeadDataBuilder {
   std::map<Tokens, int64_t> problems_;  // by prompt: what is asked twice is one problem
   Rows value_, gate_, write_;
   std::vector<ReadSession> reads_;
-  int64_t groups_ = 0;  // of value's examples
+  TopologyRows topologies_;
+  std::map<int64_t, torch::Tensor> prompt_states_;  // of those problems
+  int64_t groups_ = 0;                              // of value's examples
   int traces_ = 0, unlike_before_ = 0, searches_ = 0, recall_sessions_ = 0, lost_facts_ = 0;
 };
 

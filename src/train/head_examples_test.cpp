@@ -229,6 +229,48 @@ TEST_F(HeadExamplesTest, LabelMemoryByWhatIsAskedLater) {
   }
 }
 
+TEST_F(HeadExamplesTest, LabelTopologiesByTheirAnswers) {
+  const auto play = [&](const std::string& question, const std::string& topology) {
+    ThinkInput input;
+    input.chat.messages = {{{"role", "user"}, {"content", question}}};
+    input.topology = parse_topology(topology);
+    input.merge = MergeMode::kVote;
+    input.max_answer_tokens = 2;
+    SessionTicket ticket = reasoner_->think(input, {});
+    return *wait_finished(ticket).trace;
+  };
+  const auto outcome = [](bool right) {
+    Outcome outcome{{"f", 1}, 5, {}};
+    outcome.answer_right = right;
+    return outcome;
+  };
+  HeadDataBuilder builder = this->builder();
+  const Trace plain = play("How many?", "2x8");
+  builder.add(plain, outcome(true));
+  builder.add(play("How many?", "1x16"), outcome(false));
+  builder.add(play("How many?", "auto"), outcome(true));
+  builder.add(play("How much?", "2x8"), outcome(false));
+  Trace undecided = play("How many?", "auto");
+  undecided.decisions.clear();
+  EXPECT_THROW(builder.add(undecided, outcome(true)), Error);
+  const HeadData data = builder.take();
+  EXPECT_EQ(data.found.at("traces"), 4);
+  EXPECT_EQ(data.value.count() + data.gate.count(), 0) << "one head's data only";
+  const TopologyExamples& found = data.topology;
+  EXPECT_EQ(found.names, (std::vector<std::string>{"1x16", "2x8"}));
+  EXPECT_EQ(data.found.at("topologies"), Json(found.names));
+  ASSERT_EQ(found.each.count(), 3) << "what was planned is no example";
+  EXPECT_TRUE(found.each.labels.equal(torch::tensor({1.0f, 0.0f, 0.0f})));
+  EXPECT_TRUE(found.each.problems.equal(torch::tensor({0, 0, 1}, torch::kLong)));
+
+  // The state is that of the prompt's last token.
+  const TraceLayout layout = lay_out(plain, reasoner_->model().vocabulary().anchor());
+  const Tensor states = states_of(layout);
+  EXPECT_TRUE(found.each.hidden[0].allclose(states[layout.row_of[0].back()], 1e-4, 1e-5));
+  EXPECT_TRUE(found.each.hidden[1].equal(found.each.hidden[0]));
+  EXPECT_FALSE(found.each.hidden[2].equal(found.each.hidden[0]));
+}
+
 TEST_F(HeadExamplesTest, KeepNothingOfATraceThatContradictsItself) {
   HeadDataBuilder builder = this->builder();
   const Trace trace = think("How many?");

@@ -138,7 +138,7 @@ void add_heads(CLI::App& app, Run& run) {
   HeadTrainOptions& options = flags->options;
   FitOptions& fit = options.trial.fit;
   CLI::App& command =
-      *app.add_subcommand("heads", "trains gate, value head and memory's heads on self-play");
+      *app.add_subcommand("heads", "trains gate, value, memory and topology heads on self-play");
   command.option_defaults()->always_capture_default();
   command.add_option("--model", options.traces.model_path, "GGUF of the base")->required();
   command.add_option("--data", options.traces.data_folders, "folders of `polyphon selfplay`")

@@ -15,6 +15,7 @@
 #include "train/head_traces.h"
 #include "train/head_trial.h"
 #include "train/read_trial.h"
+#include "train/topology_report.h"
 
 namespace polyphon {
 namespace {
@@ -68,6 +69,14 @@ Json describe(const HeadData& data) {
     found["looks_that_want"] =
         count(data.read.wanted.lt(data.read.lexical.size(2)) & data.read.weights.gt(0));
   }
+  if (data.topology.each.count() > 0) {
+    const HeadExamples& each = data.topology.each;
+    found["answers"] = each.count();
+    found["answers_right"] = count(each.labels.gt(0));
+    // Of a problem that some topologies have right and some wrong the targets are 1 in all.
+    found["topologies_divide"] =
+        std::lround((each.targets * each.elsewhere.gt(0)).sum().item<double>());
+  }
   return {{"data", std::move(found)}};
 }
 
@@ -86,15 +95,16 @@ struct Trained {
 };
 
 // `start` takes examples with or without hidden states.
+// The best has the least of `label_weight` times the labels' loss and the choices' as they weigh.
 Trained train_head(const char* head, const HeadTrial& trial, const HeadExamples& examples,
-                   const Start& start, double choice_weight) {
+                   const Start& start, double choice_weight, double label_weight = 1) {
   const HeadExamples plain = examples.without_hidden();
   Trained trained;
   trained.arms = {trial.fitted_without_each_part(kByState, examples, start),
                   trial.fitted_without_each_part(kByFeatures, plain, start),
                   trial.untrained(start)};
   const auto loss = [&](const HeadArm& arm) {
-    return mean_log_loss(arm.probabilities, trial.labelled()) +
+    return label_weight * mean_log_loss(arm.probabilities, trial.labelled()) +
            choice_weight * mean_choice_loss(arm.probabilities, trial.labelled());
   };
   const auto best =
@@ -185,6 +195,32 @@ void train_read(const HeadTrainOptions& options, const HeadData& data, ReadHead&
          std::move(line));
 }
 
+void train_topology(const HeadTrainOptions& options, const HeadData& data, TopologyHead& head,
+                    std::vector<Json>& lines) {
+  const HeadExamples& each = data.topology.each;
+  const HeadTrial trial(each, options.trial);
+  if (!trial.can_learn()) return lines.push_back(untrained_line("topology"));
+  const TopologyBasis basis(each);
+  // How hard a problem is changes no choice, so it is by the choices that one of them is written.
+  Trained trained = train_head("topology", trial, basis.inputs(each), starting_topology, 1, 0);
+  if (trained.line.at("written") != kUntrained) head = basis.to_head(trained.weights);
+  std::vector<HeadArm> arms = trained.arms;
+  std::erase_if(arms, [](const HeadArm& arm) { return arm.name == kUntrained; });
+  arms.push_back(
+      trial.fitted_without_each_part("shape alone", basis.shape_inputs(each), starting_topology));
+  trained.arms.push_back(arms.back());
+  const auto integers = [](const Tensor& tensor) {
+    std::vector<int> numbers;
+    for (const double number : doubles(tensor)) numbers.push_back(static_cast<int>(number));
+    return numbers;
+  };
+  const PlayedTopologies played{integers(each.problems), integers(data.topology.choices),
+                                integers(each.labels), integers(data.topology.stated),
+                                data.topology.names};
+  for (Json& line : report_choices(played, arms)) lines.push_back(std::move(line));
+  append(lines, report_labels("topology", trial.labelled(), trained.arms), std::move(trained.line));
+}
+
 }  // namespace
 
 std::vector<Json> train_heads(const HeadTrainOptions& options,
@@ -207,6 +243,7 @@ std::vector<Json> train_heads(const HeadTrainOptions& options,
   train_gate(options, data, heads.gate, lines);
   train_write(options, data, heads.memory.write, lines);
   train_read(options, data, heads.memory.read, lines);
+  train_topology(options, data, heads.topology, lines);
   write_heads(options.out_folder + "/heads.gguf", heads, digest,
               WeightFile(options.traces.model_path).shape().hidden_size);
   replace_file(options.out_folder + "/heads.jsonl", [&](std::ostream& file) {
@@ -221,6 +258,8 @@ std::string describe_heads(const std::vector<Json>& lines) {
   std::vector<Json> arms;
   for (const Json& line : lines) {
     if (line.contains("arm")) {
+      if (!arms.empty() && arms.back().at("head") != line.at("head"))
+        text += "\n" + to_table(std::exchange(arms, {}));
       arms.push_back(line);
     } else if (line.contains("data")) {
       for (const auto& [name, value] : line.at("data").items())
