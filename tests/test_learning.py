@@ -220,7 +220,7 @@ def train_heads(folders, out, *more):
 
 
 @pytest.mark.skipif(not TRAINER.exists(), reason="polyphon-train is not built: make trainer")
-def test_heads_are_trained_and_served(counterfactuals, tmp_path):
+def test_heads_are_trained_and_served(counterfactuals, played, tmp_path):
     damaged = tmp_path / "play"
     damaged.mkdir()
     lines = (counterfactuals / "traces.jsonl").read_text().splitlines()
@@ -239,7 +239,7 @@ def test_heads_are_trained_and_served(counterfactuals, tmp_path):
     written = {line["head"]: line["written"] for line in report if "written" in line}
     assert set(written) == {"value", "gate", "write", "read", "topology"}
     nothing_to_learn = [written[head] for head in ("write", "read", "topology")]
-    assert nothing_to_learn == ["untrained"] * 3
+    assert nothing_to_learn == ["what was there"] * 3
     arms = {line["arm"] for line in report if line.get("head") == "value" and "arm" in line}
     assert {"untrained", "features", "features and state", "log-probability of the step"} <= arms
     version = json.loads((tmp_path / "night-1" / "version.json").read_text())
@@ -249,6 +249,11 @@ def test_heads_are_trained_and_served(counterfactuals, tmp_path):
     heads = (tmp_path / "night-1" / "heads.gguf").read_bytes()
     done = train_heads([damaged], tmp_path / "night-1")
     assert done.returncode == 0 and "| features and state |" in done.stdout, done.stderr
+    assert (tmp_path / "night-1" / "heads.gguf").read_bytes() == heads
+
+    # Of too few problems nothing is learnt, and nothing is lost.
+    done = train_heads([played[0]], tmp_path / "night-1")
+    assert done.returncode == 0 and "gate head: what was there is written" in done.stdout
     assert (tmp_path / "night-1" / "heads.gguf").read_bytes() == heads
 
     thought = ["think", "--model", MODEL, "--version", tmp_path / "night-1", "--topology", "2x8"]
@@ -295,7 +300,7 @@ def test_memory_heads_are_trained_and_measured(tmp_path):
     arms = {(line["head"], line["arm"]) for line in report if "arm" in line}
     assert {("write", "log-probability"), ("read", "words"), ("read", "cosine")} <= arms
     written = {line["head"]: line["written"] for line in report if "written" in line}
-    assert written["gate"] == written["value"] == "untrained"
+    assert written["gate"] == written["value"] == "what was there"
     assert written["read"] != "untrained" and written["write"] != "untrained"
 
     bench = ["bench", "recall", "--model", MODEL, "--sessions", 1, "--json"]

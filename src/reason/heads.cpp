@@ -65,9 +65,11 @@ class Reader {
   void refuse_others() const {
     for (const auto& [name, tensor] : file_.tensors)
       if (!known_.contains(name))
-        throw Error(ErrorCode::kInvalidArgument,
-                    fmt::format("{}: {} is of no head that this version has; train them again",
-                                path_, name));
+        throw Error(
+            ErrorCode::kInvalidArgument,
+            fmt::format("{}: {} is of no head that there is: remove the file and train heads "
+                        "again",
+                        path_, name));
   }
 
  private:

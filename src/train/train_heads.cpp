@@ -26,6 +26,7 @@ using Start = HeadTrial::Start;
 constexpr const char* kByFeatures = "features";
 constexpr const char* kByState = "features and state";
 constexpr const char* kUntrained = "untrained";
+constexpr const char* kUnchanged = "what was there";
 
 std::vector<double> doubles(const Tensor& tensor) {
   const Tensor values = tensor.to(torch::kDouble).contiguous().flatten();
@@ -123,8 +124,8 @@ Trained train_head(const char* head, const HeadTrial& trial, const HeadExamples&
   return trained;
 }
 
-Json untrained_line(const char* head) {
-  return {{"head", head}, {"written", kUntrained}, {"why", "too few problems with a label"}};
+Json unchanged_line(const char* head) {
+  return {{"head", head}, {"written", kUnchanged}, {"why", "too few problems with a label"}};
 }
 
 void append(std::vector<Json>& lines, std::vector<Json> more, Json last) {
@@ -136,7 +137,7 @@ void append(std::vector<Json>& lines, std::vector<Json> more, Json last) {
 void train_value(const HeadTrainOptions& options, const HeadData& data, ValueHead& head,
                  std::vector<Json>& lines) {
   const HeadTrial trial(data.value, options.trial);
-  if (!trial.can_learn()) return lines.push_back(untrained_line("value"));
+  if (!trial.can_learn()) return lines.push_back(unchanged_line("value"));
   Trained trained =
       train_head("value", trial, data.value, starting_value, options.trial.fit.choice_weight);
   // Log-probabilities order steps as they are; only a regression makes probabilities of them.
@@ -154,7 +155,7 @@ void train_value(const HeadTrainOptions& options, const HeadData& data, ValueHea
 void train_gate(const HeadTrainOptions& options, const HeadData& data, GateHead& head,
                 std::vector<Json>& lines) {
   const HeadTrial trial(data.gate, options.trial);
-  if (!trial.can_learn()) return lines.push_back(untrained_line("gate"));
+  if (!trial.can_learn()) return lines.push_back(unchanged_line("gate"));
   Trained trained = train_head("gate", trial, data.gate, starting_gate, 0);
   head = to_gate(trained.weights);
   append(lines, report_gate(trial.labelled(), doubles(data.effects), trained.arms),
@@ -164,7 +165,7 @@ void train_gate(const HeadTrainOptions& options, const HeadData& data, GateHead&
 void train_write(const HeadTrainOptions& options, const HeadData& data, WriteHead& head,
                  std::vector<Json>& lines) {
   const HeadTrial trial(data.write, options.trial);
-  if (!trial.can_learn()) return lines.push_back(untrained_line("write"));
+  if (!trial.can_learn()) return lines.push_back(unchanged_line("write"));
   Trained trained = train_head("write", trial, data.write, starting_write, 0);
   // The first feature: how sure the sentence was.
   HeadExamples alone = data.write.without_hidden();
@@ -179,7 +180,7 @@ void train_write(const HeadTrainOptions& options, const HeadData& data, WriteHea
 void train_read(const HeadTrainOptions& options, const HeadData& data, ReadHead& head,
                 std::vector<Json>& lines) {
   const ReadTrial trial(data.read, options.trial);
-  if (!trial.can_learn()) return lines.push_back(untrained_line("read"));
+  if (!trial.can_learn()) return lines.push_back(unchanged_line("read"));
   const ReadArm by_state = trial.fitted_without_each_part("terms and state", options.read_rank);
   const ReadArm by_terms = trial.fitted_without_each_part("terms", 0);
   const ReadArm untrained = trial.untrained();
@@ -199,7 +200,7 @@ void train_topology(const HeadTrainOptions& options, const HeadData& data, Topol
                     std::vector<Json>& lines) {
   const HeadExamples& each = data.topology.each;
   const HeadTrial trial(each, options.trial);
-  if (!trial.can_learn()) return lines.push_back(untrained_line("topology"));
+  if (!trial.can_learn()) return lines.push_back(unchanged_line("topology"));
   const TopologyBasis basis(each);
   // How hard a problem is changes no choice, so it is by the choices that one of them is written.
   Trained trained = train_head("topology", trial, basis.inputs(each), starting_topology, 1, 0);
@@ -233,19 +234,20 @@ std::vector<Json> train_heads(const HeadTrainOptions& options,
                 "cannot make the folder " + options.out_folder + ": " + failed.message(), "out");
   if (options.threads > 0) at::set_num_threads(options.threads);
   const std::string digest = sha256_file(options.traces.model_path);
+  const int hidden_size = WeightFile(options.traces.model_path).shape().hidden_size;
+  const std::string path = options.out_folder + "/heads.gguf";
+  Heads heads = std::filesystem::exists(path) ? read_heads(path, digest, hidden_size) : Heads{};
   const HeadData data = read_or_compute(options, digest, [&](int done) {
     if (on_trace) on_trace(done);
   });
   std::vector<Json> lines = {describe(data)};
-  Heads heads;
   heads.version = options.name;
   train_value(options, data, heads.value, lines);
   train_gate(options, data, heads.gate, lines);
   train_write(options, data, heads.memory.write, lines);
   train_read(options, data, heads.memory.read, lines);
   train_topology(options, data, heads.topology, lines);
-  write_heads(options.out_folder + "/heads.gguf", heads, digest,
-              WeightFile(options.traces.model_path).shape().hidden_size);
+  write_heads(path, heads, digest, hidden_size);
   replace_file(options.out_folder + "/heads.jsonl", [&](std::ostream& file) {
     for (const Json& line : lines)
       file << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';

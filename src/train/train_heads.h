@@ -14,11 +14,13 @@ namespace polyphon {
 // Each head is tried as it is, fitted by features (the read head by the weights of its terms), and
 // by features and hidden state. What has the least loss on problems it was not fitted to (the
 // topology head's loss is that of its choices) is fitted again to all and written; a head with too
-// few examples stays as it is. The lines of heads.jsonl: {"data": HeadData::found and counts}, an
-// object an arm (head_report.h) or a policy (topology_report.h), and {"head", "written", "steps",
-// ...} a head. `on_trace` hears of each trace that a forward pass was made of.
-// Throws Error{kInvalidArgument}: options, no trace of this model and version, a head is not a
-// number; Error{kNotFound}; Error{kInternal} when a file cannot be written.
+// few examples stays as the folder's heads.gguf has it. The lines of heads.jsonl: {"data":
+// HeadData::found and counts}, an object an arm (head_report.h) or a policy (topology_report.h),
+// and {"head", "written", "evaluations", ...} a head. `on_trace` hears of each trace that a forward
+// pass was made of.
+// Throws Error{kInvalidArgument}: options, no trace of this model and version, a heads.gguf of
+// another model, a head is not a number; Error{kNotFound}; Error{kInternal} when a file cannot be
+// written.
 std::vector<Json> train_heads(const HeadTrainOptions& options,
                               const std::function<void(int)>& on_trace = {});
 
