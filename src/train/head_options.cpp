@@ -22,6 +22,7 @@ void check(const HeadTrainOptions& options) {
   require(fit.choice_weight >= 0, "choice-weight", fit.choice_weight, "at least 0");
   require(fit.decay.features >= 0, "feature-decay", fit.decay.features, "at least 0");
   require(fit.decay.hidden >= 0, "hidden-decay", fit.decay.hidden, "at least 0");
+  require(fit.decay.read >= 0, "read-decay", fit.decay.read, "at least 0");
 }
 
 }  // namespace polyphon

@@ -12,6 +12,7 @@ namespace polyphon {
 struct HeadDecay {
   double features = 0.001;  // of the features' weights and the bias
   double hidden = 1;        // of all weights on the hidden state
+  double read = 10;         // of how far the read head's W goes from the identity
 };
 
 struct FitOptions {

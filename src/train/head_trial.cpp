@@ -45,8 +45,7 @@ bool HeadTrial::can_learn() const {
     problems.insert(labelled_.problems[i]);
     labels.insert(labelled_.labels[i]);
   }
-  return labels.size() == 2 &&
-         problems.size() >= static_cast<size_t>(kLeastProblemsAPart * options_.folds);
+  return labels.size() == 2 && std::ssize(problems) >= kLeastProblemsAPart * options_.folds;
 }
 
 HeadArm HeadTrial::untrained(const Start& start) const {

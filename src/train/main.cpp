@@ -155,6 +155,8 @@ void add_heads(CLI::App& app, Run& run) {
   command.add_option("--feature-decay", fit.decay.features,
                      "of what features' weights differ from the untrained head's");
   command.add_option("--hidden-decay", fit.decay.hidden, "of weights on the hidden state");
+  command.add_option("--read-decay", fit.decay.read,
+                     "of what memory's read head learns on top of the cosine");
   command.add_option("--choice-weight", fit.choice_weight,
                      "of what searches should have chosen, beside what became of each state");
   command.add_option("--most-steps", fit.most_steps, "of a fit, if its optimum takes more");

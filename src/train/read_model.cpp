@@ -127,7 +127,7 @@ Tensor decay_loss(const ReadWeights& head, const ReadWeights& start, const HeadD
   const Tensor left = at::matmul(head.left.t(), head.left);
   const Tensor right = at::matmul(head.right.t(), head.right);
   const auto size = static_cast<double>(head.left.size(0));
-  return loss + (left * right).sum() * (decay.hidden / 2 / (size * size));
+  return loss + (left * right).sum() * (decay.read / 2 / (size * size));
 }
 
 ReadHead to_read(const ReadWeights& weights) {

@@ -70,7 +70,7 @@ torch::Tensor read_scores(const ReadWeights& head, const ReadExamples& examples)
 inline constexpr double kReadSharpness = 20;
 torch::Tensor read_loss(const torch::Tensor& scores, const ReadExamples& examples);
 
-// As HeadDecay: the terms by `features`, and by `hidden` how far W has gone from the identity, D's
+// As HeadDecay: the terms by `features`, and by `read` how far W has gone from the identity, D's
 // squared Frobenius norm before scaling.
 torch::Tensor decay_loss(const ReadWeights& head, const ReadWeights& start, const HeadDecay& decay);
 

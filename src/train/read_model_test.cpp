@@ -77,9 +77,9 @@ TEST(ReadModel, DecaysByHowFarTheMatrixHasGone) {
   const Tensor gone = at::matmul(weights.left, weights.right.t()) / kSize;
   const double terms = (weights.terms - start.terms).square().sum().item<double>();
   const double expected = 0.25 * terms + 0.5 * gone.square().sum().item<double>();
-  EXPECT_NEAR(decay_loss(weights, start, {.features = 0.5, .hidden = 1}).item<double>(), expected,
+  EXPECT_NEAR(decay_loss(weights, start, {.features = 0.5, .read = 1}).item<double>(), expected,
               1e-5);
-  EXPECT_EQ(decay_loss(start, start, {.features = 0.5, .hidden = 1}).item<double>(), 0);
+  EXPECT_EQ(decay_loss(start, start, {.features = 0.5, .read = 1}).item<double>(), 0);
 }
 
 TEST(ReadModel, EveryWeightGetsAGradient) {

@@ -39,7 +39,7 @@ TEST(ReadTrial, LearnsWhatTheStatesHaveInCommon) {
   const ReadExamples examples = exchanged_halves(40);
   TrialOptions options;
   options.folds = 3;
-  options.fit.decay.hidden = 0.001;
+  options.fit.decay.read = 0.001;
   const ReadTrial trial(examples, options);
   ASSERT_TRUE(trial.can_learn());
   const auto lines = report_read({trial.fitted_without_each_part("state", 8), trial.untrained(),
