@@ -30,7 +30,7 @@ def read(paths):
             if line.get("calibration"):
                 heads.setdefault(line["head"], {})[line["arm"]] = line["calibration"]
         name = path.parent.name if path.name == "heads.jsonl" else path.stem.split("-heads-")[-1]
-        panels += [(f"{head} head, {name}", arms) for head, arms in heads.items()]
+        panels += [(f"{head} head\n{name}", arms) for head, arms in heads.items()]
     return panels
 
 
@@ -44,7 +44,7 @@ def draw(axes, title, arms):
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_aspect("equal")
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=8)
     axes.set_xlabel("probability")
     axes.legend(fontsize=6, frameon=False)
 
@@ -55,7 +55,7 @@ def main():
     panels = read(sys.argv[1:-1])
     if not panels:
         sys.exit("no calibration in these files: are they heads.jsonl?")
-    figure, all_axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 3.4), sharey=True, squeeze=False)
+    figure, all_axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 3.8), sharey=True, squeeze=False)
     for axes, (title, arms) in zip(all_axes[0], panels):
         draw(axes, title, arms)
     all_axes[0][0].set_ylabel("share that was so")
