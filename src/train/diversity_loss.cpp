@@ -21,9 +21,9 @@ Tensor diversity_loss(const Tensor& states, const std::vector<StreamSummaries>& 
       next += rows;
     }
     const Tensor all = torch::stack(directions);
-    const auto pairs = static_cast<double>(directions.size() * (directions.size() - 1) / 2);
+    const auto streams = static_cast<double>(directions.size());
     const Tensor over = at::relu(at::mm(all, all.t()) - margin).triu(1);
-    loss = loss + over.sum() * (set.weight / pairs);
+    loss = loss + over.sum() * (set.weight / (streams * (streams - 1) / 2));
   }
   return loss;
 }
