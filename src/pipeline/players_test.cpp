@@ -13,11 +13,11 @@ namespace {
 class FalliblePlayer final : public Player {
  public:
   FalliblePlayer(Reasoner& reasoner, std::string name) : player_(reasoner), name_(std::move(name)) {
-    identity_ = player_.identity();
+    is = player_.identity();
   }
 
   std::string name() const override { return name_; }
-  Identity identity() const override { return identity_; }
+  Identity identity() const override { return is; }
   Trace play(const ThinkInput& input, const SessionTerms& terms,
              const std::atomic<bool>& stop) override {
     EXPECT_EQ(terms.priority, Priority::kBackground);
@@ -36,7 +36,7 @@ class FalliblePlayer final : public Player {
     return player_.go_on(from, terms, stop);
   }
 
-  Identity identity_;
+  Identity is;
   std::string version_played = "v1";
   std::function<std::string(int played)> fail = [](int) { return ""; };
   std::atomic<int> played = 0;
@@ -117,10 +117,10 @@ TEST_F(PlayersTest, WhenNoneIsLeftTheFolderCanGoOn) {
 }
 
 TEST_F(PlayersTest, OfAnotherModelOrVersionAreRefusedByName) {
-  bad_.identity_.version = "v2";
+  bad_.is.version = "v2";
   EXPECT_EQ(refusal([&] { play({&good_, &bad_}); }),
             "bad has the version v2, not v1: all who play must have the same");
-  bad_.identity_ = {"another", "v1"};
+  bad_.is = {"another", "v1"};
   EXPECT_EQ(refusal([&] { play({&good_, &bad_}); }),
             "bad has the model another, not digest: all who play must have the same");
   EXPECT_FALSE(std::filesystem::exists(folder_));

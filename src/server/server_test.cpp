@@ -211,9 +211,9 @@ TEST_F(ServerTest, BackgroundRequestsWaitForInteractiveOnes) {
     });
     const auto arrived = [&] {
       const EngineStatus status = running_->reasoner->engine()->status();
-      return static_cast<size_t>(status.sessions_live + status.sessions_waiting);
+      return status.sessions_live + status.sessions_waiting;
     };
-    while (arrived() < clients.size()) std::this_thread::yield();
+    while (arrived() < std::ssize(clients)) std::this_thread::yield();
   };
   send("P", "interactive");
   send("Q", "background");

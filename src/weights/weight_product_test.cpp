@@ -180,19 +180,23 @@ class FloatProductTest : public testing::Test {
     FloatCase(int columns, int rows, int input_rows, WeightType type = WeightType::kF32)
         : columns(columns), rows(rows), input_rows(input_rows), type(type) {
       Random random(9);
-      values = random_floats(random, static_cast<size_t>(columns * rows), 1);
+      values = random_floats(random, place(rows, columns, 0), 1);
       if (type == WeightType::kF16)
         for (float& value : values) value = ggml_fp16_to_fp32(ggml_fp32_to_fp16(value));
-      in = random_floats(random, static_cast<size_t>(columns * input_rows), 2);
-      base = random_floats(random, static_cast<size_t>(rows * input_rows), 5);
+      in = random_floats(random, place(input_rows, columns, 0), 2);
+      base = random_floats(random, place(input_rows, rows, 0), 5);
+    }
+
+    // Of a number in rows of `width`.
+    static size_t place(int row, int width, int column) {
+      return static_cast<size_t>(row) * static_cast<size_t>(width) + static_cast<size_t>(column);
     }
 
     double expected(int row, int output) const {
       double sum = 0;
       for (int c = 0; c < columns; ++c)
-        sum += double{values[static_cast<size_t>(output * columns + c)]} *
-               double{in[static_cast<size_t>(row * columns + c)]};
-      return 0.5 * sum + double{base[static_cast<size_t>(row * rows + output)]};
+        sum += double{values[place(output, columns, c)]} * double{in[place(row, columns, c)]};
+      return 0.5 * sum + double{base[place(row, rows, output)]};
     }
   };
 
