@@ -11,15 +11,9 @@ namespace {
 class RecallRolloutsTest : public SelfPlayTest {
  protected:
   RecallRolloutsTest() {
-    FakeDecoder::Options sizes;
-    sizes.capacity_cells = 1 << 15;
-    sizes.max_rows = 2048;
-    auto model = std::make_unique<FakeLanguageModel>(sizes, state_an_answer);
-    auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
     ReasonOptions reason;
     undisturbed_recall(reason);
-    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), reason,
-                                           Reasoner::Identity{"v1", "digest", "hash"});
+    reason_with(reason);
     options_.play.streams = 4;
     options_.play.facts = options_.play.questions = 2;
     options_.play.people = 2;

@@ -42,17 +42,21 @@ inline std::string refusal(const std::function<void()>& body) {
 class SelfPlayTest : public ::testing::Test {
  protected:
   explicit SelfPlayTest(const FakeDecoder::Script& script = state_an_answer) {
+    reason_with({}, script);
+    options_.families = {"counting", "letter_counting"};
+    options_.tokens = 32;
+    options_.problems = 12;
+    options_.parallel = 3;
+  }
+  void reason_with(const ReasonOptions& options,
+                   const FakeDecoder::Script& script = state_an_answer) {
     FakeDecoder::Options sizes;
     sizes.capacity_cells = 1 << 15;
     sizes.max_rows = 2048;
     auto model = std::make_unique<FakeLanguageModel>(sizes, script);
     auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
-    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), ReasonOptions{},
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
                                            Reasoner::Identity{"v1", "digest", "hash"});
-    options_.families = {"counting", "letter_counting"};
-    options_.tokens = 32;
-    options_.problems = 12;
-    options_.parallel = 3;
   }
   void SetUp() override { std::filesystem::remove_all(folder_); }
   void TearDown() override { std::filesystem::remove_all(folder_); }

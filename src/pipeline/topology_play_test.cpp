@@ -34,15 +34,9 @@ class TopologyPlayTest : public SelfPlayTest {
     options_.problems = 8;
   }
   void plan_over(int budget_tokens) {
-    FakeDecoder::Options sizes;
-    sizes.capacity_cells = 1 << 15;
-    sizes.max_rows = 2048;
-    auto model = std::make_unique<FakeLanguageModel>(sizes, state_an_answer);
-    auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, clock_);
     ReasonOptions options;
     options.caps.auto_budget_tokens = budget_tokens;
-    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
-                                           Reasoner::Identity{"v1", "digest", "hash"});
+    reason_with(options);
     options_.topologies = parse_topology_play({"1x64", "2x32", "auto"}, 64, PlanCaps{});
   }
 };

@@ -32,16 +32,16 @@ Fit<Weights> fit(const Weights& start, const Objective& objective, const FitOpti
                                              .tolerance_grad(1e-6)
                                              .history_size(20)
                                              .line_search_fn("strong_wolfe"));
-  const auto loss_at = [&] { return objective(result.weights).template item<double>(); };
-  result.loss_before = loss_at();
-  optimizer.step([&] {
+  const torch::Tensor first = optimizer.step([&] {
     ++result.evaluations;
     optimizer.zero_grad();
     torch::Tensor loss = objective(result.weights);
     loss.backward();
     return loss;
   });
-  result.loss = loss_at();
+  const torch::NoGradGuard guard;
+  result.loss_before = first.item<double>();
+  result.loss = objective(result.weights).template item<double>();
   return result;
 }
 

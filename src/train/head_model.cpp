@@ -50,7 +50,8 @@ Head to_head(const HeadWeights& weights) {
   POLYPHON_CHECK(features.numel() == static_cast<int64_t>(head.weights.size()));
   std::copy_n(features.const_data_ptr<double>(), head.weights.size(), head.weights.begin());
   if (weights.hidden.defined())
-    head.hidden_weights = floats(unstandardised(weights.hidden, weights.of_hidden, head.bias));
+    head.hidden_weights =
+        numbers_of<float>(unstandardised(weights.hidden, weights.of_hidden, head.bias));
   return head;
 }
 

@@ -30,9 +30,4 @@ Tensor scale_of(const Tensor& states) {
                       torch::zeros_like(mean_square, torch::TensorOptions()));
 }
 
-std::vector<float> floats(const Tensor& tensor) {
-  const Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat).contiguous().flatten();
-  return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
-}
-
 }  // namespace polyphon

@@ -30,6 +30,14 @@ torch::Tensor state_is_there(const torch::Tensor& states);
 torch::Tensor scale_of(const torch::Tensor& states);
 
 // In row-major order.
-std::vector<float> floats(const torch::Tensor& tensor);
+template <typename Number>
+std::vector<Number> numbers_of(const torch::Tensor& tensor) {
+  const torch::Tensor values =
+      tensor.detach().to(torch::kCPU, torch::kDouble).contiguous().flatten();
+  const auto* const data = values.const_data_ptr<double>();
+  std::vector<Number> numbers;
+  for (int64_t i = 0; i < values.numel(); ++i) numbers.push_back(static_cast<Number>(data[i]));
+  return numbers;
+}
 
 }  // namespace polyphon

@@ -9,15 +9,6 @@ namespace {
 
 using torch::Tensor;
 
-template <typename Number>
-std::vector<Number> numbers_of(const Tensor& tensor) {
-  const Tensor values = tensor.to(torch::kDouble).contiguous();
-  const auto* const data = values.const_data_ptr<double>();
-  std::vector<Number> numbers;
-  for (int64_t i = 0; i < values.numel(); ++i) numbers.push_back(static_cast<Number>(data[i]));
-  return numbers;
-}
-
 Tensor probabilities(const HeadWeights& weights, const HeadExamples& examples) {
   const torch::NoGradGuard guard;
   return at::sigmoid(head_logits(weights, examples));

@@ -139,7 +139,7 @@ ReadHead to_read(const ReadWeights& weights) {
   const int64_t size = weights.left.size(0);
   const Tensor gone =
       at::matmul(weights.left * scale, (weights.right * scale).transpose(0, 1)) / size;
-  head.bilinear = floats(torch::eye(size, gone.options()) + gone);
+  head.bilinear = numbers_of<float>(torch::eye(size, gone.options()) + gone);
   return head;
 }
 

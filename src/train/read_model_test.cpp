@@ -37,10 +37,11 @@ void expect_engine_scores(const ReadWeights& weights, const ReadExamples& exampl
   for (int64_t i = 0; i < there.size(0); ++i) {
     const auto at = [&](int64_t dimension) { return there[i][dimension].item<int64_t>(); };
     const int64_t s = at(0), q = at(1), n = at(2);
-    const std::vector<float> state = floats(examples.states[s][q]);
+    const std::vector<float> state = numbers_of<float>(examples.states[s][q]);
     EXPECT_NEAR(scores[s][q][n].item<double>(),
                 ReadScorer(head, state)
-                    .score(examples.lexical[s][q][n].item<double>(), floats(examples.keys[s][n])),
+                    .score(examples.lexical[s][q][n].item<double>(),
+                           numbers_of<float>(examples.keys[s][n])),
                 1e-5);
   }
 }

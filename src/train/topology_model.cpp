@@ -169,9 +169,9 @@ TopologyHead TopologyBasis::to_head(const HeadWeights& weights) const {
     bias -= of_mean[0];
     for (int64_t term = 1; term < kTerms; ++term)
       plain[kShape[static_cast<size_t>(term - 1)]].sub_(of_mean[term]);
-    head.hidden_weights = floats(rows);
+    head.hidden_weights = numbers_of<float>(rows);
   }
-  head.weights = floats(torch::cat({bias, plain}));
+  head.weights = numbers_of<float>(torch::cat({bias, plain}));
   return head;
 }
 

@@ -112,7 +112,7 @@ void expect_parity(const HeadExamples& each, const HeadExamples& inputs, const T
   for (int64_t row = 0; row < each.count(); ++row) {
     const Topology topology = parse_topology(kNames[static_cast<size_t>(row) % kNames.size()]);
     EXPECT_NEAR(topology_log_odds(head, topology_features(topology, prompt_tokens),
-                                  floats(each.hidden[row])),
+                                  numbers_of<float>(each.hidden[row])),
                 expected[row].item<double>(), 1e-4)
         << row;
   }
@@ -191,7 +191,7 @@ TEST(parityRealModel, OfTheTopologyHeadOnARecordedSession) {
   Heads heads;
   heads.topology.weights = {0.1f, 0.2f, -0.3f, 0.4f, 0.5f, -0.6f, 0.7f};
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(5);
-  heads.topology.hidden_weights = floats(
+  heads.topology.hidden_weights = numbers_of<float>(
       torch::empty({TopologyFeatures::kStateTerms, hidden_size}).normal_(0, 0.01, generator));
   reasoner.swap_heads(heads);
   ThinkInput input;
@@ -220,8 +220,8 @@ TEST(parityRealModel, OfTheTopologyHeadOnARecordedSession) {
   for (size_t i = 0; i < predicted.size(); ++i) {
     const auto features = topology_features(
         parse_topology(predicted[i].at("topology").get<std::string>()), prompt_tokens);
-    const double expected =
-        topology_log_odds(heads.topology, features, floats(found.hidden[static_cast<int64_t>(i)]));
+    const double expected = topology_log_odds(
+        heads.topology, features, numbers_of<float>(found.hidden[static_cast<int64_t>(i)]));
     const double p = predicted[i].at("p").get<double>();
     EXPECT_NEAR(std::log(p / (1 - p)), expected, 0.05) << predicted[i];
     state_says =

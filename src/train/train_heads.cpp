@@ -28,11 +28,6 @@ constexpr const char* kByState = "features and state";
 constexpr const char* kUntrained = "untrained";
 constexpr const char* kUnchanged = "what was there";
 
-std::vector<double> doubles(const Tensor& tensor) {
-  const Tensor values = tensor.to(torch::kDouble).contiguous().flatten();
-  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
-}
-
 HeadData read_or_compute(const HeadTrainOptions& options, const std::string& digest,
                          const std::function<void(int)>& on_trace) {
   const std::string path = options.out_folder + "/head_data.gguf";
@@ -146,7 +141,7 @@ void train_value(const HeadTrainOptions& options, const HeadData& data, ValueHea
     HeadExamples alone = data.value.without_hidden();
     alone.features = data.logprobs.narrow(1, column, 1);
     trained.arms.push_back(trial.fitted_without_each_part(name, alone, starting_regression));
-    trained.arms.back().ranking = doubles(alone.features);
+    trained.arms.back().ranking = numbers_of<double>(alone.features);
   }
   head = to_value(trained.weights);
   append(lines, report_labels("value", trial.labelled(), trained.arms), std::move(trained.line));
@@ -158,7 +153,7 @@ void train_gate(const HeadTrainOptions& options, const HeadData& data, GateHead&
   if (!trial.can_learn()) return lines.push_back(unchanged_line("gate"));
   Trained trained = train_head("gate", trial, data.gate, starting_gate, 0);
   head = to_gate(trained.weights);
-  append(lines, report_gate(trial.labelled(), doubles(data.effects), trained.arms),
+  append(lines, report_gate(trial.labelled(), numbers_of<double>(data.effects), trained.arms),
          std::move(trained.line));
 }
 
@@ -172,7 +167,7 @@ void train_write(const HeadTrainOptions& options, const HeadData& data, WriteHea
   alone.features = data.write.features.narrow(1, 0, 1);
   trained.arms.push_back(
       trial.fitted_without_each_part("log-probability", alone, starting_regression));
-  trained.arms.back().ranking = doubles(alone.features);
+  trained.arms.back().ranking = numbers_of<double>(alone.features);
   head = to_write(trained.weights);
   append(lines, report_labels("write", trial.labelled(), trained.arms), std::move(trained.line));
 }
@@ -185,6 +180,7 @@ void train_read(const HeadTrainOptions& options, const HeadData& data, ReadHead&
   const ReadArm by_terms = trial.fitted_without_each_part("terms", 0);
   const ReadArm untrained = trial.untrained();
   Json line = {{"head", "read"}, {"written", untrained.name}};
+  head = {};
   if (const ReadArm& best = by_state.loss < by_terms.loss ? by_state : by_terms;
       best.loss < untrained.loss) {
     const Fit<ReadWeights> fit = trial.fit_to_all(&best == &by_state ? options.read_rank : 0);
@@ -204,20 +200,15 @@ void train_topology(const HeadTrainOptions& options, const HeadData& data, Topol
   const TopologyBasis basis(each);
   // How hard a problem is changes no choice, so it is by the choices that one of them is written.
   Trained trained = train_head("topology", trial, basis.inputs(each), starting_topology, 1, 0);
-  if (trained.line.at("written") != kUntrained) head = basis.to_head(trained.weights);
+  head = trained.line.at("written") == kUntrained ? TopologyHead{} : basis.to_head(trained.weights);
   std::vector<HeadArm> arms = trained.arms;
   std::erase_if(arms, [](const HeadArm& arm) { return arm.name == kUntrained; });
   arms.push_back(
       trial.fitted_without_each_part("shape alone", basis.shape_inputs(each), starting_topology));
   trained.arms.push_back(arms.back());
-  const auto integers = [](const Tensor& tensor) {
-    std::vector<int> numbers;
-    for (const double number : doubles(tensor)) numbers.push_back(static_cast<int>(number));
-    return numbers;
-  };
-  const PlayedTopologies played{integers(each.problems), integers(data.topology.choices),
-                                integers(each.labels), integers(data.topology.stated),
-                                data.topology.names};
+  const PlayedTopologies played{
+      numbers_of<int>(each.problems), numbers_of<int>(data.topology.choices),
+      numbers_of<int>(each.labels), numbers_of<int>(data.topology.stated), data.topology.names};
   for (Json& line : report_choices(played, arms)) lines.push_back(std::move(line));
   append(lines, report_labels("topology", trial.labelled(), trained.arms), std::move(trained.line));
 }
