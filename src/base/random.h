@@ -2,7 +2,10 @@
 // library, so that a recorded session replays on any machine.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 namespace polyphon {
 
@@ -35,5 +38,13 @@ class Random {
  private:
   uint64_t state_;
 };
+
+// Fisher and Yates.
+template <typename T>
+void shuffle(Random& random, std::vector<T>& values) {
+  for (size_t i = values.size(); i > 1; --i)
+    std::swap(values[i - 1],
+              values[static_cast<size_t>(random.uniform() * static_cast<double>(i))]);
+}
 
 }  // namespace polyphon

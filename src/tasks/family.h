@@ -49,13 +49,6 @@ template <typename T>
 const T& one_of(Random& random, const std::vector<T>& values) {
   return values[static_cast<size_t>(between(random, 0, static_cast<int>(values.size()) - 1))];
 }
-// Fisher and Yates, by `random`.
-template <typename T>
-void shuffle(Random& random, std::vector<T>& values) {
-  for (size_t i = values.size(); i > 1; --i)
-    std::swap(values[i - 1],
-              values[static_cast<size_t>(between(random, 0, static_cast<int>(i) - 1))]);
-}
 
 // One file of generators each; families() puts them together.
 std::vector<Family> arithmetic_families();

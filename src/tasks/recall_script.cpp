@@ -33,12 +33,6 @@ void append_filler(Tokens& tokens, const Vocabulary& vocabulary, int least, Rand
   }
 }
 
-template <typename T>
-void shuffle(std::vector<T>& items, Random& random) {
-  for (size_t i = items.size(); i > 1; --i)
-    std::swap(items[i - 1], items[static_cast<size_t>(random.uniform() * static_cast<double>(i))]);
-}
-
 }  // namespace
 
 RecallScript make_recall_script(const Vocabulary& vocabulary, int facts, int before_tokens,
@@ -49,7 +43,7 @@ RecallScript make_recall_script(const Vocabulary& vocabulary, int facts, int bef
   for (const char* colour : kColours)
     for (const char* animal : kAnimals)
       questions.push_back({fmt::format("{} {}", colour, animal), "", {}});
-  shuffle(questions, random);
+  shuffle(random, questions);
   questions.resize(static_cast<size_t>(facts));
 
   RecallScript script;
@@ -64,7 +58,7 @@ RecallScript make_recall_script(const Vocabulary& vocabulary, int facts, int bef
   }
   script.last_fact_end = script.story.size();
   append_filler(script.story, vocabulary, after_tokens, random);
-  shuffle(questions, random);
+  shuffle(random, questions);
   script.questions = std::move(questions);
   return script;
 }

@@ -30,7 +30,7 @@ struct RecallScript {
 inline constexpr int kMostFacts = 150;
 inline constexpr int kAnswerTokens = 7;  // a space, four digits, and what ends them
 
-// `before_tokens` of other text come before the facts, at least `between_tokens` after them. At
+// `before_tokens` of other text come before the facts, at least `after_tokens` after them. At
 // most kMostFacts facts.
 RecallScript make_recall_script(const Vocabulary& vocabulary, int facts, int before_tokens,
                                 int after_tokens, uint64_t seed);

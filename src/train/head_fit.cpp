@@ -25,8 +25,7 @@ Tensor deal_folds(const Tensor& problems, int folds, uint64_t seed) {
   std::vector<int64_t> order;
   for (const auto& [problem, part] : part_of) order.push_back(problem);
   Random random(seed);
-  for (size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[static_cast<size_t>(random.uniform() * static_cast<double>(i))]);
+  shuffle(random, order);
   for (size_t i = 0; i < order.size(); ++i) part_of[order[i]] = static_cast<int64_t>(i) % folds;
   std::vector<int64_t> parts;
   for (int64_t row = 0; row < problems.size(0); ++row) parts.push_back(part_of.at(numbers[row]));
