@@ -6,8 +6,11 @@
 #include <cmath>
 #include <filesystem>
 
+#include "app/load.h"
 #include "attention/span_backend.h"
+#include "base/error.h"
 #include "base/random.h"
+#include "core/version.h"
 #include "model/real_model_for_test.h"
 #include "model/tensor_file.h"
 
@@ -39,9 +42,10 @@ class BenchPairRealModel : public testing::Test {
       file.tensors[weight + ".lora_a"] = matrix(kRank, size, 0.1);
       file.tensors[weight + ".lora_b"] = matrix(size, kRank, 0.4);
     }
+    std::filesystem::create_directories(folder_);
     write_tensor_file(path_, file);
   }
-  void TearDown() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   static std::vector<float> logits(const BenchEngine& engine) {
     const Tokens tokens = real_model().vocabulary().tokenize(
@@ -72,8 +76,9 @@ class BenchPairRealModel : public testing::Test {
     return config;
   }
 
-  const std::string path_ =
-      (std::filesystem::temp_directory_path() / "bench-pair-adapter.gguf").string();
+  const std::string folder_ =
+      (std::filesystem::temp_directory_path() / "bench-pair-version").string();
+  const std::string path_ = folder_ + "/adapter.gguf";
 };
 
 TEST_F(BenchPairRealModel, AdaptersGiveTheLogitsThatGgmlsKernelsGive) {
@@ -85,6 +90,16 @@ TEST_F(BenchPairRealModel, AdaptersGiveTheLogitsThatGgmlsKernelsGive) {
   const double apart = distance(ours, stock), changed = distance(stock, base);
   EXPECT_LT(apart, 3 * distance(logits(without.ours), base));
   EXPECT_LT(apart, changed / 4) << changed;
+}
+
+TEST_F(BenchPairRealModel, AVersionIsMeasuredWithItsAdapter) {
+  write_version(folder_, {"v", model_digest(real_model_path()), "data", Json::object(), {}});
+  Config of_version = config("");
+  of_version.version = folder_;
+  EXPECT_EQ(logits(load_bench_pair(of_version).stock),
+            logits(load_bench_pair(config(path_)).stock));
+  write_version(folder_, {"v", "another digest", "data", Json::object(), {}});
+  EXPECT_THROW(load_bench_pair(of_version), Error);
 }
 
 }  // namespace

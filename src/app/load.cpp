@@ -25,28 +25,6 @@ void show_progress(float progress) {
   if (progress >= 1) std::fprintf(stderr, "\r\033[K");
 }
 
-// What is served, by name: the base, or what training made of it, whose adapter goes into
-// `decoder`.
-std::string apply_version(const Config& config, const std::string& digest,
-                          DecoderOptions& decoder) {
-  std::string name = untrained_version(digest);
-  if (!config.version.empty()) {
-    if (!decoder.adapter.empty())
-      throw Error(ErrorCode::kInvalidArgument,
-                  "a version has its own adapter: give [model] version or adapter, not both");
-    const Version version = read_version(config.version);
-    require_base("version " + version.name, version.base_digest, digest);
-    decoder.adapter = version_adapter(config.version);
-    name = version.name;
-  } else if (!decoder.adapter.empty()) {
-    const std::string adapter = decoder.adapter;
-    if (const std::string base = adapter_base_digest(adapter); !base.empty())
-      require_base("adapter " + adapter, base, digest);
-    name += "+lora-" + sha256_file(adapter).substr(0, 12);
-  }
-  return name;
-}
-
 // Untrained ones when none are configured.
 Heads configured_heads(const Reasoner& reasoner, const Config& config) {
   const std::string path = heads_path(config);
@@ -81,6 +59,26 @@ std::string model_digest(const std::string& path) {
   std::filesystem::create_directories(folder, ignored);
   std::ofstream(memo) << digest << '\n';
   return digest;
+}
+
+std::string apply_version(const Config& config, const std::string& digest,
+                          DecoderOptions& decoder) {
+  std::string name = untrained_version(digest);
+  if (!config.version.empty()) {
+    if (!decoder.adapter.empty())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "a version has its own adapter: give [model] version or adapter, not both");
+    const Version version = read_version(config.version);
+    require_base("version " + version.name, version.base_digest, digest);
+    decoder.adapter = version_adapter(config.version);
+    name = version.name;
+  } else if (!decoder.adapter.empty()) {
+    const std::string adapter = decoder.adapter;
+    if (const std::string base = adapter_base_digest(adapter); !base.empty())
+      require_base("adapter " + adapter, base, digest);
+    name += "+lora-" + sha256_file(adapter).substr(0, 12);
+  }
+  return name;
 }
 
 void reload_version(Reasoner& reasoner, const Config& config) {

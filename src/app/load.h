@@ -19,6 +19,10 @@ std::unique_ptr<Reasoner> load_reasoner(const Config& config);
 // it was.
 void reload_version(Reasoner& reasoner, const Config& config);
 
+// What is served, by name: the base of that digest, or what training made of it, whose adapter goes
+// into `decoder`. Throws Error as load_reasoner().
+std::string apply_version(const Config& config, const std::string& digest, DecoderOptions& decoder);
+
 // SHA-256 of a model file, remembered by path, size and time of change: hashing takes a second a
 // GiB.
 std::string model_digest(const std::string& path);
