@@ -220,8 +220,7 @@ void add_selfplay_command(CLI::App& app, Run& run) {
   command
       .add_option("--proposed-share", options.proposed_share,
                   "of the problems that the model proposes itself; they turn no dial")
-      ->check(CLI::Range(0.0, 1.0))
-      ->excludes(servers);
+      ->check(CLI::Range(0.0, 1.0));
   auto* topologies =
       command
           .add_option(

@@ -110,7 +110,14 @@ Trace trace_from_json(const Json& json) {
     json.at("seed").get_to(trace.seed);
     json.at("cached_prompt_tokens").get_to(trace.cached_prompt_tokens);
     trace.request = json.at("request");
-    for (const Json& span : json.at("spans")) trace.spans.push_back(span_from_json(span));
+    for (const Json& span : json.at("spans")) {
+      trace.spans.push_back(span_from_json(span));
+      if (trace.spans.back().id + 1 != static_cast<int>(trace.spans.size()))
+        throw Error(ErrorCode::kInvalidArgument,
+                    "not a trace: span " + std::to_string(trace.spans.size() - 1) + " has id " +
+                        std::to_string(trace.spans.back().id),
+                    "spans");
+    }
     for (const Json& edit : json.at("edits")) trace.edits.push_back(edit_from_json(edit));
     for (const Json& decision : json.at("decisions"))
       trace.decisions.push_back({decision.at("step").get<Step>(),
@@ -123,16 +130,19 @@ Trace trace_from_json(const Json& json) {
   }
 }
 
-void append_trace(const std::string& path, const Trace& trace) {
-  const std::string line =
-      to_json(trace).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+void append_trace(const std::string& path, const Trace& trace) { append_traces(path, {&trace, 1}); }
+
+void append_traces(const std::string& path, std::span<const Trace> traces) {
+  std::string lines;
+  for (const Trace& trace : traces)
+    lines += to_json(trace).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (file < 0)
     throw Error(ErrorCode::kInternal, "cannot open " + path + ": " + std::strerror(errno));
   // One write, so that lines of several processes do not mix.
-  const ssize_t written = ::write(file, line.data(), line.size());
+  const ssize_t written = ::write(file, lines.data(), lines.size());
   const int why = written < 0 ? errno : ENOSPC;
-  const bool whole = written == static_cast<ssize_t>(line.size());
+  const bool whole = written == static_cast<ssize_t>(lines.size());
   if (!whole && written > 0) take_back(file, written);
   ::close(file);
   if (!whole)

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +74,7 @@ Trace trace_from_json(const Json& json);
 // Traces as JSON lines. append throws Error{kInternal} when the line cannot be written whole (disk
 // full); read throws Error{kNotFound} or {kInvalidArgument} with the line number.
 void append_trace(const std::string& path, const Trace& trace);
+void append_traces(const std::string& path, std::span<const Trace> traces);  // all or none
 std::vector<Trace> read_traces(const std::string& path);
 
 }  // namespace polyphon

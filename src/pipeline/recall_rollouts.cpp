@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "base/random.h"
-#include "pipeline/selfplay.h"
+#include "pipeline/problem_source.h"
 
 namespace polyphon {
 namespace {
@@ -58,6 +58,7 @@ ThinkInput recall_input(const RecallPlay& play, const RecallPolicy& policy) {
 RolloutCounts play_recall(Reasoner& reasoner, const RecallRolloutOptions& options,
                           const std::string& folder, const std::atomic<bool>& stop,
                           const std::function<void(int64_t)>& on_session) {
+  make_recall_play(reasoner.model().vocabulary(), options.play, 0);  // throws before it is begun
   open_rollouts(folder, header_of(reasoner, options));
   const RolloutCounts found = read_rollouts(folder, [](const Trace&, const Outcome&) {});
   const auto started = std::chrono::steady_clock::now();
@@ -67,7 +68,7 @@ RolloutCounts play_recall(Reasoner& reasoner, const RecallRolloutOptions& option
   };
   SessionTerms terms;
   terms.priority = Priority::kBackground;
-  for (int64_t number = found.traces;
+  for (int64_t number = found.traces + found.damaged;
        !stop.load() && !time_is_up() && (options.sessions == 0 || number < options.sessions);) {
     const uint64_t seed =
         derive_seed(options.seed, static_cast<uint64_t>(number)) % kFirstSuiteSeed;

@@ -35,7 +35,7 @@ void cut_unfinished_line(const std::string& path) {
   std::streamoff end = size;
   for (char last = 0; end > 0; --end) {
     file.seekg(end - 1);
-    file.get(last);
+    if (!file.get(last)) throw Error(ErrorCode::kInternal, "cannot read " + path);
     if (last == '\n') break;
   }
   if (end == size) return;
@@ -122,20 +122,26 @@ RolloutCounts read_rollouts(const std::string& folder, const OnRollout& on_trace
   RolloutCounts counts;
   std::ifstream file(traces_path(folder));
   std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    Trace trace;
-    Outcome outcome;
+  int number = 1;
+  const auto damaged = [&](const std::exception& error) {
+    if (++counts.damaged == 1)
+      counts.first_damage = fmt::format("{} line {}: {}", traces_path(folder), number,
+                                        std::string(error.what()).substr(0, 200));
+  };
+  for (; std::getline(file, line); ++number) {
     try {
-      trace = trace_from_json(Json::parse(line));
-      outcome = outcome_from_json(trace.outcome);
-    } catch (const std::exception& error) {
-      if (++counts.damaged == 1)
-        counts.first_damage = fmt::format("{} line {}: {}", traces_path(folder), number,
-                                          std::string(error.what()).substr(0, 200));
-      continue;
+      const Trace trace = trace_from_json(Json::parse(line));
+      on_trace(trace, outcome_from_json(trace.outcome));
+      ++counts.traces;
+    } catch (const Json::exception& error) {
+      damaged(error);
+    } catch (const std::out_of_range& error) {
+      damaged(error);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInvalidArgument && error.code() != ErrorCode::kNotFound)
+        throw;
+      damaged(error);
     }
-    ++counts.traces;
-    on_trace(trace, outcome);
   }
   return counts;
 }

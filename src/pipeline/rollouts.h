@@ -63,8 +63,9 @@ struct RolloutCounts {
 void require_rollouts(const std::string& folder);
 
 using OnRollout = std::function<void(const Trace&, const Outcome&)>;
-// In the order in which they were written. Throws Error{kNotFound} for no such folder, and what
-// `on_trace` throws.
+// In the order in which they were written. A line that `on_trace` refuses is damaged, that is for
+// which it throws Error{kInvalidArgument, kNotFound}, a JSON exception or std::out_of_range. Throws
+// Error{kNotFound} for no such folder, and what else `on_trace` throws.
 RolloutCounts read_rollouts(const std::string& folder, const OnRollout& on_trace);
 
 // Makes the folder for rollouts of `header`, or goes on in it: a line that a killed run did not

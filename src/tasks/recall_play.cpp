@@ -1,8 +1,11 @@
 #include "tasks/recall_play.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/error.h"
 #include "reason/sentences.h"
 #include "tasks/family.h"
 #include "tasks/filler_text.h"
@@ -41,7 +44,11 @@ class Playwright {
   void deal_facts() {
     std::vector<RecallFact> facts = make_recall_facts(options_.relations, options_.people, random_);
     const size_t stated = streams() * static_cast<size_t>(options_.facts);
-    POLYPHON_CHECK(facts.size() >= stated);
+    if (facts.size() < stated)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("{} streams of {} facts are more than the {} facts there are",
+                              options_.streams, options_.facts, facts.size()),
+                  "streams");
     unstated_.assign(facts.begin() + static_cast<std::ptrdiff_t>(stated), facts.end());
     facts.resize(stated);
     facts_ = std::move(facts);

@@ -46,7 +46,8 @@ struct RecallPlay {
   std::vector<RecallQuestionAt> questions;  // no fact is asked for twice
 };
 
-// CHECKs that there are facts enough: people * relations of the set >= streams * facts.
+// Throws Error{kInvalidArgument} when there are too few facts: people * relations of the set must
+// be at least streams * facts.
 RecallPlay make_recall_play(const Vocabulary& vocabulary, const RecallPlayOptions& options,
                             uint64_t seed);
 
