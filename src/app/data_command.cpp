@@ -41,10 +41,11 @@ int build(const DataFlags& flags) {
   model_options.path = resolve_model(flags.model.empty() ? config.model : flags.model);
   const auto model = load_weightless_model(model_options);
   DataCounts counts;
-  const auto sequences = build_training_data(
-      flags.folders, *model, model_digest(model_options.path), config.reason.strategies,
-      held_out_texts(flags.suites), flags.options, counts);
-  write_training_data(flags.output, sequences);
+  const std::string digest = model_digest(model_options.path);
+  const auto sequences =
+      build_training_data(flags.folders, *model, digest, config.reason.strategies,
+                          held_out_texts(flags.suites), flags.options, counts);
+  write_training_data(flags.output, digest, sequences);
   if (counts.damaged > 0)
     std::cerr << fmt::format("{} damaged lines are left out: {}\n", counts.damaged,
                              counts.first_damage);
@@ -80,9 +81,25 @@ void add_data_command(CLI::App& app, Run& run) {
   command.add_option("--output", flags->output, "JSON lines for `polyphon train`")->required();
   command.add_option("--config", flags->config_path, "TOML file (docs/configuration.md)");
   command.add_option("--model", flags->model, "name from `polyphon models`, or a GGUF file");
-  command.add_option("--failure-weight", options.failure_weight, "a failure's at most; 0: none")
+  static const std::map<std::string, RewardMethod> kMethods = {
+      {"policy", RewardMethod::kPolicyGradient}, {"rejection", RewardMethod::kRejection}};
+  RewardOptions& rewards = options.rewards;
+  command
+      .add_option(
+          "--method", rewards.method,
+          "policy: a reward less its problem's mean; rejection: what is right, and failures "
+          "as clipped negatives")
+      ->transform(CLI::CheckedTransformer(kMethods));
+  command.add_option("--failure-weight", rewards.failure_weight, "a failure's at most; 0: none")
       ->check(CLI::Range(0.0, 1.0));
-  command.add_flag("--winners-only", options.winners_only, "what is right weighs 1, else nothing");
+  command
+      .add_option("--speed-weight", rewards.speed_weight,
+                  "of the share of its budget that a right stream left, beside 1")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--breadth-weight", rewards.breadth_weight,
+                  "of how unlike the others that are right a right stream is, beside 1")
+      ->check(CLI::NonNegativeNumber);
   command.add_option("--most-per-cell", options.most_per_cell, "right streams, and wrong ones")
       ->check(CLI::Range(0, 1 << 20));
   command

@@ -14,6 +14,7 @@
 //   "promotions": [{"features": [...], "state": row, "effect": ...}, ...]
 // Streams whose states should not be alike are told by
 //   "summaries": {"weight": ..., "streams": [[[begin, end], ...], ...]}
+// A file's first line may name the model whose tokens these are: {"model_digest": SHA-256 of it}.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -23,6 +24,8 @@
 #include "core/visibility.h"
 
 namespace polyphon {
+
+inline constexpr const char* kExamplesModel = "model_digest";
 
 struct RowRange {
   int begin = 0;

@@ -154,8 +154,8 @@ TEST_F(ProposalTest, IsLearntFromWhereSomeStreamsWereRightAndSomeWrong) {
   ASSERT_GT(one_sided, 0);
   ASSERT_GT(proposed, 0);
   DataOptions data;
-  data.winners_only = true;
-  data.failure_weight = 0;
+  data.rewards.method = RewardMethod::kRejection;
+  data.rewards.failure_weight = 0;
   data.worked_below = 0;
   data.worked_per_cell = 0;
   DataCounts counts;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/replace_file.h"
+#include "core/topology.h"
 #include "core/trace_example.h"
 #include "pipeline/answer_pool.h"
 #include "pipeline/problem_source.h"
@@ -34,7 +35,7 @@ struct Attempt {
   std::vector<int> spans;  // of the trace: what the stream sampled
   int last_span = -1;      // of its sequence: what it decoded last
   bool stopped = false;    // by itself: the end of its turn is learnt too
-  bool right = false;
+  RewardedStream rewarded;
   double weight = 0;
 };
 
@@ -46,24 +47,30 @@ struct PlayedSession {
   std::map<int, double> effects;  // of promotions whose counterfactual was played
 };
 
-Attempt attempt_of(const Trace& trace, size_t stream) {
+Attempt attempt_of(const Trace& trace, size_t stream, bool right) {
   Attempt attempt;
+  attempt.rewarded.right = right;
   const std::string owner = fmt::format("stream {}", stream);
   int sequence = -1;
   for (const TraceSpan& span : trace.spans)
     if (span.owner == owner) {
       attempt.spans.push_back(span.id);
+      append(attempt.rewarded.said, span.tokens);
       sequence = span.sequence;
     }
   for (const TraceSpan& span : trace.spans)
     if (span.sequence == sequence && !span.tokens.empty()) attempt.last_span = span.id;
   attempt.stopped = trace.result.at("streams").at(stream).at("finish_reason") == "stop";
+  const Topology played = parse_topology(trace.request.at("topology").get<std::string>());
+  if (played.is_auto()) return attempt;
+  const auto spent = static_cast<double>(attempt.rewarded.said.size());
+  attempt.rewarded.left_share = std::max(0.0, 1 - spent / played.phases.back().tokens);
   return attempt;
 }
 
 double right_share(const std::vector<Attempt>& attempts) {
   const auto right = std::count_if(attempts.begin(), attempts.end(),
-                                   [](const Attempt& attempt) { return attempt.right; });
+                                   [](const Attempt& attempt) { return attempt.rewarded.right; });
   return static_cast<double>(right) / static_cast<double>(std::max<size_t>(1, attempts.size()));
 }
 
@@ -100,10 +107,8 @@ class Builder {
         promotion_at(promotions, without.promotion);
         session.effects[without.promotion] = effect_of(outcome, without);
       }
-    for (size_t i = 0; i < outcome.right.size(); ++i) {
-      session.attempts.push_back(attempt_of(trace, i));
-      session.attempts.back().right = outcome.right[i];
-    }
+    for (size_t i = 0; i < outcome.right.size(); ++i)
+      session.attempts.push_back(attempt_of(trace, i, outcome.right[i]));
     if (options_.answers_per_cell > 0) session.pool = answer_pool_of(trace, outcome);
     if (outcome.is_proposed()) ++counts_.proposed;
     ++counts_.cells[outcome.cell].problems;
@@ -134,18 +139,13 @@ class Builder {
 
  private:
   void deal_out_anew() {
-    std::vector<bool> outcomes;
+    std::vector<char> outcomes;
     for (const PlayedSession& session : sessions_)
-      for (const Attempt& attempt : session.attempts) outcomes.push_back(attempt.right);
-    for (size_t i = outcomes.size(); i > 1; --i) {
-      const auto j = static_cast<size_t>(between(random_, 0, static_cast<int>(i) - 1));
-      const bool kept = outcomes[i - 1];
-      outcomes[i - 1] = outcomes[j];
-      outcomes[j] = kept;
-    }
+      for (const Attempt& attempt : session.attempts) outcomes.push_back(attempt.rewarded.right);
+    shuffle(random_, outcomes);
     size_t next = 0;
     for (PlayedSession& session : sessions_)
-      for (Attempt& attempt : session.attempts) attempt.right = outcomes[next++];
+      for (Attempt& attempt : session.attempts) attempt.rewarded.right = outcomes[next++] != 0;
 
     std::vector<double> effects;
     for (const PlayedSession& session : sessions_)
@@ -158,18 +158,17 @@ class Builder {
 
   void weigh() {
     for (PlayedSession& session : sessions_) {
-      std::vector<Attempt>& attempts = session.attempts;
-      const double mean = right_share(attempts);
+      std::vector<RewardedStream> streams;
+      for (const Attempt& attempt : session.attempts) streams.push_back(attempt.rewarded);
+      const std::vector<double> weights = stream_weights(streams, options_.rewards);
       DataCounts::Cell& cell = counts_.cells[session.cell];
-      for (Attempt& attempt : attempts) {
-        double weight = (attempt.right ? 1 : 0) - mean;
-        if (options_.winners_only) weight = attempt.right ? 1 : 0;
-        weight = std::max(weight, -options_.failure_weight);
-        if (weight == 0 || attempt.last_span < 0) continue;
-        int& taken = weight > 0 ? cell.right : cell.wrong;
+      for (size_t i = 0; i < weights.size(); ++i) {
+        Attempt& attempt = session.attempts[i];
+        if (weights[i] == 0 || attempt.last_span < 0) continue;
+        int& taken = attempt.rewarded.right ? cell.right : cell.wrong;
         if (taken == options_.most_per_cell) continue;
         ++taken;
-        attempt.weight = weight;
+        attempt.weight = weights[i];
       }
     }
   }
@@ -232,11 +231,13 @@ class Builder {
     if (attempt.stopped && end_) trace.learn_after(attempt.last_span, {*end_}, weight);
   }
 
-  void add(const Cell& cell, Example example) {
-    if (example.rows() > options_.most_tokens)
+  bool add(const Cell& cell, Example example) {
+    if (example.rows() > options_.most_tokens) {
       ++counts_.too_long;
-    else
-      result_.push_back({cell, std::move(example)});
+      return false;
+    }
+    result_.push_back({cell, std::move(example)});
+    return true;
   }
 
   // Of the cells that were played, and of each family's next difficulty.
@@ -272,9 +273,8 @@ class Builder {
       append(example.tokens, vocabulary.tokenize(solutions[i], false, false));
       if (end_) example.tokens.push_back(*end_);
       example.targets = {{begin, example.rows()}};
-      add(cell, std::move(example));
+      if (add(cell, std::move(example))) ++counts_.cells[cell].worked;
     }
-    counts_.cells[cell].worked = options_.worked_per_cell;
   }
 
   const LanguageModel& model_;
@@ -299,9 +299,6 @@ std::vector<TrainingSequence> build_training_data(const std::vector<std::string>
                                                   const DataOptions& options, DataCounts& counts) {
   Builder builder(model, strategies, held_out, options, counts);
   for (const std::string& folder : folders) {
-    const auto damaged = [&](const std::string& why) {
-      if (counts.damaged == 0) counts.first_damage = why;
-    };
     const RolloutCounts read =
         read_rollouts(folder, [&](const Trace& trace, const Outcome& outcome) {
           if (trace.model_digest != model_digest) {
@@ -312,14 +309,9 @@ std::vector<TrainingSequence> build_training_data(const std::vector<std::string>
             ++counts.searched;
             return;
           }
-          try {
-            builder.add(trace, outcome);
-          } catch (const std::exception& error) {
-            damaged(fmt::format("{} trace {}: {}", traces_path(folder), trace.id, error.what()));
-            ++counts.damaged;
-          }
+          builder.add(trace, outcome);
         });
-    if (read.damaged > 0) damaged(read.first_damage);
+    if (counts.damaged == 0) counts.first_damage = read.first_damage;
     counts.damaged += read.damaged;
   }
   std::vector<TrainingSequence> sequences = builder.build();
@@ -333,8 +325,10 @@ std::vector<TrainingSequence> build_training_data(const std::vector<std::string>
   return sequences;
 }
 
-void write_training_data(const std::string& path, const std::vector<TrainingSequence>& sequences) {
+void write_training_data(const std::string& path, const std::string& model_digest,
+                         const std::vector<TrainingSequence>& sequences) {
   replace_file(path, [&](std::ostream& file) {
+    file << Json{{kExamplesModel, model_digest}}.dump() << '\n';
     for (const TrainingSequence& sequence : sequences)
       file << to_json(sequence.example).dump() << '\n';
   });

@@ -2,12 +2,10 @@
 // polyphon-train's format (core/example.h).
 //
 // Streams: the prompt, a stream's preamble, what the stream sampled, and the end of its turn where
-// it came to it; the last two are learnt. The policy part weighs a stream by its reward less the
-// mean of its problem's streams (a policy gradient with that baseline, not divided by the standard
-// deviation: Liu et al. 2025, arXiv:2503.20783), failures clipped so that they push less than
-// successes pull. Problems that all or no streams had right say nothing there; of those that the
-// model proposed none is used at all, so that what it finds too easy or too hard is not learnt from
-// in another way either. Worked solutions stand in for successes in cells that have few.
+// it came to it; the last two are learnt, as stream_rewards.h weighs them. Of problems that the
+// model proposed those are left out that all or no streams had right, so that what it finds too
+// easy or too hard is not learnt from. Worked solutions stand in for successes in cells that have
+// few.
 //
 // Answers: the whole session up to the instruction that asks for one, its streams merged as they
 // were, and then, learnt, the right answer and the end of the turn (answer_pool.h).
@@ -23,6 +21,7 @@
 #include "model/language_model.h"
 #include "pipeline/curriculum.h"
 #include "pipeline/rollouts.h"
+#include "pipeline/stream_rewards.h"
 #include "reason/strategy.h"
 
 namespace polyphon {
@@ -33,9 +32,8 @@ struct TrainingSequence {
 };
 
 struct DataOptions {
-  double failure_weight = 0.1;  // a failure weighs at most this, negative; 0: none
-  bool winners_only = false;    // rejection sampling: all that is right weighs 1, the rest nothing
-  int most_per_cell = 400;      // right streams of a cell, and as many wrong ones
+  RewardOptions rewards;
+  int most_per_cell = 400;  // right streams of a cell, and as many wrong ones
   // Cells whose success is below get so many worked solutions, and so does the difficulty that
   // comes after those of a family that were played.
   double worked_below = 0.2;
@@ -59,8 +57,9 @@ struct DataOptions {
 struct DataCounts {
   struct Cell {
     int problems = 0;
-    int right = 0, wrong = 0, worked = 0;  // streams and solutions that are learnt
-    int minority = 0, majority = 0;        // answers, by how many of the streams were right
+    int right = 0, wrong = 0;        // streams that were chosen
+    int minority = 0, majority = 0;  // answers that were, by how many of the streams were right
+    int worked = 0;                  // solutions that are learnt
   };
   std::map<polyphon::Cell, Cell> cells;
   int sequences = 0;
@@ -86,7 +85,9 @@ std::vector<TrainingSequence> build_training_data(const std::vector<std::string>
                                                   const std::set<std::string>& held_out,
                                                   const DataOptions& options, DataCounts& counts);
 
-// Writes beside `path` and renames. Throws Error{kInternal}.
-void write_training_data(const std::string& path, const std::vector<TrainingSequence>& sequences);
+// Behind a first line that names the model, whose tokens these are. Writes beside `path` and
+// renames. Throws Error{kInternal}.
+void write_training_data(const std::string& path, const std::string& model_digest,
+                         const std::vector<TrainingSequence>& sequences);
 
 }  // namespace polyphon

@@ -45,6 +45,15 @@ class TrainingDataTest : public SelfPlayTest {
     ADD_FAILURE() << prompt;
     return false;
   }
+  // Of any question that can be read.
+  bool solves_its_question(const TrainingSequence& sequence) const {
+    const std::string said = text(sequence, true), prompt = text(sequence, false);
+    const size_t begin = prompt.find("How many times");
+    const std::string question = prompt.substr(begin, prompt.find('?', begin) + 1 - begin);
+    const auto problem = proposed_problem(family("letter_counting"), 1, 1, question);
+    EXPECT_TRUE(problem) << question;
+    return problem && is_right(*problem, said.substr(0, said.find('<')));
+  }
   static double weight(const TrainingSequence& sequence) {
     EXPECT_EQ(sequence.example.targets.size(), 1u);
     return sequence.example.targets.front().weight;
@@ -73,23 +82,23 @@ TEST_F(TrainingDataTest, ASequenceIsPromptPreambleAndWhatTheStreamSaid) {
 }
 
 TEST_F(TrainingDataTest, WeightsAreRewardsLessTheirMean) {
-  data_.failure_weight = 1;
+  data_.rewards.failure_weight = 1;
   const auto sequences = build();
   EXPECT_NEAR(std::accumulate(sequences.begin(), sequences.end(), 0.0,
                               [](double sum, const auto& s) { return sum + weight(s); }),
               0, 1e-5);
-  data_.failure_weight = 0.1;
+  data_.rewards.failure_weight = 0.1;
   for (const TrainingSequence& sequence : build()) {
     EXPECT_GE(weight(sequence), -0.1001);
     EXPECT_NE(weight(sequence), 0) << "all right or all wrong: no signal";
   }
-  data_.failure_weight = 0;
+  data_.rewards.failure_weight = 0;
   for (const TrainingSequence& sequence : build()) EXPECT_GT(weight(sequence), 0);
 }
 
 TEST_F(TrainingDataTest, WinnersOnlyAreAllThatIsRight) {
-  data_.winners_only = true;
-  data_.failure_weight = 0;
+  data_.rewards.method = RewardMethod::kRejection;
+  data_.rewards.failure_weight = 0;
   int all = 0;
   read_rollouts(folder_,
                 [&](const Trace&, const Outcome& outcome) { all += outcome.right_count(); });
@@ -104,12 +113,22 @@ TEST_F(TrainingDataTest, WinnersOnlyAreAllThatIsRight) {
 }
 
 TEST_F(TrainingDataTest, CellsWithLittleSuccessGetWorkedSolutions) {
+  data_.most_per_cell = 0;  // these alone
   data_.worked_below = 1.1;
   data_.worked_per_cell = 5;
-  build();
+  std::map<Cell, int> worked;
+  for (const TrainingSequence& sequence : build()) {
+    if (sequence.cell.family == "letter_counting") {
+      EXPECT_TRUE(solves_its_question(sequence));
+    }
+    EXPECT_EQ(weight(sequence), 1);
+    EXPECT_TRUE(text(sequence, true).ends_with("<|im_end|>"));
+    ++worked[sequence.cell];
+  }
   int hardest = 1;
   for (const auto& [cell, counts] : counts_.cells) {
     EXPECT_EQ(counts.worked, 5) << cell.family << cell.difficulty;
+    EXPECT_EQ(worked[cell], 5) << cell.family << cell.difficulty;
     hardest = std::max(hardest, counts.problems > 0 ? cell.difficulty : 1);
   }
   EXPECT_TRUE(counts_.cells.contains({"counting", hardest + 1}) ||
@@ -119,8 +138,8 @@ TEST_F(TrainingDataTest, CellsWithLittleSuccessGetWorkedSolutions) {
 
 // The control keeps how much there is of everything, and nothing that ties it to the problem.
 TEST_F(TrainingDataTest, RandomRewardsAreAsManyAndDealtOutByChance) {
-  data_.winners_only = true;
-  data_.failure_weight = 0;
+  data_.rewards.method = RewardMethod::kRejection;
+  data_.rewards.failure_weight = 0;
   const size_t winners = build().size();
   data_.random_rewards = true;
   const auto sequences = build();
@@ -128,6 +147,34 @@ TEST_F(TrainingDataTest, RandomRewardsAreAsManyAndDealtOutByChance) {
   const auto still_right = std::count_if(sequences.begin(), sequences.end(),
                                          [&](const auto& sequence) { return right(sequence); });
   EXPECT_LT(static_cast<size_t>(still_right), winners);
+}
+
+TEST_F(TrainingDataTest, RandomRewardsDealOutWorkedSolutionsToo) {
+  data_.most_per_cell = 0;
+  data_.worked_below = 1.1;
+  data_.worked_per_cell = 20;
+  const size_t solutions = build().size();
+  data_.random_rewards = true;
+  const auto sequences = build();
+  EXPECT_EQ(sequences.size(), solutions);
+  int counted = 0, still_right = 0;
+  for (const TrainingSequence& sequence : sequences) {
+    if (sequence.cell.family != "letter_counting") continue;
+    ++counted;
+    still_right += solves_its_question(sequence) ? 1 : 0;
+  }
+  EXPECT_GE(counted, 20);
+  EXPECT_LT(still_right, 0.8 * counted);
+}
+
+// What is too long for a batch is counted as that, and as nothing that is learnt.
+TEST_F(TrainingDataTest, WorkedSolutionsThatAreTooLongAreNotCounted) {
+  data_.worked_below = 1.1;
+  data_.worked_per_cell = 5;
+  data_.most_tokens = 2;
+  EXPECT_THROW(build(), Error);
+  EXPECT_GT(counts_.too_long, 0);
+  for (const auto& [cell, counts] : counts_.cells) EXPECT_EQ(counts.worked, 0);
 }
 
 TEST_F(TrainingDataTest, IsTheSameForTheSameSeed) {
@@ -160,16 +207,18 @@ TEST_F(TrainingDataTest, RefusesWhatHoldsNothingToLearn) {
   EXPECT_THROW(build_training_data({folder_ + "/none"}, reasoner_->model(), "digest",
                                    reasoner_->options().strategies, held_out_, data_, counts_),
                Error);
-  EXPECT_THROW(write_training_data(folder_ + "/none/data.jsonl", build()), Error);
+  EXPECT_THROW(write_training_data(folder_ + "/none/data.jsonl", "digest", build()), Error);
 }
 
 TEST_F(TrainingDataTest, IsWrittenAsTheTrainerReadsIt) {
   data_.whole_sessions = true;
   data_.answers_per_cell = 5;
   const auto sequences = build();
-  write_training_data(folder_ + "/data.jsonl", sequences);
+  write_training_data(folder_ + "/data.jsonl", "digest", sequences);
   std::ifstream file(folder_ + "/data.jsonl");
   std::string line;
+  std::getline(file, line);
+  EXPECT_EQ(Json::parse(line).at(kExamplesModel), "digest");
   size_t lines = 0;
   for (; std::getline(file, line); ++lines) {
     const Example read = example_from_json(Json::parse(line));
@@ -195,7 +244,8 @@ TEST_F(TrainingDataTest, LeavesOutATraceThatContradictsItself) {
   append_trace(traces_path(folder_), broken);
   EXPECT_EQ(build().size(), sequences);
   EXPECT_EQ(counts_.damaged, 1);
-  EXPECT_NE(counts_.first_damage.find("trace broken: "), std::string::npos) << counts_.first_damage;
+  EXPECT_NE(counts_.first_damage.find("traces.jsonl line 25: "), std::string::npos)
+      << counts_.first_damage;
 }
 
 // The same is learnt of the same, with fewer tokens.
@@ -336,7 +386,7 @@ TEST_F(PromotingSelfPlayTest, WholeSessionsSayWhatPromotionsBroughtAndWhatTheyDi
   EXPECT_EQ(learnt_effects(), effects);
   EXPECT_EQ(counts.effects, static_cast<int>(effects.size()));
   EXPECT_GT(brought, 0);
-  data.winners_only = true;
+  data.rewards.method = RewardMethod::kRejection;
   data.most_per_cell = 0;
   EXPECT_EQ(learnt_effects(), effects) << "also where streams learn nothing";
   EXPECT_GT(alone, 0);

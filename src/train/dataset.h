@@ -8,9 +8,15 @@
 
 namespace polyphon {
 
+struct ExampleLimits {
+  std::string model_digest;  // SHA-256 of the model that learns
+  int vocabulary_size = 0;
+  int most_tokens = 0;
+};
+
 // Throws Error{kNotFound} for no file, Error{kInvalidArgument} with the line's number: what
-// example_from_json() refuses, a token outside the vocabulary, more tokens than `most_tokens`; a
-// file without an example.
-std::vector<Example> read_examples(const std::string& path, int vocabulary_size, int most_tokens);
+// example_from_json() refuses, a token outside the vocabulary, more tokens than may be; a file that
+// says it is of another model, naming both digests; a file without an example.
+std::vector<Example> read_examples(const std::string& path, const ExampleLimits& limits);
 
 }  // namespace polyphon

@@ -17,7 +17,7 @@ class DatasetTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove(path_); }
   std::vector<Example> read(const std::string& text) const {
     std::ofstream(path_) << text;
-    return read_examples(path_, 100, 8);
+    return read_examples(path_, limits_);
   }
   std::string refusal(const std::string& text) const {
     try {
@@ -27,6 +27,7 @@ class DatasetTest : public ::testing::Test {
     }
     return "";
   }
+  const ExampleLimits limits_{"our model", 100, 8};
   const std::string path_ =
       (std::filesystem::temp_directory_path() /
        (std::string("data-") + ::testing::UnitTest::GetInstance()->current_test_info()->name()))
@@ -42,6 +43,14 @@ TEST_F(DatasetTest, ReadsExamples) {
   EXPECT_EQ(examples[0].targets[0].end, 3);
   EXPECT_EQ(examples[0].targets[0].weight, 0.5f);
   EXPECT_EQ(examples[1].line, 3);
+}
+
+TEST_F(DatasetTest, RefusesTokensOfAnotherModel) {
+  const std::string good = "{\"tokens\": [1, 2], \"targets\": [[1, 2, 1]]}\n";
+  EXPECT_EQ(read("{\"model_digest\": \"our model\"}\n" + good).at(0).line, 2);
+  EXPECT_NE(refusal("{\"model_digest\": \"another\"}\n" + good)
+                .find("line 1: these are tokens of model another, this is our model"),
+            std::string::npos);
 }
 
 TEST_F(DatasetTest, RefusesBadLinesByNumber) {
@@ -62,7 +71,7 @@ TEST_F(DatasetTest, RefusesBadLinesByNumber) {
          R"( "promotions": [{"features": [1, 2], "state": 0, "effect": 1}]})",
          "2 features, the gate 6");
   EXPECT_NE(refusal("\n").find("holds no example"), std::string::npos);
-  EXPECT_THROW(read_examples(path_ + ".none", 100, 8), Error);
+  EXPECT_THROW(read_examples(path_ + ".none", limits_), Error);
 }
 
 std::vector<Example> examples_of_lengths(const std::vector<int>& lengths) {
