@@ -12,48 +12,34 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "core/version.h"
+#include "model/available_memory.h"
 #include "model/weightless_model.h"
-#include "train/adapter_file.h"
+#include "train/memory_estimate.h"
+#include "train/played_version.h"
 
 namespace polyphon {
 namespace {
 
-std::string adapter_path(const HeadTraces& from) {
-  return from.version_folder.empty() ? "" : version_adapter(from.version_folder);
-}
-
-// As traces name it: the version, or the base without any adapter.
-std::string version_name(const HeadTraces& from, const std::string& model_digest) {
-  if (from.version_folder.empty()) return untrained_version(model_digest);
-  const Version version = read_version(from.version_folder);
-  require_base("version " + version.name, version.base_digest, model_digest);
-  return version.name;
-}
-
 class Selection {
  public:
-  Selection(std::string digest, std::string version)
-      : digest_(std::move(digest)), version_(std::move(version)) {}
+  Selection(const std::string& digest, const PlayedVersion& version)
+      : digest_(digest), version_(version) {}
 
   bool takes(const Trace& trace) {
     if (trace.model_digest != digest_) {
       ++of_another_model_;
       return false;
     }
-    // The name of its heads follows, or that of an adapter which is no version.
-    const std::string more = version_ + "+";
-    const bool same = trace.version == version_ || (trace.version.starts_with(more) &&
-                                                    !trace.version.starts_with(more + "lora-"));
-    if (!same) ++of_another_version_[trace.version];
-    return same;
+    if (version_.recorded(trace)) return true;
+    ++of_another_version_[trace.version];
+    return false;
   }
   void leave_out(int damaged, const std::string& first) {
     if (damaged_ == 0) first_damage_ = first;
     damaged_ += damaged;
   }
   void describe(Json& found) const {
-    found["version"] = version_;
+    found["version"] = version_.name();
     found["of_another_model"] = of_another_model_;
     found["of_another_version"] = of_another_version_;
     found["damaged"] = damaged_;
@@ -61,7 +47,8 @@ class Selection {
   }
 
  private:
-  const std::string digest_, version_;
+  const std::string& digest_;
+  const PlayedVersion& version_;
   int of_another_model_ = 0;
   std::map<std::string, int> of_another_version_;
   int damaged_ = 0;
@@ -76,20 +63,31 @@ void give_back_gaps() {
 #endif
 }
 
-Lora lora_of(const HeadTraces& from, const ModelShape& shape, const std::string& model_digest) {
-  const std::string path = adapter_path(from);
-  if (!path.empty()) return load_adapter(path, shape, model_digest);
-  return no_adapter(shape);
+// Of a pass over a session, which keeps less than one that computes layers again in backward.
+void check_memory(const ModelShape& shape, Precision precision) {
+  TrainOptions pass;
+  pass.batch_tokens = 2048;
+  pass.projections = {};
+  pass.checkpoint_layers = true;
+  const int64_t needed =
+      estimate_memory(shape, pass, precision == Precision::kBfloat16 ? 2 : 4).total();
+  if (const auto available = static_cast<int64_t>(available_memory()); needed > available)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("a session of {} rows needs about {} MB and {} MB are free",
+                            pass.batch_tokens, needed >> 20, available >> 20));
 }
 
 }  // namespace
 
 HeadData compute_head_data(const HeadTraces& from, const std::string& model_digest,
                            const std::function<void(int)>& on_trace) {
-  Selection selection(model_digest, version_name(from, model_digest));
-  const BaseWeights weights =
-      load_base_weights(WeightFile(from.model_path), parse_precision(from.precision));
-  const Lora lora = lora_of(from, weights.shape, model_digest);
+  const PlayedVersion version(from.version_folder, model_digest);
+  Selection selection(model_digest, version);
+  const WeightFile file(from.model_path);
+  const Precision precision = parse_precision(from.precision);
+  check_memory(file.shape(), precision);
+  const BaseWeights weights = load_base_weights(file, precision);
+  const Lora lora = version.adapter(weights.shape);
   const auto model = load_weightless_model({.path = from.model_path});
   HeadDataBuilder builder(weights, lora, model->vocabulary());
   int done = 0;
@@ -97,11 +95,7 @@ HeadData compute_head_data(const HeadTraces& from, const std::string& model_dige
     const RolloutCounts read =
         read_rollouts(folder, [&](const Trace& trace, const Outcome& outcome) {
           if (!selection.takes(trace)) return;
-          try {
-            builder.add(trace, outcome);
-          } catch (const Error& error) {
-            return selection.leave_out(1, error.what());
-          }
+          builder.add(trace, outcome);
           give_back_gaps();
           on_trace(++done);
         });
@@ -118,10 +112,10 @@ HeadData compute_head_data(const HeadTraces& from, const std::string& model_dige
 
 std::string head_data_key(const HeadTraces& from, const std::string& model_digest) {
   constexpr int kFormat = 2;  // of what is computed from a trace
-  std::string of = fmt::format("{} {} {} {}", kFormat, model_digest,
-                               version_name(from, model_digest), from.precision);
-  if (const std::string adapter = adapter_path(from); !adapter.empty())
-    of += " " + sha256_file(adapter);
+  const PlayedVersion version(from.version_folder, model_digest);
+  std::string of =
+      fmt::format("{} {} {} {}", kFormat, model_digest, version.name(), from.precision);
+  if (!version.adapter_path().empty()) of += " " + sha256_file(version.adapter_path());
   for (const std::string& folder : from.data_folders) {
     require_rollouts(folder);
     of += " " + sha256_file(traces_path(folder));

@@ -11,6 +11,7 @@
 #include "core/trace_layout.h"
 #include "model/float_copy.h"
 #include "model/language_model.h"
+#include "train/played_version.h"
 #include "train/trace_decode.h"
 #include "train/transformer.h"
 
@@ -154,9 +155,14 @@ std::vector<ParityReport> measure_parity(const std::vector<Trace>& traces,
     if (trace.model_digest != digest)
       throw Error(ErrorCode::kInvalidArgument, "trace " + trace.id + " was made by model " +
                                                    trace.model_digest + ", this is " + digest);
+  const PlayedVersion version(options.version_folder, digest);
+  for (const Trace& trace : traces)
+    if (!version.recorded(trace))
+      throw Error(ErrorCode::kInvalidArgument, "trace " + trace.id + " was made by version " +
+                                                   trace.version + ", this is " + version.name());
   const BaseWeights weights =
       load_base_weights(WeightFile(options.model_path), parse_precision(options.precision));
-  const Lora untrained = no_adapter(weights.shape);
+  const Lora adapter = version.adapter(weights.shape);
   const TemporaryFile copy;
   if (options.float_engine) write_float_copy(options.model_path, copy.path());
   const auto model =
@@ -167,12 +173,12 @@ std::vector<ParityReport> measure_parity(const std::vector<Trace>& traces,
   for (const Trace& trace : traces) {
     const torch::NoGradGuard guard;
     const TraceLayout layout = lay_out(trace, anchor);
-    Comparison comparison(trace, layout, weights,
-                          forward(weights, untrained, batch_of(layout), {}));
+    Comparison comparison(trace, layout, weights, forward(weights, adapter, batch_of(layout), {}));
     DecoderOptions sizes;
     sizes.context_cells = layout.rows() + 256;
     sizes.threads = options.threads;
     sizes.kv_type = options.kv_type;
+    sizes.adapter = version.adapter_path();
     const auto decoder = model->make_decoder(sizes);
     decode_trace(trace, layout, anchor, *decoder, [&](std::span<const int> rows, Decoder& decoded) {
       comparison.add(rows, decoded);

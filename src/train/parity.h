@@ -11,6 +11,7 @@ namespace polyphon {
 
 struct ParityOptions {
   std::string model_path;
+  std::string version_folder;      // of the version that recorded them; empty: the base did
   std::string precision = "auto";  // of the trainer: "auto", "bf16" or "f32"
   // The engine computes with a copy of the model whose weights are F32: what is left is then not
   // the rounding of activations to 8 bits, which quantised products need.
@@ -40,8 +41,8 @@ struct ParityReport {
 
 Json to_json(const ParityReport& report);
 
-// One report a trace. Throws Error as the parts do; {kInvalidArgument} for a trace of another
-// model.
+// One report a trace. Throws Error as the parts do; {kInvalidArgument} for a trace of another model
+// or version.
 std::vector<ParityReport> measure_parity(const std::vector<Trace>& traces,
                                          const ParityOptions& options);
 

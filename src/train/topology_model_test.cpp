@@ -5,10 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 
-#include "reason/reasoner.h"
-#include "train/head_examples.h"
 #include "train/head_trial.h"
 
 namespace polyphon {
@@ -169,65 +166,6 @@ TEST(TopologyModel, AFitLearnsWhichPromptPrefersWhat) {
   };
   EXPECT_LE(chosen(1), 1u) << "one stream in the end";
   EXPECT_EQ(chosen(-1), 3u);
-}
-
-// What the engine says in a session that it plans is what the trainer says of that session.
-TEST(parityRealModel, OfTheTopologyHeadOnARecordedSession) {
-  const char* const path = std::getenv("POLYPHON_TEST_MODEL");
-  ASSERT_NE(path, nullptr) << "run by ctest, which sets POLYPHON_TEST_MODEL";
-  ModelOptions model_options;
-  model_options.path = path;
-  auto model = load_language_model(model_options);
-  const int hidden_size = model->info().hidden_size;
-  DecoderOptions sizes;
-  sizes.context_cells = 2048;
-  sizes.threads = 1;
-  at::set_num_threads(1);
-  const SteadyClock clock;
-  auto engine = std::make_unique<Engine>(model->make_decoder(sizes), EngineOptions{}, clock);
-  ReasonOptions options;
-  options.caps.auto_budget_tokens = 64;
-  Reasoner reasoner(std::move(model), std::move(engine), options, {"v1", "digest", "hash"});
-  Heads heads;
-  heads.topology.weights = {0.1f, 0.2f, -0.3f, 0.4f, 0.5f, -0.6f, 0.7f};
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(5);
-  heads.topology.hidden_weights = numbers_of<float>(
-      torch::empty({TopologyFeatures::kStateTerms, hidden_size}).normal_(0, 0.01, generator));
-  reasoner.swap_heads(heads);
-  ThinkInput input;
-  input.chat.messages = {{{"role", "user"}, {"content", "What is 3 times 4?"}}};
-  input.max_answer_tokens = 2;
-  SessionTicket ticket = reasoner.think(input, {});
-  const Finished planned = wait_finished(ticket);
-  const Json& predicted = planned.polyphon.at("plan").at("predicted");
-
-  const BaseWeights weights = load_base_weights(WeightFile(path), Precision::kFloat);
-  const Lora lora(weights.shape, {}, 1);
-  HeadDataBuilder builder(weights, lora, reasoner.model().vocabulary());
-  Trace trace = *planned.trace;
-  Outcome outcome{{"f", 1}, 5, {}};
-  outcome.answer_right = true;
-  for (const Json& each : predicted) {
-    trace.request["topology"] = each.at("topology");
-    builder.add(trace, outcome);
-  }
-  const HeadExamples found = builder.take().topology.each;
-  ASSERT_EQ(found.count(), static_cast<int64_t>(predicted.size()));
-  const auto prompt_tokens = static_cast<int>(trace.request.at("prompt").size());
-  TopologyHead of_shape = heads.topology;
-  of_shape.hidden_weights.clear();
-  double state_says = 0;
-  for (size_t i = 0; i < predicted.size(); ++i) {
-    const auto features = topology_features(
-        parse_topology(predicted[i].at("topology").get<std::string>()), prompt_tokens);
-    const double expected = topology_log_odds(
-        heads.topology, features, numbers_of<float>(found.hidden[static_cast<int64_t>(i)]));
-    const double p = predicted[i].at("p").get<double>();
-    EXPECT_NEAR(std::log(p / (1 - p)), expected, 0.05) << predicted[i];
-    state_says =
-        std::max(state_says, std::abs(expected - topology_log_odds(of_shape, features, {})));
-  }
-  EXPECT_GT(state_says, 0.3) << "the comparison means something";
 }
 
 }  // namespace

@@ -1,0 +1,184 @@
+// What the engine's heads said in recorded sessions of a real model, against what they say of the
+// features and states that the trainer makes of the traces.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/real_model_for_test.h"
+#include "pipeline/recall_rollouts.h"
+#include "pipeline/selfplay_options.h"
+#include "reason/reasoner.h"
+#include "reason/trace_memory.h"
+#include "tasks/family.h"
+#include "train/head_examples.h"
+
+namespace polyphon {
+namespace {
+
+using torch::Tensor;
+
+double log_odds(double p) { return std::log(p / (1 - p)); }
+
+// Its heads weigh the state as much as a trained one's.
+class HeadParity : public testing::Test {
+ protected:
+  void SetUp() override {
+    at::set_num_threads(1);
+    auto model = load_language_model({.path = real_model_path()});
+    hidden_size_ = model->info().hidden_size;
+    DecoderOptions sizes;
+    sizes.context_cells = kRecallCells;
+    sizes.threads = 1;
+    auto engine = std::make_unique<Engine>(model->make_decoder(sizes), EngineOptions{}, clock_);
+    ReasonOptions options;
+    options.caps.auto_budget_tokens = 64;
+    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
+                                           Reasoner::Identity{"v1", "digest", "hash"});
+    heads_.topology.weights = {0.1f, 0.2f, -0.3f, 0.4f, 0.5f, -0.6f, 0.7f};
+    heads_.topology.hidden_weights = random_weights(TopologyFeatures::kStateTerms);
+    heads_.gate.hidden_weights = random_weights(1);
+    heads_.value.hidden_weights = random_weights(1);
+    heads_.memory.write.hidden_weights = random_weights(1);
+    reasoner_->swap_heads(heads_);
+    weights_ = load_base_weights(WeightFile(real_model_path()), Precision::kFloat);
+    lora_ = std::make_unique<Lora>(weights_.shape, LoraConfig{}, 1);
+    builder_ = std::make_unique<HeadDataBuilder>(weights_, *lora_, reasoner_->model().vocabulary());
+  }
+
+  std::vector<float> random_weights(int rows) {
+    at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(5);
+    return numbers_of<float>(torch::empty({rows, hidden_size_}).normal_(0, 0.01, generator));
+  }
+
+  Finished think(const ThinkInput& input) {
+    SessionTicket ticket = reasoner_->think(input, {});
+    return wait_finished(ticket);
+  }
+
+  // `state`: what of `expected` is the state's.
+  void compare(double recorded, double expected, double state, const std::string& what) {
+    EXPECT_NEAR(log_odds(recorded), expected, 0.05) << what;
+    state_says_ = std::max(state_says_, std::abs(state));
+    ++compared_;
+  }
+  // Of rows `from` and on of the examples; `recorded`: probabilities.
+  template <typename Head>
+  void compare(const HeadExamples& examples, int64_t from, const std::vector<double>& recorded,
+               const Head& head) {
+    ASSERT_EQ(examples.count(), from + static_cast<int64_t>(recorded.size()));
+    for (size_t i = 0; i < recorded.size(); ++i) {
+      const int64_t row = from + static_cast<int64_t>(i);
+      const double of_state =
+          (examples.hidden[row] * torch::tensor(head.hidden_weights)).sum().template item<double>();
+      double expected = head.bias + of_state;
+      for (size_t j = 0; j < head.weights.size(); ++j)
+        expected += head.weights[j] *
+                    examples.features[row][static_cast<int64_t>(j)].template item<double>();
+      compare(recorded[i], expected, of_state, "row " + std::to_string(row));
+    }
+  }
+  void TearDown() override {
+    EXPECT_GT(compared_, 2);
+    EXPECT_GT(state_says_, 0.3) << "the comparison means something";
+  }
+
+  const SteadyClock clock_;
+  int hidden_size_ = 0;
+  Heads heads_;
+  std::unique_ptr<Reasoner> reasoner_;
+  BaseWeights weights_;
+  std::unique_ptr<Lora> lora_;
+  std::unique_ptr<HeadDataBuilder> builder_;
+  double state_says_ = 0;
+  int compared_ = 0;
+};
+
+using parityRealModel = HeadParity;  // NOLINT(readability-identifier-naming): what ctest calls them
+
+TEST_F(parityRealModel, OfTheTopologyHead) {
+  ThinkInput input;
+  input.chat.messages = {{{"role", "user"}, {"content", "What is 3 times 4?"}}};
+  input.max_answer_tokens = 2;
+  const Finished planned = think(input);
+  const Json& predicted = planned.polyphon.at("plan").at("predicted");
+
+  Trace trace = *planned.trace;
+  Outcome outcome{{"f", 1}, 5, {}};
+  outcome.answer_right = true;
+  for (const Json& each : predicted) {
+    trace.request["topology"] = each.at("topology");
+    builder_->add(trace, outcome);
+  }
+  const HeadExamples found = builder_->take().topology.each;
+  ASSERT_EQ(found.count(), static_cast<int64_t>(predicted.size()));
+  const auto prompt_tokens = static_cast<int>(trace.request.at("prompt").size());
+  TopologyHead of_shape = heads_.topology;
+  of_shape.hidden_weights.clear();
+  for (size_t i = 0; i < predicted.size(); ++i) {
+    const auto features = topology_features(
+        parse_topology(predicted[i].at("topology").get<std::string>()), prompt_tokens);
+    const double expected = topology_log_odds(
+        heads_.topology, features, numbers_of<float>(found.hidden[static_cast<int64_t>(i)]));
+    compare(predicted[i].at("p").get<double>(), expected,
+            expected - topology_log_odds(of_shape, features, {}), predicted[i].dump());
+  }
+}
+
+TEST_F(parityRealModel, OfTheGate) {
+  SelfPlayOptions options;
+  options.counterfactuals.registers = 2;
+  options.counterfactuals.most_threshold = 0;
+  const Problem problem = make_problem(family("chain_sum"), 2, 5);
+  Trace trace = *think(self_play_input(problem, options, 0)).trace;
+  const Json& promotions = trace.result.at("promotions");
+  Outcome outcome{{"chain_sum", 2}, 5, std::vector<bool>(8, true)};
+  std::vector<double> recorded;
+  for (const Json& promotion : promotions) {
+    outcome.counterfactuals.push_back(
+        {promotion.at("promotion").get<int>(), true, std::vector<bool>(8, false)});
+    recorded.push_back(promotion.at("p").get<double>());
+  }
+  builder_->add(trace, outcome);
+  compare(builder_->take().gate, 0, recorded, heads_.gate);
+}
+
+TEST_F(parityRealModel, OfTheValueHead) {
+  SelfPlayOptions options;
+  options.streams = 2;
+  options.search.mode = SearchMode::kAlways;
+  const Problem problem = make_problem(family("chain_sum"), 2, 5);
+  Trace trace = *think(self_play_input(problem, options, 0)).trace;
+  Outcome outcome{{"chain_sum", 2}, 5, {true, false}};
+  outcome.trees = tree_outcomes(problem, trace.result);
+  std::vector<double> recorded;
+  for (const Json& search : trace.result.at("search").at("searches"))
+    for (const TreeOutcome& tree : outcome.trees)
+      if (tree.stream == search.at("stream") && tree.search == search.at("search"))
+        for (const SearchExample& example : search_examples(search, tree))
+          for (const Json& node : search.at("tree"))
+            if (node.at("id") == example.node) recorded.push_back(node.at("value").get<double>());
+  builder_->add(trace, outcome);
+  const HeadExamples found = builder_->take().value;
+  const int64_t steps = found.count() - static_cast<int64_t>(recorded.size());
+  ASSERT_GT(steps, 0);
+  compare(found, steps, recorded, heads_.value);
+}
+
+TEST_F(parityRealModel, OfTheWriteHead) {
+  RecallPlayOptions options;
+  options.streams = 4;
+  const RecallPlay play = make_recall_play(reasoner_->model().vocabulary(), options, 5);
+  Trace trace = *think(recall_input(play, {})).trace;
+  Outcome outcome{{"recall", 1}, 5, {}};
+  for (const RecallQuestionAt& question : play.questions) outcome.asked.push_back(question.asked);
+  builder_->add(trace, outcome);
+  std::vector<double> recorded;
+  for (const TraceDecision& decision : trace.decisions)
+    if (decision.kind == "memory_consider") recorded.push_back(decision.detail.at("p"));
+  ASSERT_GT(recorded.size(), 12u);
+  compare(builder_->take().write, 0, recorded, heads_.memory.write);
+}
+
+}  // namespace
+}  // namespace polyphon
