@@ -85,14 +85,17 @@ int train(const TrainFlags& flags) {
                                         flags.data, "--out",   flags.output, "--json"};
   arguments.insert(arguments.end(), flags.others.begin(), flags.others.end());
   const bool screen = isatty(STDERR_FILENO) != 0;
-  Json last = Json::object();
+  Json last = Json::object(), options = Json::object();
   const int code = run_trainer(flags.trainer, arguments, [&](const std::string& line) {
     const Json step = Json::parse(line, nullptr, false);
     if (!step.is_object()) return;
-    last = step;
+    if (step.contains("options"))
+      options = step["options"];
+    else
+      last = step;
     if (flags.json)
       print_out(line + "\n");
-    else if (screen || last.value("step", 0) % 10 == 0)
+    else if (last.contains("step") && (screen || last.value("step", 0) % 10 == 0))
       show(step, screen);
   });
   if (screen && !flags.json) std::cerr << "\r\033[K";
@@ -105,7 +108,7 @@ int train(const TrainFlags& flags) {
   write_version(flags.output, {version_name(flags),
                                model_digest(model),
                                sha256_file(flags.data),
-                               {{"trainer", flags.others}},
+                               {{"trainer", flags.others}, {"options", options}},
                                last});
   if (!flags.json) print_out(fmt::format("version {} in {}\n", version_name(flags), flags.output));
   return 0;

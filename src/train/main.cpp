@@ -106,12 +106,13 @@ void add_lora(CLI::App& app, Run& run) {
   command.add_option("--save-every-seconds", options.save_every_seconds, "a checkpoint");
   command.add_flag("--resume", options.resume,
                    "go on from the checkpoint in --out, if there is one");
-  command.add_flag("--json", flags->json, "a JSON object a step");
+  command.add_flag("--json", flags->json, "a JSON object with all options, then one a step");
   command.callback([flags, &run] {
     run = [flags] {
       for (const int signal : {SIGTERM, SIGINT})
         std::signal(signal, [](int) { stop_asked.store(true); });
       flags->options.processes = process_place_of_environment();
+      if (flags->json) fmt::print("{}\n", Json{{"options", to_json(flags->options)}}.dump());
       Json last;
       const TrainOutcome outcome = train(flags->options, stop_asked, [&](const Json& line) {
         print_progress(line, flags->json);
@@ -192,6 +193,8 @@ void add_parity(CLI::App& app, Run& run) {
       *app.add_subcommand("parity", "how far trainer and engine agree on recorded sessions");
   command.add_option("file", flags->path, "JSON lines written by polyphon --trace")->required();
   command.add_option("--model", flags->options.model_path, "GGUF that recorded them")->required();
+  command.add_option("--version", flags->options.version_folder,
+                     "folder of the version that recorded them, if it was not the base");
   command.add_option("--precision", flags->options.precision, "of the trainer: auto, bf16, f32");
   command.add_option("--kv-type", flags->options.kv_type, "of the engine's keys and values");
   command.add_option("--threads", flags->options.threads, "of the engine; 0: all cores");
@@ -215,6 +218,9 @@ int main(int argc, char** argv) {
   keep_freed_memory();
   CLI::App app("polyphon-train: trains adapters and heads of a served model");
   app.require_subcommand(1);
+  app.fallthrough();
+  app.set_config("--config", "", "TOML file whose [lora] and [heads] have the options by name");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   std::string log_level = "warn";
   app.add_option("--log-level", log_level, "trace, debug, info, warn, error, off");
   Run run;
