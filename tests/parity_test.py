@@ -111,6 +111,27 @@ def test_qwen2_agrees(tmp_path):
         assert report["divergence_mean"] < 1e-4, report
 
 
+def test_a_trained_version_agrees_and_is_told_from_the_base(tmp_path):
+    version, data = tmp_path / "night-1", tmp_path / "data.jsonl"
+    tokens = [100 + 7 * i % 900 for i in range(64)]
+    data.write_text(json.dumps({"tokens": tokens, "targets": [[8, 64, 1.0]]}) + "\n")
+    command = [BINARY, "train", "--model", MODEL, "--data", data, "--output", version]
+    command += ["--epochs", "4", "--warmup-steps", "1", "--learning-rate", "2e-3"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    options = json.loads((version / "version.json").read_text())["config"]["options"]
+    assert options["epochs"] == 4 and options["rank"] == 16
+    path = tmp_path / "traces.jsonl"
+    record(path, [WORKSPACE], "--version", version)
+    flags = ["--precision", "f32", "--float-engine", "--kv-type", "f32"]
+    for report in reports(path, *flags, "--version", version):
+        assert report["top1_agreement"] >= 0.99, report
+        assert report["divergence_mean"] < 1e-4, report
+    command = [TRAINER, "parity", path, "--model", MODEL]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 1 and "was made by version night-1" in done.stderr
+
+
 def test_a_trace_of_another_model_is_refused(traces, tmp_path):
     line = json.loads(traces.read_text().splitlines()[0])
     other = tmp_path / "other.jsonl"

@@ -78,12 +78,18 @@ def test_servers_play_and_one_that_is_killed_leaves_its_problems_to_the_other(tm
     assert polyphon(*SELFPLAY, *command[5:]).returncode == 2  # a model here, or servers
 
 
+def examples(path):
+    header, *lines = [json.loads(line) for line in path.open()]
+    assert list(header) == ["model_digest"]
+    return lines
+
+
 def test_data_build_writes_what_the_trainer_reads(played, tmp_path):
     data = tmp_path / "data.jsonl"
     flags = ["--model", MODEL, "--worked-below", "1.1", "--worked-per-cell", "3", "--json"]
     done = polyphon("data", "build", played[0], "--output", data, *flags)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in data.open()]
+    lines = examples(data)
     counts = json.loads(done.stdout)
     assert counts["sequences"] == len(lines) > 0
     for line in lines:
@@ -97,7 +103,7 @@ def test_data_build_makes_whole_sessions_with_answers(played, tmp_path):
     flags += ["--whole-sessions", "--answers-per-cell", "9"]
     done = polyphon("data", "build", played[0], "--output", data, *flags)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in data.open()]
+    lines = examples(data)
     assert 0 < len(lines) <= json.loads(done.stdout)["sequences"]
     for line in lines:
         ends = [run[1] for run in line["runs"]]
@@ -268,7 +274,7 @@ def test_an_adapter_and_the_gate_trained_beside_it_are_one_version(counterfactua
     flags = ["--model", MODEL, "--worked-per-cell", "0", "--whole-sessions", "--json"]
     done = polyphon("data", "build", counterfactuals, "--output", data, *flags)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in data.open()]
+    lines = examples(data)
     learnt = [p for line in lines for p in line.get("promotions", []) if p["effect"] != 0]
     assert json.loads(done.stdout)["effects"] == len(learnt) > 0
     assert any(len(run) == 5 for line in lines for run in line["runs"])

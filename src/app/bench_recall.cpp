@@ -10,8 +10,8 @@
 
 #include "app/bench.h"
 #include "app/load.h"
+#include "pipeline/problem_source.h"
 #include "pipeline/recall_rollouts.h"
-#include "pipeline/selfplay.h"
 #include "tasks/classification.h"
 
 namespace polyphon {
@@ -20,6 +20,7 @@ namespace {
 struct RecallFlags {
   ModelFlags model;
   int sessions = 10, nodes = 64;
+  std::vector<double> write_thresholds = {MemoryRequest{}.write_threshold};
   uint64_t seed = 1;
   bool json = false, seen_relations = false;
   std::string trace_path;
@@ -68,13 +69,17 @@ class RecallBench {
     const std::shared_ptr<const Heads> heads = reasoner_->heads();
     const bool trained = heads->version != Heads{}.version;
     const RecallPolicy silent{0, 0}, all{0, kRecallTokens};
-    const RecallPolicy chosen{MemoryRequest{}.write_threshold, kRecallTokens, flags.nodes};
-    const std::string nothing = "nothing comes back", untrained = "untrained";
-    const std::string untrained_all = "untrained, all written";
+    const std::string nothing = "nothing comes back", untrained_all = "untrained, all written";
     conditions_ = {{nothing, {}, silent, ""}, {untrained_all, {}, all, nothing}};
     if (trained) conditions_.push_back({"trained, all written", *heads, all, untrained_all});
-    conditions_.push_back({untrained, {}, chosen, nothing});
-    if (trained) conditions_.push_back({"trained", *heads, chosen, untrained});
+    for (const double threshold : flags.write_thresholds) {
+      const RecallPolicy chosen{threshold, kRecallTokens, flags.nodes};
+      const std::string untrained = fmt::format("untrained, written above {}", threshold);
+      conditions_.push_back({untrained, {}, chosen, nothing});
+      if (trained)
+        conditions_.push_back(
+            {fmt::format("trained, written above {}", threshold), *heads, chosen, untrained});
+    }
   }
 
   int run() {
@@ -228,6 +233,12 @@ void add_recall_bench(CLI::App& bench, Run& run) {
       ->check(CLI::Range(1, 1000));
   command.add_option("--max-nodes", flags->nodes, "that memory keeps of a session")
       ->check(CLI::Range(1, 1024));
+  command
+      .add_option("--write-thresholds", flags->write_thresholds,
+                  "of the write head's probability, one after another")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   command.add_option("--seed", flags->seed, "of facts and text, all other than for training")
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--seen-relations", flags->seen_relations,

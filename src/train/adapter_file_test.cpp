@@ -113,5 +113,32 @@ TEST(AdapterFileRealModel, StockLlamaComputesWithItOnSmolLm2) {
   EXPECT_LT(difference.apart, 0.02);
 }
 
+// Of all projections, as a run begins with it: the served model is the base to the bit.
+TEST(AdapterFileRealModel, AnUntrainedOneChangesNoBitOfTheEngines) {
+  const WeightFile file(real_model_path());
+  const std::string path = test_file(".gguf");
+  write_adapter(path, Lora(file.shape(), {}, 3), file.shape().architecture, "digest");
+  const Tokens tokens = real_model().vocabulary().tokenize("Twelve times seven is", false, true);
+  const auto logits_with = [&](const std::string& adapter) {
+    const auto decoder = real_model().make_decoder({.context_cells = 256,
+                                                    .max_sequences = 1,
+                                                    .max_rows = 64,
+                                                    .threads = 1,
+                                                    .adapter = adapter});
+    std::vector<Row> rows;
+    for (const Token token : tokens)
+      rows.push_back({token, static_cast<Position>(rows.size()), 0, true});
+    EXPECT_EQ(decoder->decode(rows, false), DecodeStatus::kOk);
+    std::vector<float> all;
+    for (int row = 0; row < static_cast<int>(rows.size()); ++row) {
+      const auto logits = decoder->logits(row);
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+    return all;
+  };
+  EXPECT_EQ(logits_with(path), logits_with(""));
+  std::filesystem::remove(path);
+}
+
 }  // namespace
 }  // namespace polyphon

@@ -1,9 +1,14 @@
 // Fitting a head's weights to all of its examples at once: there are thousands at most. A function
-// of its input and nothing else, given the number of threads.
+// of its input and nothing else, given the number of threads. Throws Error{kInternal} when it comes
+// to no number.
 #pragma once
 
+#include <fmt/format.h>
 #include <torch/optim/lbfgs.h>
 
+#include <cmath>
+
+#include "base/error.h"
 #include "train/head_options.h"
 #include "train/torch.h"
 
@@ -42,6 +47,9 @@ Fit<Weights> fit(const Weights& start, const Objective& objective, const FitOpti
   const torch::NoGradGuard guard;
   result.loss_before = first.item<double>();
   result.loss = objective(result.weights).template item<double>();
+  if (!std::isfinite(result.loss))
+    throw Error(ErrorCode::kInternal, fmt::format("a head's fit ends at a loss of {}, from {}",
+                                                  result.loss, result.loss_before));
   return result;
 }
 

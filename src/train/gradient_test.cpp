@@ -203,6 +203,21 @@ TEST(gradient, OfTheAdapterUnderAGate) {
   });
 }
 
+// L_answer by hand: -sum w log p of the targets, where what is unlearnt counts as much in what it
+// is divided by.
+TEST(BatchLoss, OfTokensIsTheirWeightedNegativeLogProbability) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
+  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
+  fill_b(lora, 0.3);
+  const Tensor logprobs = logits(weights, forward(weights, lora, kBatch.tokens, {})).log_softmax(1);
+  const auto of = [&](int row, int token) { return logprobs[row][token].item<double>(); };
+  EXPECT_NEAR(batch_loss(weights, lora, kBatch, {}).tokens.item<double>(),
+              -(1 * of(0, 5) - 0.5 * of(3, 17) + 2 * of(5, 100) + 0.3 * of(12, 3)), 1e-6);
+  LossCounts counts;
+  counts.add(kBatch);
+  EXPECT_NEAR(counts.targets, 1 + 0.5 + 2 + 0.3, 1e-6);
+}
+
 TEST(BatchLoss, DiversityIsOfTheStatesAndChangesNoBitOfTheRest) {
   const BaseWeights weights = tiny_weights(kTiny, Precision::kFloat);
   const Lora lora(weights.shape, kRankTwo, 11);

@@ -12,33 +12,33 @@ using torch::Tensor;
 constexpr const char* kDataKey = "polyphon.head_data.key";
 constexpr const char* kDataFound = "polyphon.head_data.found";
 
-// Names every tensor, once for writing and reading.
+// Names every tensor and how many dimensions it has, once for writing and reading.
 template <typename Visitor>
 void visit_tensors(HeadData& data, Visitor&& visit) {
   for (const auto& [name, examples] :
        {std::pair("value.", &data.value), std::pair("gate.", &data.gate),
         std::pair("write.", &data.write), std::pair("topology.", &data.topology.each)}) {
     const std::string of = name;
-    visit(of + "features", examples->features);
-    visit(of + "hidden", examples->hidden);
-    visit(of + "labels", examples->labels);
-    visit(of + "weights", examples->weights);
-    visit(of + "problems", examples->problems);
-    visit(of + "groups", examples->groups);
-    visit(of + "visits", examples->visits);
-    visit(of + "targets", examples->targets);
-    visit(of + "elsewhere", examples->elsewhere);
+    visit(of + "features", examples->features, 2);
+    visit(of + "hidden", examples->hidden, 2);
+    visit(of + "labels", examples->labels, 1);
+    visit(of + "weights", examples->weights, 1);
+    visit(of + "problems", examples->problems, 1);
+    visit(of + "groups", examples->groups, 1);
+    visit(of + "visits", examples->visits, 1);
+    visit(of + "targets", examples->targets, 1);
+    visit(of + "elsewhere", examples->elsewhere, 1);
   }
-  visit("value.logprobs", data.logprobs);
-  visit("gate.effects", data.effects);
-  visit("topology.choices", data.topology.choices);
-  visit("topology.stated", data.topology.stated);
-  visit("read.keys", data.read.keys);
-  visit("read.states", data.read.states);
-  visit("read.lexical", data.read.lexical);
-  visit("read.there", data.read.there);
-  visit("read.wanted", data.read.wanted);
-  visit("read.weights", data.read.weights);
+  visit("value.logprobs", data.logprobs, 2);
+  visit("gate.effects", data.effects, 1);
+  visit("topology.choices", data.topology.choices, 1);
+  visit("topology.stated", data.topology.stated, 1);
+  visit("read.keys", data.read.keys, 3);
+  visit("read.states", data.read.states, 3);
+  visit("read.lexical", data.read.lexical, 3);
+  visit("read.there", data.read.there, 3);
+  visit("read.wanted", data.read.wanted, 2);
+  visit("read.weights", data.read.weights, 2);
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ void write_head_data(const std::string& path, const HeadData& data, const std::s
                   {kDataKey, key},
                   {kDataFound, data.found.dump(-1, ' ', false, Json::error_handler_t::replace)}};
   HeadData copy = data;
-  visit_tensors(copy, [&](const std::string& name, const Tensor& tensor) {
+  visit_tensors(copy, [&](const std::string& name, const Tensor& tensor, int) {
     if (tensor.numel() > 0) file.tensors[name] = to_named(tensor);
   });
   write_tensor_file(path, file);
@@ -61,10 +61,11 @@ std::optional<HeadData> read_head_data(const std::string& path, const std::strin
   if (file.strings[kDataKey] != key) return std::nullopt;
   HeadData data;
   data.found = Json::parse(file.strings[kDataFound]);
-  visit_tensors(data, [&](const std::string& name, Tensor& tensor) {
+  visit_tensors(data, [&](const std::string& name, Tensor& tensor, int dimensions) {
     const auto found = file.tensors.find(name);
     if (found == file.tensors.end()) return;
     tensor = torch::tensor(found->second.values).view(found->second.shape);
+    while (tensor.dim() < dimensions) tensor = tensor.unsqueeze(0);  // GGUF drops those of one
   });
   for (Tensor* const numbers :
        {&data.value.problems, &data.value.groups, &data.gate.problems, &data.gate.groups,

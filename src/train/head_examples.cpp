@@ -150,7 +150,7 @@ void HeadDataBuilder::add_steps(const OneTrace& computed, const Outcome& outcome
     if (is_new) ++found.groups;
     found.value
         .add(row_of(step.features.values()), computed.state_before(step.span, step.index),
-             outcome.right[static_cast<size_t>(step.stream)], 1,
+             outcome.right.at(static_cast<size_t>(step.stream)), 1,
              {step.mean_logprob, step.line_mean_logprob})
         .group = group->second;
   }

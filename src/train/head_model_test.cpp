@@ -153,6 +153,12 @@ TEST(gradient, OfTheValueHeadsLoss) {
   expect_gradients(moved(start.copy()), start, examples);
 }
 
+TEST(gradient, OfTheWriteHeadsLoss) {
+  const HeadExamples examples = random_examples(9, WriteFeatures::kCount, 10);
+  const HeadWeights start = starting_write(examples);
+  expect_gradients(moved(start.copy()), start, examples);
+}
+
 TEST(gradient, OfTheValueHeadsLossWithChoices) {
   const HeadExamples examples = choices();
   const HeadWeights start = starting_value(examples);
@@ -198,12 +204,28 @@ TEST(parity, OfTheValueHeadWithTheEngines) {
         << row;
 }
 
+TEST(parity, OfTheWriteHeadWithTheEngines) {
+  const HeadExamples examples = random_examples(20, WriteFeatures::kCount, 9);
+  const HeadWeights weights = moved(starting_write(examples));
+  const Tensor expected = at::sigmoid(head_logits(weights, examples));
+  const WriteHead write = to_write(weights);
+  for (int64_t row = 0; row < examples.count(); ++row)
+    EXPECT_NEAR(write_probability(write, features_at<WriteFeatures>(examples, row),
+                                  state_at(examples, row)),
+                expected[row].item<double>(), 1e-6)
+        << row;
+}
+
 TEST(parity, HeadsStartAsTheUntrainedOnes) {
   const HeadExamples gates = random_examples(6, GateFeatures::kCount, 6);
   const HeadExamples values = random_examples(6, ValueFeatures::kCount, 7);
+  const HeadExamples sentences = random_examples(6, WriteFeatures::kCount, 8);
   const Tensor gate = at::sigmoid(head_logits(starting_gate(gates), gates));
   const Tensor value = at::sigmoid(head_logits(starting_value(values), values));
+  const Tensor write = at::sigmoid(head_logits(starting_write(sentences), sentences));
   for (int64_t row = 0; row < 6; ++row) {
+    EXPECT_NEAR(write[row].item<double>(),
+                write_probability({}, features_at<WriteFeatures>(sentences, row), {}), 1e-12);
     EXPECT_NEAR(gate[row].item<double>(),
                 promotion_probability({}, features_at<GateFeatures>(gates, row), {}), 1e-12);
     EXPECT_NEAR(value[row].item<double>(),

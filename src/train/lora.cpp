@@ -77,12 +77,6 @@ std::vector<std::pair<std::string, torch::Tensor>> Lora::parameters() const {
   return all;
 }
 
-int64_t Lora::count() const {
-  int64_t count = 0;
-  for (const auto& [name, tensor] : parameters()) count += tensor.numel();
-  return count;
-}
-
 Lora no_adapter(const ModelShape& shape, const at::TensorOptions& kind) {
   return Lora(shape, {.rank = 1, .projections = {"attn_q"}}, 0, kind);  // B is zero
 }

@@ -60,7 +60,6 @@ class Lora {
   // All of them, in a fixed order; named "blk.N.attn_q.weight.lora_a" and so on, as in
   // adapter.gguf.
   std::vector<std::pair<std::string, torch::Tensor>> parameters() const;
-  int64_t count() const;  // of numbers
 
  private:
   LoraConfig config_;

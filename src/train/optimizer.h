@@ -17,7 +17,6 @@ class Optimizer {
   using Parameters = std::vector<std::pair<std::string, torch::Tensor>>;
   // Moments start at zero. What holds the parameters must outlive this.
   explicit Optimizer(const Parameters& parameters);
-  explicit Optimizer(const Lora& lora) : Optimizer(lora.parameters()) {}
 
   // The norm over all gradients together, as it was; those are then scaled to at most `most`,
   // unless that is 0.

@@ -83,14 +83,36 @@ TEST(ReadModel, DecaysByHowFarTheMatrixHasGone) {
   EXPECT_EQ(decay_loss(start, start, {.features = 0.5, .read = 1}).item<double>(), 0);
 }
 
-TEST(ReadModel, EveryWeightGetsAGradient) {
-  const ReadExamples examples = polyphon::examples();
-  const ReadWeights weights = some_weights(examples);
-  (read_loss(read_scores(weights, examples), examples) +
-   decay_loss(weights, starting_read(examples, 2, 1), {}))
-      .backward();
-  for (const auto& [name, parameter] : weights.parameters())
-    EXPECT_GT(parameter.grad().norm().item<double>(), 0) << name;
+TEST(gradient, OfTheReadHeadsLoss) {
+  ReadExamples examples = polyphon::examples();
+  for (Tensor* each :
+       {&examples.keys, &examples.states, &examples.lexical, &examples.there, &examples.weights})
+    *each = each->to(torch::kDouble);
+  const ReadWeights start = starting_read(examples, 2, 1);
+  ReadWeights weights = start.copy();
+  weights.right = torch::randn({kSize, 2}, torch::kDouble).set_requires_grad(true);
+  const auto loss = [&] {
+    return read_loss(read_scores(weights, examples), examples) +
+           decay_loss(weights, start, {.features = 0.5, .read = 1});
+  };
+  loss().backward();
+  constexpr double kStep = 1e-6;
+  for (const auto& [name, parameter] : weights.parameters()) {
+    const Tensor gradient = parameter.grad().flatten();
+    double* const values = parameter.data_ptr<double>();
+    for (int64_t i = 0; i < parameter.numel(); ++i) {
+      const torch::NoGradGuard guard;
+      const double value = values[i];
+      values[i] = value + kStep;
+      const double above = loss().item<double>();
+      values[i] = value - kStep;
+      const double below = loss().item<double>();
+      values[i] = value;
+      EXPECT_NEAR(gradient[i].item<double>(), (above - below) / (2 * kStep), 1e-6)
+          << name << "[" << i << "]";
+    }
+    EXPECT_GT(gradient.norm().item<double>(), 0) << name;
+  }
 }
 
 TEST(ReadModel, WithoutAStateWordsHaveAllTheWeight) {

@@ -28,7 +28,7 @@ void norm_row(const NormRows& a, int64_t row) {
   const S* const x = row_of<S>(a.x, a.size, row);
   const T* const delta = a.delta != nullptr ? row_of<T>(a.delta, a.size, row) : nullptr;
   const S* const weight = static_cast<const S*>(a.weight);
-  S* const sum = row_of<S>(a.sum, a.size, row);
+  S* const sum = a.sum != nullptr ? row_of<S>(a.sum, a.size, row) : nullptr;
   T* const out = row_of<T>(a.out, a.size, row);
   const S squares = sum_lanes<S>(a.size, [&](auto d, size_t i) HWY_ATTR {
     auto value = load(d, x + i);

@@ -1,6 +1,7 @@
 #include "train/train.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <cmath>
@@ -53,9 +54,9 @@ const ModelShape& checked_shape(const WeightFile& file, const TrainOptions& opti
 }
 
 // Without effects of promotions lines with nothing else teach nothing.
-std::vector<Example> read_learnt(const std::string& path, const TrainOptions& options,
-                                 const ModelShape& shape, bool effects) {
-  std::vector<Example> examples = read_examples(path, shape.vocabulary_size, options.batch_tokens);
+std::vector<Example> read_learnt(const std::string& path, const ExampleLimits& limits,
+                                 bool effects) {
+  std::vector<Example> examples = read_examples(path, limits);
   if (!effects)
     std::erase_if(examples, [](const Example& example) { return example.targets.empty(); });
   if (examples.empty())
@@ -83,12 +84,12 @@ class TrainRun {
         device_(parse_device(options.device, options.processes.local_rank)),
         group_(options.processes, milliseconds(options.peer_timeout_seconds), device_),
         file_(options.model_path),
-        examples_(read_learnt(options.data_path, options, checked_shape(file_, options, device_),
-                              options.promotion_weight > 0)),
+        shape_(checked_shape(file_, options, device_)),
+        model_sha256_(sha256_file(options.model_path)),
+        examples_(read_learnt(options.data_path, limits(), options.promotion_weight > 0)),
         held_out_(take_held_out()),
         plan_(examples_, options.batch_tokens, options.seed),
         weights_(load_base_weights(file_, parse_precision(options.precision, device_), device_)),
-        model_sha256_(sha256_file(options.model_path)),
         lora_(weights_.shape, lora_config(options), derive_seed(options.seed, 0),
               at::device(device_).dtype(torch::kFloat)),
         heads_(starting_heads(options, model_sha256_, weights_.shape.hidden_size)),
@@ -106,8 +107,9 @@ class TrainRun {
     const std::string& heads = options.from_heads_path;
     state_.options["from_heads_sha256"] = heads.empty() ? "" : sha256_file(heads);
     state_.data_sha256 = sha256_file(options.data_path);
-    if (!options.validation_path.empty())
-      state_.options["validation_sha256"] = sha256_file(options.validation_path);
+    const std::string& validation = options.validation_path;
+    state_.options["validation_sha256"] =
+        validation.empty() ? Json() : Json(sha256_file(validation));
     begin();
   }
 
@@ -159,10 +161,14 @@ class TrainRun {
   bool is_due(int64_t every) const { return state_.step % every == 0 || state_.step == steps_; }
   int batches_a_step() const { return options_.accumulate * group_.place().size; }
 
+  ExampleLimits limits() const {
+    return {model_sha256_, shape_.vocabulary_size, options_.batch_tokens};
+  }
+
   std::unique_ptr<HeldOut> take_held_out() {
     std::vector<Example> held;
     if (!options_.validation_path.empty())
-      held = read_learnt(options_.validation_path, options_, file_.shape(), /*effects=*/false);
+      held = read_learnt(options_.validation_path, limits(), /*effects=*/false);
     else if (options_.validation_share > 0)
       held = hold_out(examples_, options_.validation_share, options_.seed);
     else
@@ -188,6 +194,8 @@ class TrainRun {
       if (there) state_ = load_state(state_path(), state_, optimizer_);
       // What was done after the checkpoint is done again.
       progress_.keep_steps_up_to(state_.step);
+      if (const std::string warning = warning_of(options_, steps_); !warning.empty())
+        spdlog::warn(warning);
     }
     set_standing(state_, Json::parse(group_.share(standing_of(state_).dump())));
     group_.share(optimizer_.tensors());
@@ -205,8 +213,9 @@ class TrainRun {
   void save() {
     saved_ = Clock::now();
     if (!writes()) return;
-    save_state(state_path(), state_, optimizer_);
+    // First the adapter: with the state of the last step there is nothing left to do.
     if (!state_.best) save_adapter();  // else it holds the best one
+    save_state(state_path(), state_, optimizer_);
   }
 
   void save_adapter() const {
@@ -239,6 +248,11 @@ class TrainRun {
 
   void validate(Json& report) {
     const double loss = held_out_->loss(weights_, lora_, group_);
+    if (!std::isfinite(loss))
+      throw Error(ErrorCode::kInternal,
+                  fmt::format("step {}: the loss on held-out data is {}; the last checkpoint is "
+                              "kept: look at that data's weights",
+                              state_.step, loss));
     if (!state_.best || loss < state_.best->loss) {
       state_.best = {state_.step, loss};
       if (writes()) save_adapter();
@@ -338,11 +352,12 @@ class TrainRun {
   const torch::Device device_;
   const ProcessGroup group_;
   const WeightFile file_;
+  const ModelShape& shape_;
+  const std::string model_sha256_;
   std::vector<Example> examples_;
   const std::unique_ptr<HeldOut> held_out_;  // null: nothing is held out
   BatchPlan plan_;
   const BaseWeights weights_;
-  const std::string model_sha256_;
   Lora lora_;
   std::optional<Lora> base_;  // an adapter that adds nothing, where the base is asked
   const Heads heads_;         // that the run began with

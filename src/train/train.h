@@ -21,9 +21,9 @@ enum class TrainOutcome {
 // validation also "validation":
 // {"loss", "best_step", "best_loss"}. Of several processes rank 0 alone calls it, and writes.
 // Throws Error{kInvalidArgument} for options, data, a checkpoint of another run, or too little
-// memory; Error{kUnavailable} when another process of the run is gone, after rank 0 has saved;
-// Error{kInternal} for a loss that is not a number, naming the batch (the last checkpoint stays),
-// or a full disk.
+// memory; Error{kUnavailable} when another process of the run is gone, after rank 0 has saved, but
+// for one that goes during a validation; Error{kInternal} for a loss that is not a number, naming
+// the batch (the last checkpoint stays), or a full disk.
 TrainOutcome train(const TrainOptions& options, const std::atomic<bool>& stop,
                    const std::function<void(const Json&)>& on_progress = {});
 

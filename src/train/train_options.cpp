@@ -76,6 +76,15 @@ nlohmann::json to_json(const TrainOptions& options) {
           {"validate_every_steps", options.validate_every_steps}};
 }
 
+std::string warning_of(const TrainOptions& options, int64_t steps) {
+  if (steps > options.warmup_steps) return "";
+  return fmt::format(
+      "the data gives {} steps and the first {} warm up: the learning rate does not reach its "
+      "peak; "
+      "more data or epochs, or fewer --warmup-steps",
+      steps, options.warmup_steps);
+}
+
 double learning_rate_at(const TrainOptions& options, int64_t step, int64_t steps) {
   const double peak = options.learning_rate;
   if (step < options.warmup_steps)

@@ -73,6 +73,9 @@ void check(const TrainOptions& options);
 // Only what the result depends on: two runs with the same are the same run.
 nlohmann::json to_json(const TrainOptions& options);
 
+// What should be told before a run of so many steps that is allowed; empty when nothing should.
+std::string warning_of(const TrainOptions& options, int64_t steps);
+
 // Linear from 0 to the peak over the warm-up, then a cosine down to the final share (Loshchilov,
 // Hutter 2017, arXiv:1608.03983). Of step `step` from 0, of `steps` in all.
 double learning_rate_at(const TrainOptions& options, int64_t step, int64_t steps);

@@ -116,6 +116,11 @@ class TrainTest : public ::testing::Test {
   std::map<std::string, NamedTensor> adapter(const std::string& out) const {
     return read_tensor_file(folder_ + "/" + out + "/adapter.gguf").tensors;
   }
+  // Steps that the checkpoint holds.
+  int64_t saved_step(const std::string& out) const {
+    const auto file = read_tensor_file(folder_ + "/" + out + "/state.gguf");
+    return Json::parse(file.strings.at("polyphon.train.state")).at("step").get<int64_t>();
+  }
   Heads heads_of(const std::string& out) const {
     const std::string model = folder_ + "/model.gguf";
     return read_heads(folder_ + "/" + out + "/heads.gguf", sha256_file(model),

@@ -6,9 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "train/train_run_for_test.h"
@@ -175,11 +177,8 @@ TEST_F(TrainTest, RefusesWhatCannotBe) {
   EXPECT_NE(refusal(bad).find("device gpu is not known"), std::string::npos);
 }
 
+// That what is kept is as good as any checkpoint: the data mended, the run goes on from it.
 TEST_F(TrainTest, ALossThatIsNoNumberStopsTheRunAndNamesTheBatch) {
-  TrainOptions wild = options("wild");
-  wild.epochs = 1;
-  run(wild);
-  const auto good = adapter("wild");
   // A weight that no sum survives.
   {
     std::ofstream file(folder_ + "/data.jsonl", std::ios::app);
@@ -187,10 +186,66 @@ TEST_F(TrainTest, ALossThatIsNoNumberStopsTheRunAndNamesTheBatch) {
   }
   TrainOptions broken = options("broken");
   broken.save_every_steps = 1;
+  broken.seed = 3;
   const std::string why = refusal(broken);
   EXPECT_NE(why.find("step "), std::string::npos) << why;
   EXPECT_NE(why.find("lines "), std::string::npos) << why;
   EXPECT_NE(why.find("checkpoint is kept"), std::string::npos) << why;
+  const std::vector<double> before = progress("broken", "/loss/tokens"_json_pointer);
+  ASSERT_GT(before.size(), 0u) << "the bad line came first: another seed";
+  for (const double loss : before) EXPECT_TRUE(std::isfinite(loss));
+  for (const auto& [name, tensor] : adapter("broken"))
+    for (const float value : tensor.values) ASSERT_TRUE(std::isfinite(value)) << name;
+  EXPECT_EQ(saved_step("broken"), static_cast<int64_t>(before.size()));
+}
+
+TEST_F(TrainTest, SavesAsOftenAsItIsTold) {
+  TrainOptions by_time = options("by_time");
+  by_time.save_every_steps = 1000;
+  by_time.save_every_seconds = 1e-9;
+  by_time.max_steps = 3;
+  std::vector<int64_t> saved;
+  train(by_time, std::atomic<bool>(false), [&](const Json& line) {
+    if (line["step"].get<int>() > 1) saved.push_back(saved_step("by_time"));
+  });
+  EXPECT_EQ(saved, (std::vector<int64_t>{1, 2}));
+  TrainOptions by_count = options("by_count");
+  by_count.save_every_steps = 2;
+  by_count.save_every_seconds = 1e9;
+  by_count.max_steps = 5;
+  saved.clear();
+  train(by_count, std::atomic<bool>(false), [&](const Json& line) {
+    if (line["step"].get<int>() > 2) saved.push_back(saved_step("by_count"));
+  });
+  EXPECT_EQ(saved, (std::vector<int64_t>{2, 2, 4}));
+}
+
+TEST_F(TrainTest, ProgressTellsWhereTheRunIs) {
+  TrainOptions told = options("told");
+  told.max_steps = 4;
+  std::vector<Json> lines;
+  train(told, std::atomic<bool>(false), [&](const Json& line) { lines.push_back(line); });
+  ASSERT_EQ(lines.size(), 4u);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const Json& line = lines[i];
+    EXPECT_EQ(line.at("step"), i + 1);
+    EXPECT_EQ(line.at("of"), 4);
+    EXPECT_GT(line.at("loss").at("tokens"), 0.0);
+    EXPECT_EQ(line.at("learning_rate"), learning_rate_at(told, static_cast<int64_t>(i), 4));
+    EXPECT_GT(line.at("gradient_norm"), 0.0);
+    EXPECT_GT(line.at("tokens"), i == 0 ? Json(0) : lines[i - 1].at("tokens"));
+    EXPECT_GT(line.at("tokens_per_second"), 0.0);
+    EXPECT_GT(line.at("peak_memory_mb"), 0);
+    EXPECT_GE(line.at("eta_seconds"), 0.0);
+  }
+  EXPECT_EQ(lines.back().at("eta_seconds"), 0.0);
+}
+
+TEST_F(TrainTest, DataThatIsAllWarmUpIsToldOf) {
+  TrainOptions few = options("few");
+  few.warmup_steps = 10;
+  EXPECT_NE(warning_of(few, 10).find("gives 10 steps and the first 10 warm up"), std::string::npos);
+  EXPECT_EQ(warning_of(few, 11), "");
 }
 
 TEST_F(TrainTest, LearningRateWarmsUpAndFallsAlongACosine) {
@@ -224,25 +279,38 @@ TEST_F(resume, AfterAStopTheCurveGoesOnToTheBit) {
     EXPECT_EQ(tensor.values, adapter("stopped").at(name).values) << name;
 }
 
-// The process dies between two checkpoints, twice, and leaves half a line of progress.
+// The process dies between two checkpoints, twice, wherever it is then, and leaves half a line of
+// progress. In the precision that runs have by default.
 TEST_F(resume, AfterAKillTheCurveGoesOnToTheBit) {
-  run(options("whole"));
+  const auto in_bfloat16 = [&](const std::string& out) {
+    TrainOptions half = options(out);
+    half.precision = "bf16";
+    return half;
+  };
+  run(in_bfloat16("whole"));
+  std::random_device random;
   for (const int last : {5, 14}) {
+    const std::chrono::microseconds later(random() % 20000);
     const pid_t child = fork();
     if (child == 0) {
-      TrainOptions killed = options("killed");
+      TrainOptions killed = in_bfloat16("killed");
       killed.resume = true;
+      std::jthread killer;
       train(killed, std::atomic<bool>(false), [&](const Json& line) {
-        if (line["step"].get<int>() == last) raise(SIGKILL);
+        if (line["step"].get<int>() == last)
+          killer = std::jthread([later] {
+            std::this_thread::sleep_for(later);
+            raise(SIGKILL);
+          });
       });
-      _exit(0);
+      pause();  // it was quicker
     }
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status));
     std::ofstream(folder_ + "/killed/progress.jsonl", std::ios::app) << "{\"step\": 9";
   }
-  TrainOptions resumed = options("killed");
+  TrainOptions resumed = in_bfloat16("killed");
   resumed.resume = true;
   EXPECT_EQ(run(resumed), TrainOutcome::kDone);
   EXPECT_EQ(curve("killed"), curve("whole"));
@@ -290,7 +358,7 @@ TEST_F(resume, AfterADiskThatWasFullTheCurveGoesOnToTheBit) {
   }
   EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   signal(SIGXFSZ, old_action);
-  EXPECT_NE(why.find("state.gguf: is the disk full?"), std::string::npos) << why;
+  EXPECT_NE(why.find(".gguf: is the disk full?"), std::string::npos) << why;
   full.resume = true;
   EXPECT_EQ(run(full), TrainOutcome::kDone);
   EXPECT_EQ(curve("full"), curve("whole"));
