@@ -2,6 +2,7 @@
 // paired by problem, so that how hard the problems are falls out.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,21 +11,47 @@
 
 namespace polyphon {
 
-struct Comparison {
-  std::string arm;
-  std::string slice;                                  // "all", a family, or "family/difficulty"
-  int problems = 0;                                   // that both have
-  Interval before, after, gain;                       // share of right answers; after less before
-  Interval stream_before, stream_after, stream_gain;  // share of a problem's streams that are right
+struct Paired {
+  Interval before, after, gain;  // after less before
 };
 
-// For each arm that both have: all problems, each family, each cell. Throws
-// Error{kInvalidArgument} when nothing can be paired.
-std::vector<Comparison> compare_evaluations(const std::vector<EvaluationSample>& before,
-                                            const std::vector<EvaluationSample>& after);
+struct Comparison {
+  std::string arm;
+  std::string slice;  // "all", a family, or "family/difficulty"
+  int problems = 0;   // that both have
+  Paired answers;     // share that is right
+  Paired streams;     // share of a problem's streams that are right
+};
 
-Json to_json(const std::vector<Comparison>& comparisons);
-// A Markdown table, in per cent.
-std::string to_markdown(const std::vector<Comparison>& comparisons);
+// What an arm's streams and searches are like, over all problems that both have.
+struct ArmFigure {
+  // "any_right", "error_correlation", "effective_streams" or "search_waste", as in a report
+  // (pipeline/report.h).
+  std::string name;
+  // Missing where the samples cannot say: c and K_eff without several streams, as many in every
+  // session; waste where nothing was searched.
+  std::optional<Interval> before, after, gain;
+};
+struct ArmComparison {
+  std::string arm;
+  int problems = 0;
+  std::vector<ArmFigure> figures;  // that one of the two has
+};
+
+struct EvaluationComparison {
+  std::vector<Comparison> slices;   // for each arm that both have: all problems, each family, cell
+  std::vector<ArmComparison> arms;  // for each arm that both have
+};
+
+// Of the named arms; of all when none is named. Throws Error{kInvalidArgument} when nothing can be
+// paired.
+EvaluationComparison compare_evaluations(const std::vector<EvaluationSample>& before,
+                                         const std::vector<EvaluationSample>& after,
+                                         const std::vector<std::string>& arms = {});
+
+// {"comparisons": a slice each, "arms": an arm each}
+Json to_json(const EvaluationComparison& comparison);
+// Two Markdown tables: slices in per cent, then arms.
+std::string to_markdown(const EvaluationComparison& comparison);
 
 }  // namespace polyphon

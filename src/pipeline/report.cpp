@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -25,40 +24,16 @@ double mean(const ByProblem& samples, double (*value)(const EvaluationSample&)) 
   return samples.empty() ? 0 : sum / static_cast<double>(samples.size());
 }
 
-void fill_streams(const ByProblem& samples, ArmReport& report) {
-  std::vector<std::vector<int>> errors;
-  int right = 0, streams = 0, any = 0;
-  for (const auto& [problem, sample] : samples) {
-    std::vector<int>& row = errors.emplace_back();
-    for (const StreamSample& stream : sample->streams) {
-      row.push_back(stream.right ? 0 : 1);
-      right += stream.right ? 1 : 0;
-      ++streams;
-    }
-    any += std::find(row.begin(), row.end(), 0) != row.end() ? 1 : 0;
-  }
-  const size_t width = errors.front().size();
-  if (streams > 0) report.stream_accuracy = static_cast<double>(right) / streams;
-  report.any_right = static_cast<double>(any) / static_cast<double>(samples.size());
-  if (width == 0 ||
-      std::any_of(errors.begin(), errors.end(), [&](auto& row) { return row.size() != width; }))
-    return;
-  report.streams = static_cast<int>(width);
-  report.error_correlation = error_correlation(errors);
-  report.effective_streams = effective_streams(report.streams, report.error_correlation);
-}
-
 ArmReport arm_report(const std::string& arm, const ByProblem& samples, const ByProblem& baseline) {
   ArmReport report;
   report.arm = arm;
   report.problems = static_cast<int>(samples.size());
+  SampleSet all;
   std::vector<double> right, mine, theirs, seconds;
-  double searched = 0, committed = 0;
   for (const auto& [problem, sample] : samples) {
+    all.push_back(sample);
     right.push_back(sample->right ? 1 : 0);
     seconds.push_back(sample->answer_ms / 1000);
-    searched += sample->search_tokens;
-    committed += sample->search_committed_tokens;
     const auto other = baseline.find(problem);
     if (other == baseline.end()) continue;
     mine.push_back(sample->right ? 1 : 0);
@@ -74,8 +49,8 @@ ArmReport arm_report(const std::string& arm, const ByProblem& samples, const ByP
   report.prefill_tokens = mean(samples, [](Sample s) { return double(s.prefill_tokens); });
   report.cells = mean(samples, [](Sample s) { return double(s.cells); });
   report.promotions = mean(samples, [](Sample s) { return double(s.promotions); });
-  report.search_waste = searched > 0 ? 1 - committed / searched : 0;
-  fill_streams(samples, report);
+  report.search_waste = search_waste(all);
+  report.streams = stream_figures(all);
   return report;
 }
 
@@ -133,11 +108,11 @@ Json to_json(const EvaluationReport& report) {
                     {"prefill_tokens", arm.prefill_tokens},
                     {"answer_s", arm.answer_s},
                     {"cells", arm.cells},
-                    {"streams", arm.streams},
-                    {"stream_accuracy", arm.stream_accuracy},
-                    {"any_right", arm.any_right},
-                    {"error_correlation", arm.error_correlation},
-                    {"effective_streams", arm.effective_streams},
+                    {"streams", arm.streams.streams},
+                    {"stream_accuracy", arm.streams.accuracy},
+                    {"any_right", arm.streams.any_right},
+                    {"error_correlation", arm.streams.error_correlation},
+                    {"effective_streams", arm.streams.effective_streams},
                     {"promotions", arm.promotions},
                     {"search_waste", arm.search_waste}});
   for (const SliceReport& slice : report.slices) {
@@ -168,8 +143,9 @@ std::string to_markdown(const EvaluationReport& report, double bytes_per_cell) {
         arm.arm, arm.problems, percent(arm.accuracy, false),
         arm.arm == report.baseline || arm.paired_problems == 0 ? "" : percent(arm.gain, true),
         arm.thought_tokens, arm.answer_tokens, arm.prefill_tokens, arm.answer_s,
-        arm.cells * bytes_per_cell / (1 << 20), 100 * arm.stream_accuracy, 100 * arm.any_right,
-        arm.error_correlation, arm.effective_streams, arm.promotions, arm.search_waste);
+        arm.cells * bytes_per_cell / (1 << 20), 100 * arm.streams.accuracy,
+        100 * arm.streams.any_right, arm.streams.error_correlation, arm.streams.effective_streams,
+        arm.promotions, arm.search_waste);
   text += "\n| family | difficulty | problems |";
   for (const ArmReport& arm : report.arms) text += fmt::format(" {} |", arm.arm);
   text += "\n| --- | --- | --- |";

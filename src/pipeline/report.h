@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/arm_figures.h"
 #include "pipeline/sample.h"
 #include "tasks/statistics.h"
 
@@ -19,15 +20,11 @@ struct ArmReport {
   double thought_tokens = 0;  // mean a problem, as the next two
   double answer_tokens = 0;
   double prefill_tokens = 0;
-  double answer_s = 0;         // median time to the whole answer
-  double cells = 0;            // mean KV cells a session decoded
-  int streams = 0;             // of a session; 0 when they differ
-  double stream_accuracy = 0;  // of single streams
-  double any_right = 0;        // pass@N: the ceiling of any merge
-  double error_correlation = 0;
-  double effective_streams = 0;
-  double promotions = 0;    // mean a session
-  double search_waste = 0;  // share of the searches' tokens that were not committed
+  double answer_s = 0;  // median time to the whole answer
+  double cells = 0;     // mean KV cells a session decoded
+  StreamFigures streams;
+  double promotions = 0;  // mean a session
+  double search_waste = 0;
 };
 
 struct SliceReport {

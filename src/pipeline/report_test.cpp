@@ -45,12 +45,12 @@ TEST(EvaluationReport, TellsStreamsFromTheirMerge) {
   const std::vector<EvaluationSample> samples = {
       sample("a", 1, false, {true, false}), sample("a", 2, false, {false, false}),
       sample("a", 3, true, {true, true}), sample("a", 4, false, {false, true})};
-  const ArmReport arm = report_of(samples, {"a"}, "a").arms.front();
-  EXPECT_EQ(arm.streams, 2);
-  EXPECT_EQ(arm.stream_accuracy, 0.5);
-  EXPECT_EQ(arm.any_right, 0.75);
-  EXPECT_NEAR(arm.error_correlation, 0, 1e-12);
-  EXPECT_NEAR(arm.effective_streams, 2, 1e-12);
+  const StreamFigures streams = report_of(samples, {"a"}, "a").arms.front().streams;
+  EXPECT_EQ(streams.streams, 2);
+  EXPECT_EQ(streams.accuracy, 0.5);
+  EXPECT_EQ(streams.any_right, 0.75);
+  EXPECT_NEAR(streams.error_correlation, 0, 1e-12);
+  EXPECT_NEAR(streams.effective_streams, 2, 1e-12);
 }
 
 TEST(EvaluationReport, SlicesByFamilyAndLeavesGapsWhereAnArmHasNone) {
