@@ -32,7 +32,7 @@ def data(tmp_path_factory):
 
 def start(data, out, *more, **environment):
     command = [TRAINER, "lora", "--model", MODEL, "--data", data, "--out", out, "--rank", "4"]
-    command += ["--learning-rate", "1e-3", "--warmup-steps", "2", "--dropout", "0.1"]
+    command += ["--learning-rate", "1e-3", "--warmup-steps", "2"]
     command += ["--threads", "1", "--resume", *more]
     return subprocess.Popen(
         [str(part) for part in command],
@@ -61,7 +61,7 @@ def wait_for_step(out, step, process):
 
 
 def test_a_run_that_is_paused_stopped_and_killed_has_the_curve_of_one_that_is_not(data, tmp_path):
-    one_at_a_time = ["--batch-tokens", "80", "--save-every-steps", "2"]
+    one_at_a_time = ["--batch-tokens", "80", "--save-every-steps", "2", "--dropout", "0.1"]
     assert ended(start(data, tmp_path / "whole", *one_at_a_time)) == (0, "")
     whole = curve(tmp_path / "whole")
     assert len(whole) == STEPS
@@ -92,7 +92,7 @@ def test_a_run_that_is_paused_stopped_and_killed_has_the_curve_of_one_that_is_no
 
 
 def test_two_processes_of_torchruns_variables_are_one_with_twice_the_accumulation(data, tmp_path):
-    batch = ["--batch-tokens", "40", "--dropout", "0"]
+    batch = ["--batch-tokens", "40"]
     assert ended(start(data, tmp_path / "one", *batch, "--accumulate", "2")) == (0, "")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

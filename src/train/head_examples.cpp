@@ -98,12 +98,14 @@ class HeadDataBuilder::OneTrace {
     return state_before(last->id, static_cast<int>(last->tokens.size()) - 1);
   }
 
-  // Of the last token that was decoded in the owner's span: what its next one was sampled from.
-  // Zeros for a branch that ended with its first token, which decoded nothing.
+  // Of the last token that was decoded in the owner's spans: what its next one was sampled from. A
+  // branch that ended with its first token has read its parent's last one.
   Tensor state_at_end(const std::string& owner) const {
-    const auto span = std::find_if(trace_.spans.rbegin(), trace_.spans.rend(),
-                                   [&](const TraceSpan& each) { return each.owner == owner; });
-    if (span == trace_.spans.rend() || span->tokens.empty()) return torch::zeros_like(states_[0]);
+    const auto span = std::find_if(
+        trace_.spans.rbegin(), trace_.spans.rend(),
+        [&](const TraceSpan& each) { return each.owner == owner && !each.tokens.empty(); });
+    if (span == trace_.spans.rend())
+      throw Error(ErrorCode::kInvalidArgument, owner + " has no token");
     return states_[layout_.row_of[static_cast<size_t>(span->id)].back()];
   }
 

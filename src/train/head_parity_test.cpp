@@ -75,11 +75,12 @@ class HeadParity : public testing::Test {
       for (size_t j = 0; j < head.weights.size(); ++j)
         expected += head.weights[j] *
                     examples.features[row][static_cast<int64_t>(j)].template item<double>();
-      compare(recorded[i], expected, of_state, "row " + std::to_string(row));
+      compare(recorded[i], expected, of_state,
+              "row " + std::to_string(row) + ", of the state " + std::to_string(of_state));
     }
   }
   void TearDown() override {
-    EXPECT_GT(compared_, 2);
+    EXPECT_GT(compared_, 1);
     EXPECT_GT(state_says_, 0.3) << "the comparison means something";
   }
 
@@ -161,7 +162,7 @@ TEST_F(parityRealModel, OfTheValueHead) {
   builder_->add(trace, outcome);
   const HeadExamples found = builder_->take().value;
   const int64_t steps = found.count() - static_cast<int64_t>(recorded.size());
-  ASSERT_GT(steps, 0);
+  ASSERT_GT(recorded.size(), 8u);
   compare(found, steps, recorded, heads_.value);
 }
 

@@ -111,7 +111,7 @@ HeadData compute_head_data(const HeadTraces& from, const std::string& model_dige
 }
 
 std::string head_data_key(const HeadTraces& from, const std::string& model_digest) {
-  constexpr int kFormat = 2;  // of what is computed from a trace
+  constexpr int kFormat = 3;  // of what is computed from a trace
   const PlayedVersion version(from.version_folder, model_digest);
   std::string of =
       fmt::format("{} {} {} {}", kFormat, model_digest, version.name(), from.precision);
