@@ -103,5 +103,6 @@ function(polyphon_trainer)
     return()
   endif()
   add_executable(polyphon-train "${main}")
-  target_link_libraries(polyphon-train PRIVATE polyphon_train CLI11::CLI11 polyphon_flags)
+  target_link_libraries(polyphon-train PRIVATE polyphon_train CLI11::CLI11 PkgConfig::jemalloc
+                                               polyphon_flags)
 endfunction()

@@ -77,9 +77,12 @@ def run_ours(arguments, data):
         steps, clock, processor = [], [], []
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as trainer:
             for line in trainer.stdout:
+                step = json.loads(line)
+                if "options" in step:
+                    continue
                 clock.append(time.perf_counter())
                 processor.append(processor_seconds(trainer.pid))
-                steps.append(json.loads(line))
+                steps.append(step)
     if trainer.returncode != 0:
         sys.exit(f"{arguments.trainer} ended with {trainer.returncode}")
     totals = [0] + [step["tokens"] for step in steps]

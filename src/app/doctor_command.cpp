@@ -8,7 +8,7 @@
 #include "app/load.h"
 #include "app/model_catalogue.h"
 #include "base/error.h"
-#include "model/available_memory.h"
+#include "base/process.h"
 
 namespace polyphon {
 namespace {

@@ -1,5 +1,6 @@
 #include "base/process.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -69,6 +70,12 @@ int64_t available_memory(const std::string& proc, const std::string& cgroups) {
     }
   }
   return least;
+}
+
+std::string memory_text(uint64_t bytes) {
+  const double mebibytes = static_cast<double>(bytes) / (1 << 20);
+  return mebibytes < 1024 ? fmt::format("{:.1f} MiB", mebibytes)
+                          : fmt::format("{:.1f} GiB", mebibytes / 1024);
 }
 
 }  // namespace polyphon

@@ -21,4 +21,7 @@ int64_t peak_memory_kib();
 int64_t available_memory(const std::string& proc = "/proc",
                          const std::string& cgroups = "/sys/fs/cgroup");
 
+// "1.5 GiB", "22.5 MiB".
+std::string memory_text(uint64_t bytes);
+
 }  // namespace polyphon

@@ -60,6 +60,11 @@ TEST_F(AvailableMemory, KnowsTheFirstVersionOfCgroups) {
   EXPECT_EQ(megabytes(), 10);
 }
 
+TEST(MemoryText, IsInMebibytesOrGibibytes) {
+  EXPECT_EQ(memory_text(1 << 19), "0.5 MiB");
+  EXPECT_EQ(memory_text(uint64_t{3} << 29), "1.5 GiB");
+}
+
 TEST_F(AvailableMemory, IsSomethingHere) { EXPECT_GT(available_memory(), kMegabyte); }
 
 }  // namespace

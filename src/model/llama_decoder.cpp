@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "model/available_memory.h"
+#include "base/process.h"
 #include "model/key_turner.h"
 #include "model/llama_adapter.h"
 #include "model/llama_backend.h"
@@ -239,7 +239,7 @@ std::unique_ptr<Decoder> make_llama_decoder(llama_model* model, const DecoderOpt
   const llama_context_params params = to_params(options);
   const auto bytes = static_cast<uint64_t>(kv_bytes_per_cell(model, params.type_k)) *
                      static_cast<uint64_t>(options.context_cells);
-  const uint64_t available = available_memory();
+  const auto available = static_cast<uint64_t>(available_memory());
   if (!has_accelerator() && bytes > available)
     refuse_context(options, bytes, "only " + memory_text(available) + " are free");
   take_llama_errors();

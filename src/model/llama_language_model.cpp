@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "model/available_memory.h"
+#include "base/process.h"
 #include "model/language_model.h"
 #include "model/llama_backend.h"
 #include "model/llama_chat_template.h"
@@ -147,7 +147,7 @@ std::unique_ptr<LanguageModel> load(const ModelOptions& options, bool with_weigh
   init_llama_backend();
   check_file(options.path);
   // Mapped pages could be read again from the disk, but the kernels' repacked copies could not.
-  const uint64_t available = available_memory();
+  const auto available = static_cast<uint64_t>(available_memory());
   if (with_weights && !has_accelerator() && std::filesystem::file_size(options.path) > available)
     refuse_for_memory(options.path, "only " + memory_text(available) + " are free");
   llama_model_params params = llama_model_default_params();

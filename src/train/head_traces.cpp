@@ -3,16 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdlib>
 #include <map>
-
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "model/available_memory.h"
+#include "base/process.h"
 #include "model/weightless_model.h"
 #include "train/memory_estimate.h"
 #include "train/played_version.h"
@@ -55,14 +50,6 @@ class Selection {
   std::string first_damage_;
 };
 
-// Tensors of a trace are of other sizes than the next one's, and glibc keeps the gaps that they
-// leave: 10 GB after 200 traces, of which all but 1.3 go back.
-void give_back_gaps() {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-}
-
 // Of a pass over a session, which keeps less than one that computes layers again in backward.
 void check_memory(const ModelShape& shape, Precision precision) {
   TrainOptions pass;
@@ -71,7 +58,7 @@ void check_memory(const ModelShape& shape, Precision precision) {
   pass.checkpoint_layers = true;
   const int64_t needed =
       estimate_memory(shape, pass, precision == Precision::kBfloat16 ? 2 : 4).total();
-  if (const auto available = static_cast<int64_t>(available_memory()); needed > available)
+  if (const int64_t available = available_memory(); needed > available)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("a session of {} rows needs about {} MB and {} MB are free",
                             pass.batch_tokens, needed >> 20, available >> 20));
@@ -96,7 +83,6 @@ HeadData compute_head_data(const HeadTraces& from, const std::string& model_dige
         read_rollouts(folder, [&](const Trace& trace, const Outcome& outcome) {
           if (!selection.takes(trace)) return;
           builder.add(trace, outcome);
-          give_back_gaps();
           on_trace(++done);
         });
     selection.leave_out(read.damaged, read.first_damage);

@@ -1,12 +1,12 @@
 // polyphon-train: wiring only. A process of its own, the only one that links libtorch.
 #include <fmt/format.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <functional>
 
@@ -16,6 +16,10 @@
 #include "train/parity.h"
 #include "train/train.h"
 #include "train/train_heads.h"
+
+// jemalloc's. Tensors of megabytes come and go by the thousand, of other sizes in each batch: what
+// was freed is kept for ten seconds, as fresh pages would cost a tenth of the time.
+extern "C" const char* const malloc_conf = "dirty_decay_ms:10000,muzzy_decay_ms:0";
 
 namespace polyphon {
 namespace {
@@ -41,12 +45,10 @@ void print_progress(const Json& line, bool json) {
   std::fflush(stdout);
 }
 
-// Tensors of megabytes come and go by the thousand: by default each would be pages fresh from the
-// kernel, zeroed and faulted in one by one, a tenth of the time. Kept instead, by malloc.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-}
+// Of products, each of which oneDNN makes kernels for, half a megabyte: no batch has as many rows
+// as the one before it, and a thousand, its default, are half of a run's memory. A step has
+// about 40.
+void limit_kept_kernels() { setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128", /*overwrite=*/0); }
 
 void add_lora(CLI::App& app, Run& run) {
   struct Flags {
@@ -215,7 +217,7 @@ void add_parity(CLI::App& app, Run& run) {
 int main(int argc, char** argv) {
   using namespace polyphon;
   limit_spinning(argv);
-  keep_freed_memory();
+  limit_kept_kernels();
   CLI::App app("polyphon-train: trains adapters and heads of a served model");
   app.require_subcommand(1);
   app.fallthrough();
