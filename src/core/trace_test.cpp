@@ -192,6 +192,8 @@ TEST_F(TraceFile, ACutLineIsTakenBack) {
   const rlimit small{size + 100, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
   expect_internal_error(path_);
+  const std::vector<Trace> several = {random_trace(2), random_trace(3)};
+  EXPECT_THROW(append_traces(path_, several), Error);
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   EXPECT_EQ(std::filesystem::file_size(path_), size);
@@ -202,6 +204,27 @@ TEST_F(TraceFile, ACutLineIsTakenBack) {
 TEST_F(TraceFile, APathThatCannotBeOpenedIsAnError) {
   expect_internal_error(folder_);
   expect_internal_error(folder_ + "/none/traces.jsonl");
+}
+
+TEST_F(TraceFile, SeveralAreAppendedInTheirOrder) {
+  const std::vector<Trace> several = {random_trace(1), random_trace(2), random_trace(3)};
+  append_traces(path_, several);
+  const std::vector<Trace> read = read_traces(path_);
+  ASSERT_EQ(read.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(read[i].id, several[i].id);
+}
+
+TEST_F(TraceFile, ASpanIsWhereItsIdSays) {
+  Trace trace = random_trace(1);
+  ASSERT_FALSE(trace.spans.empty());
+  Json json = to_json(trace);
+  json["spans"][0]["id"] = 7;
+  try {
+    trace_from_json(json);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("span 0 has id 7"), std::string::npos);
+  }
 }
 
 TEST_F(TraceFile, ReadingNamesTheBadLine) {

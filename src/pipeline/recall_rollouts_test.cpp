@@ -1,7 +1,10 @@
 #include "pipeline/recall_rollouts.h"
 
+#include <fstream>
+#include <set>
+
 #include "base/error.h"
-#include "pipeline/selfplay.h"
+#include "pipeline/problem_source.h"
 #include "pipeline/selfplay_for_test.h"
 #include "reason/trace_memory.h"
 
@@ -51,6 +54,25 @@ TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
         }
       });
   EXPECT_EQ(read.traces, 2);
+}
+
+TEST_F(RecallRolloutsTest, RepeatNoSessionBesideADamagedLine) {
+  play();
+  std::ofstream(traces_path(folder_), std::ios::app) << "rubbish\n";
+  options_.sessions = 5;
+  play();
+  std::set<uint64_t> seeds;
+  const RolloutCounts read = read_rollouts(
+      folder_, [&](const Trace&, const Outcome& outcome) { seeds.insert(outcome.seed); });
+  EXPECT_EQ(read.damaged, 1);
+  EXPECT_EQ(read.traces, 4);
+  EXPECT_EQ(seeds.size(), 4u);
+}
+
+TEST_F(RecallRolloutsTest, RefuseMoreStreamsThanThereAreFactsBeforeTheyBegin) {
+  options_.play.streams = 60;
+  EXPECT_NE(refusal([&] { play(); }).find("60 streams of 2 facts"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder_));
 }
 
 TEST_F(RecallRolloutsTest, GoOnInTheirFolderAlone) {

@@ -84,6 +84,21 @@ TEST_F(SelfPlayTest, GoesOnAfterAKill) {
   EXPECT_EQ(read_rollouts(folder_, [](const Trace&, const Outcome&) {}).traces, 6);
 }
 
+TEST_F(SelfPlayTest, ALineWhoseProblemThereIsNotIsDamaged) {
+  options_.problems = 2;
+  play();
+  Trace last;
+  read_rollouts(folder_, [&](const Trace& trace, const Outcome&) { last = trace; });
+  last.outcome["family"] = "chess";
+  append_trace(traces_path(folder_), last);
+  options_.problems = 3;
+  const SelfPlayReport report = play();
+  EXPECT_EQ(report.resumed, 2);
+  EXPECT_EQ(report.problems, 1);
+  EXPECT_EQ(report.found.damaged, 1);
+  EXPECT_NE(report.found.first_damage.find("line 3: "), std::string::npos);
+}
+
 TEST_F(SelfPlayTest, RefusesAFolderOfSomethingElse) {
   std::filesystem::create_directories(folder_);
   std::ofstream(folder_ + "/letter.txt") << "Dear";

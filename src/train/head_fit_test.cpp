@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <set>
 
+#include "base/error.h"
 #include "train/head_trial.h"
 
 namespace polyphon {
@@ -53,6 +55,13 @@ TEST(HeadFit, EndsAtTheOptimum) {
   (head_loss(fit.weights, training, 1) + decay_loss(fit.weights, start, {})).backward();
   for (const auto& [name, tensor] : fit.weights.parameters())
     EXPECT_LT(tensor.grad().abs().max().item<double>(), 1e-3) << name;
+}
+
+TEST(HeadFit, ThatComesToNoNumberIsAnError) {
+  HeadExamples examples = telling_examples(30, 1);
+  const HeadWeights start = start_of(examples);
+  examples.features[3][1] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THROW(fit_head(start, examples, {}), Error);
 }
 
 TEST(HeadFit, IsTheSameToTheBitAgain) {

@@ -91,6 +91,27 @@ TEST_F(HeldOutTest, ChangesNoBitOfTheCurveAndIsResumedToTheBit) {
     EXPECT_EQ(tensor.values, adapter("stopped").at(name).values) << name;
 }
 
+// Else its adapter would stay the best of a part of the run.
+TEST_F(HeldOutTest, IsNotResumedWithoutItsData) {
+  TrainOptions held = options("held");
+  held.validation_path = folder_ + "/held-out.jsonl";
+  std::filesystem::copy_file(held.data_path, held.validation_path);
+  held.validate_every_steps = 2;
+  held.max_steps = 4;
+  run(held);
+  held.resume = true;
+  held.validation_path = "";
+  EXPECT_NE(refusal(held).find("was trained with validation_sha256"), std::string::npos);
+}
+
+TEST_F(HeldOutTest, DataThatWeighsNothingEndsTheRun) {
+  TrainOptions held = options("held");
+  held.validation_path = folder_ + "/held-out.jsonl";
+  std::ofstream(held.validation_path) << R"({"tokens": [1, 2, 3], "targets": [[1, 3, 0]]})";
+  held.validate_every_steps = 1;
+  EXPECT_NE(refusal(held).find("the loss on held-out data is"), std::string::npos);
+}
+
 TEST_F(HeldOutTest, RefusesBothAFileAndAShare) {
   TrainOptions both = options("both");
   both.validation_path = both.data_path;
