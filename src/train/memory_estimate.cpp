@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kMegabyte = 1 << 20;
 constexpr int64_t kProgram = 220 * kMegabyte;  // measured, with a model of no size
+constexpr int64_t kKernels = 100 * kMegabyte;  // measured, those that main.cpp lets oneDNN keep
 constexpr int64_t kSum = 4;                    // bytes of a number of the residual stream
 constexpr int64_t kLogitRows = 128;            // as operations.cpp has at a time
 
@@ -40,7 +41,7 @@ MemoryEstimate estimate_memory(const ModelShape& shape, const TrainOptions& opti
   const int64_t wave = number * (5 * inner + 4 * hidden) + 3 * kSum * hidden;
 
   MemoryEstimate estimate;
-  estimate.program = kProgram;
+  estimate.program = kProgram + kKernels;
   estimate.weights =
       number * (layers * projections + vocabulary * hidden * (shape.tied_head ? 1 : 2));
   // Weight, gradient, two moments; a checkpoint copies weight and moments, and reads them again.
