@@ -52,22 +52,15 @@ learn() { # NAME [OPTIONS of data build]
   train "$1" --learning-rate 5e-4 --from "$folder/$1-cold/adapter.gguf"
 }
 
-evaluate() { # NAME [OPTIONS]
+compare() { # NAME, with the base, whose samples are kept
   say "evaluation of $1"
-  "$polyphon" eval --model "$model" --suite "$suite" --limit "$limit" --arms vote,kv --baseline vote \
-    --streams 8 --tokens 96 --max-answer-tokens 32 --parallel 4 --config "$folder/eval.toml" \
-    --threads "$threads" --output "$folder/$1.eval.jsonl" "${@:2}" >/dev/null
+  "$polyphon" eval --compare base "$folder/$1" --model "$model" --suite "$suite" --limit "$limit" \
+    --arms vote,kv --streams 8 --tokens 96 --max-answer-tokens 32 --parallel 4 \
+    --config "$folder/eval.toml" --threads "$threads" --output "$folder/compared"
 }
 
 play round-1
 learn trained
 learn control --random-rewards
-evaluate base
-for version in trained-cold trained control; do
-  evaluate "$version" --version "$folder/$version"
-done
-for version in trained-cold trained control; do
-  printf '\n%s against the base\n\n' "$version"
-  "$polyphon" eval --compare "$folder/base.eval.jsonl" "$folder/$version.eval.jsonl"
-done
+for version in trained-cold trained control; do compare "$version"; done
 say "done"
