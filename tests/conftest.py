@@ -22,13 +22,24 @@ MODEL = Path(
 QWEN = CACHE / "models" / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 
 
+def require(*paths):
+    for path in paths:
+        if not path.exists():
+            pytest.skip(f"{path} is missing: run `make build model`")
+
+
+def polyphon(*arguments):
+    """Runs the program to its end."""
+    require(BINARY, MODEL)
+    command = [str(part) for part in [BINARY, *arguments]]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
 class Server:
     """One `polyphon serve`, known by its process id and the address that it prints."""
 
     def __init__(self, *arguments):
-        for needed in (BINARY, MODEL):
-            if not needed.exists():
-                pytest.skip(f"{needed} is missing: run `make build model`")
+        require(BINARY, MODEL)
         command = [BINARY, "serve", "--host", "127.0.0.1"]
         if "--model" not in arguments:
             command += ["--model", MODEL]

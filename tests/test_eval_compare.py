@@ -3,11 +3,10 @@ of them, and what cannot be compared."""
 
 import hashlib
 import json
-import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from conftest import BINARY, MODEL
+from conftest import MODEL, polyphon
 
 TERMS = ["--threads", 1, "--streams", 4, "--max-answer-tokens", 8, "--arms", "vote,sequential"]
 INTERVAL = {"mean": 0.5, "low": 0.25, "high": 0.75}
@@ -21,18 +20,6 @@ HEADS = [
      "average_precision": INTERVAL, "calibration": BINS},
     {"head": "gate", "written": "features"},
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def needed():
-    for path in (BINARY, MODEL):
-        if not path.exists():
-            pytest.skip(f"{path} is missing: run `make build model`")
-
-
-def polyphon(*arguments):
-    command = [str(part) for part in [BINARY, *arguments]]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def evaluate(*arguments, tokens=12):

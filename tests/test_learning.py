@@ -8,26 +8,15 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, MODEL, Server
+from conftest import BINARY, MODEL, Server, polyphon, require
 
 SELFPLAY = ["selfplay", "--model", MODEL, "--families", "products,letter_counting"]
 TRAINER = BINARY.parent / "polyphon-train"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def needed():
-    for path in (BINARY, MODEL):
-        if not path.exists():
-            pytest.skip(f"{path} is missing: run `make build model`")
-
-
-def polyphon(*arguments):
-    command = [str(part) for part in [BINARY, *arguments]]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
+    require(BINARY, MODEL)
     folder = tmp_path_factory.mktemp("learning") / "play"
     flags = ["--tokens", "32", "--streams", "4", "--output", folder]
     first = subprocess.Popen([str(p) for p in [BINARY, *SELFPLAY, *flags, "--problems", 1000]])

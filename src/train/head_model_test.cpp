@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/random.h"
+#include "train/gradients_for_test.h"
 
 namespace polyphon {
 namespace {
@@ -115,54 +116,31 @@ TEST(HeadLoss, DecayIsHalfTheSquaredDistanceFromTheStart) {
               0.1 * (2 * 2 + 1 * 1) + 0.4 * 0.5 * 0.5, 1e-12);
 }
 
-void expect_gradients(const HeadWeights& weights, const HeadWeights& start,
-                      const HeadExamples& examples) {
-  const auto loss = [&] {
+void expect_loss_gradients(const HeadWeights& start, const HeadExamples& examples) {
+  const HeadWeights weights = moved(start.copy());
+  expect_gradients(weights.parameters(), [&] {
     return head_loss(weights, examples, 0.6) + decay_loss(weights, start, {0.3, 0.7});
-  };
-  torch::autograd::variable_list leaves;
-  for (const auto& [name, tensor] : weights.parameters()) leaves.push_back(tensor);
-  const auto gradients = torch::autograd::grad({loss()}, leaves);
-  constexpr double kStep = 1e-6;
-  for (size_t p = 0; p < leaves.size(); ++p) {
-    double* const values = leaves[p].data_ptr<double>();
-    for (int64_t i = 0; i < leaves[p].numel(); ++i) {
-      const torch::NoGradGuard guard;
-      const double value = values[i];
-      values[i] = value + kStep;
-      const double above = loss().item<double>();
-      values[i] = value - kStep;
-      const double below = loss().item<double>();
-      values[i] = value;
-      EXPECT_NEAR(gradients[p].flatten()[i].item<double>(), (above - below) / (2 * kStep), 1e-7)
-          << weights.parameters()[p].first << "[" << i << "]";
-    }
-    EXPECT_GT(gradients[p].abs().max().item<double>(), 0) << weights.parameters()[p].first;
-  }
+  });
 }
 
 TEST(gradient, OfTheGatesLoss) {
   const HeadExamples examples = random_examples(9, GateFeatures::kCount, 2);
-  const HeadWeights start = starting_gate(examples);
-  expect_gradients(moved(start.copy()), start, examples);
+  expect_loss_gradients(starting_gate(examples), examples);
 }
 
 TEST(gradient, OfTheValueHeadsLoss) {
   const HeadExamples examples = random_examples(9, ValueFeatures::kCount, 3);
-  const HeadWeights start = starting_value(examples);
-  expect_gradients(moved(start.copy()), start, examples);
+  expect_loss_gradients(starting_value(examples), examples);
 }
 
 TEST(gradient, OfTheWriteHeadsLoss) {
   const HeadExamples examples = random_examples(9, WriteFeatures::kCount, 10);
-  const HeadWeights start = starting_write(examples);
-  expect_gradients(moved(start.copy()), start, examples);
+  expect_loss_gradients(starting_write(examples), examples);
 }
 
 TEST(gradient, OfTheValueHeadsLossWithChoices) {
   const HeadExamples examples = choices();
-  const HeadWeights start = starting_value(examples);
-  expect_gradients(moved(start.copy()), start, examples);
+  expect_loss_gradients(starting_value(examples), examples);
 }
 
 template <typename Features>
@@ -181,39 +159,38 @@ std::vector<float> state_at(const HeadExamples& examples, int64_t row) {
   return {state.const_data_ptr<float>(), state.const_data_ptr<float>() + state.numel()};
 }
 
+// `said`: the engine's probability of features and a state.
+template <typename Features, typename Said>
+void expect_parity(const HeadWeights& weights, const HeadExamples& examples, const Said& said) {
+  const Tensor expected = at::sigmoid(head_logits(weights, examples));
+  for (int64_t row = 0; row < examples.count(); ++row)
+    EXPECT_NEAR(said(features_at<Features>(examples, row), state_at(examples, row)),
+                expected[row].item<double>(), 1e-6)
+        << row;
+}
+
 TEST(parity, OfTheGateWithTheEngines) {
   const HeadExamples examples = random_examples(20, GateFeatures::kCount, 4);
   const HeadWeights weights = moved(starting_gate(examples));
-  const Tensor expected = at::sigmoid(head_logits(weights, examples));
-  const GateHead gate = to_gate(weights);
-  for (int64_t row = 0; row < examples.count(); ++row)
-    EXPECT_NEAR(promotion_probability(gate, features_at<GateFeatures>(examples, row),
-                                      state_at(examples, row)),
-                expected[row].item<double>(), 1e-6)
-        << row;
+  expect_parity<GateFeatures>(weights, examples, [&](const auto& features, const auto& state) {
+    return promotion_probability(to_gate(weights), features, state);
+  });
 }
 
 TEST(parity, OfTheValueHeadWithTheEngines) {
   const HeadExamples examples = random_examples(20, ValueFeatures::kCount, 5);
   const HeadWeights weights = moved(starting_value(examples));
-  const Tensor expected = at::sigmoid(head_logits(weights, examples));
-  const ValueHead value = to_value(weights);
-  for (int64_t row = 0; row < examples.count(); ++row)
-    EXPECT_NEAR(value_of(value, features_at<ValueFeatures>(examples, row), state_at(examples, row)),
-                expected[row].item<double>(), 1e-6)
-        << row;
+  expect_parity<ValueFeatures>(weights, examples, [&](const auto& features, const auto& state) {
+    return value_of(to_value(weights), features, state);
+  });
 }
 
 TEST(parity, OfTheWriteHeadWithTheEngines) {
   const HeadExamples examples = random_examples(20, WriteFeatures::kCount, 9);
   const HeadWeights weights = moved(starting_write(examples));
-  const Tensor expected = at::sigmoid(head_logits(weights, examples));
-  const WriteHead write = to_write(weights);
-  for (int64_t row = 0; row < examples.count(); ++row)
-    EXPECT_NEAR(write_probability(write, features_at<WriteFeatures>(examples, row),
-                                  state_at(examples, row)),
-                expected[row].item<double>(), 1e-6)
-        << row;
+  expect_parity<WriteFeatures>(weights, examples, [&](const auto& features, const auto& state) {
+    return write_probability(to_write(weights), features, state);
+  });
 }
 
 TEST(parity, HeadsStartAsTheUntrainedOnes) {

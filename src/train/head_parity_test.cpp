@@ -16,8 +16,6 @@
 namespace polyphon {
 namespace {
 
-using torch::Tensor;
-
 double log_odds(double p) { return std::log(p / (1 - p)); }
 
 // Its heads weigh the state as much as a trained one's.

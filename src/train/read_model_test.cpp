@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "train/gradients_for_test.h"
+
 namespace polyphon {
 namespace {
 
@@ -95,24 +97,7 @@ TEST(gradient, OfTheReadHeadsLoss) {
     return read_loss(read_scores(weights, examples), examples) +
            decay_loss(weights, start, {.features = 0.5, .read = 1});
   };
-  loss().backward();
-  constexpr double kStep = 1e-6;
-  for (const auto& [name, parameter] : weights.parameters()) {
-    const Tensor gradient = parameter.grad().flatten();
-    double* const values = parameter.data_ptr<double>();
-    for (int64_t i = 0; i < parameter.numel(); ++i) {
-      const torch::NoGradGuard guard;
-      const double value = values[i];
-      values[i] = value + kStep;
-      const double above = loss().item<double>();
-      values[i] = value - kStep;
-      const double below = loss().item<double>();
-      values[i] = value;
-      EXPECT_NEAR(gradient[i].item<double>(), (above - below) / (2 * kStep), 1e-6)
-          << name << "[" << i << "]";
-    }
-    EXPECT_GT(gradient.norm().item<double>(), 0) << name;
-  }
+  expect_gradients(weights.parameters(), loss);
 }
 
 TEST(ReadModel, WithoutAStateWordsHaveAllTheWeight) {
