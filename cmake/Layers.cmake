@@ -103,6 +103,8 @@ function(polyphon_trainer)
     return()
   endif()
   add_executable(polyphon-train "${main}")
+  # Tensors of megabytes come and go by the thousand, of other sizes in each batch: glibc's malloc
+  # either takes pages fresh from the kernel for each, a tenth of the time, or keeps the gaps.
   target_link_libraries(polyphon-train PRIVATE polyphon_train CLI11::CLI11 PkgConfig::jemalloc
                                                polyphon_flags)
 endfunction()

@@ -17,11 +17,6 @@
 #include "train/train.h"
 #include "train/train_heads.h"
 
-// jemalloc's. Tensors of megabytes come and go by the thousand, of other sizes in each batch: what
-// was freed is kept for ten seconds, as fresh pages would cost a tenth of the time.
-// NOLINTNEXTLINE(readability-identifier-naming): by this name it looks
-extern "C" const char* const malloc_conf = "dirty_decay_ms:10000,muzzy_decay_ms:0";
-
 namespace polyphon {
 namespace {
 
