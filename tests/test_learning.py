@@ -121,6 +121,20 @@ def test_the_model_proposes_problems_itself(tmp_path):
     assert counts["proposed"] + counts["one_sided"] == len(proposed)
 
 
+def test_a_server_proposes_problems_too(tmp_path):
+    server = Server("--ctx-size", 4096)
+    try:
+        command = ["selfplay", "--families", "products,letter_counting", "--servers", server.url]
+        flags = ["--tokens", "16", "--streams", "2", "--proposed-share", "1", "--problems", 3]
+        done = polyphon(*command, *flags, "--output", tmp_path / "play", "--json")
+    finally:
+        assert server.stop() == 0
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "play" / "traces.jsonl").open()]
+    proposed = [line["outcome"]["proposed"] for line in lines if "proposed" in line["outcome"]]
+    assert len(lines) == 3 and len(proposed) == json.loads(done.stdout)["proposals"]["taken"] > 0
+
+
 def test_usage_and_input_errors_are_clear(played, tmp_path):
     assert polyphon(*SELFPLAY, "--output", tmp_path / "play").returncode == 2
     unknown = ["selfplay", "--model", MODEL, "--families", "chess", "--problems", 1]
