@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = Path(os.environ.get("POLYPHON_BINARY", ROOT / "build" / "release" / "polyphon"))
+TRAINER = BINARY.parent / "polyphon-train"
 CACHE = Path(os.environ.get("POLYPHON_CACHE", Path.home() / ".cache" / "polyphon"))
 MODEL = Path(
     os.environ.get(

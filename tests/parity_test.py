@@ -11,9 +11,8 @@ import subprocess
 
 import httpx
 import pytest
-from conftest import BINARY, MODEL, QWEN, Server
+from conftest import BINARY, MODEL, QWEN, TRAINER, Server
 
-TRAINER = BINARY.parent / "polyphon-train"
 PROBLEM = "Ann has 3 boxes of 12 pens and gives 7 away. How many are left?"
 WORKSPACE = {
     "topology": "3x40",

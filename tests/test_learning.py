@@ -8,10 +8,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, MODEL, Server, polyphon, require
+from conftest import BINARY, MODEL, TRAINER, Server, polyphon, require
 
 SELFPLAY = ["selfplay", "--model", MODEL, "--families", "products,letter_counting"]
-TRAINER = BINARY.parent / "polyphon-train"
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, MODEL
+from conftest import MODEL, TRAINER
 
-TRAINER = BINARY.parent / "polyphon-train"
 STEPS = 10
 
 pytestmark = pytest.mark.skipif(
