@@ -18,6 +18,13 @@ namespace {
 
 double log_odds(double p) { return std::log(p / (1 - p)); }
 
+// What a session's memory was asked, and the examples that the trainer makes of it.
+struct RecallSession {
+  Trace trace;
+  TraceMemory memory;
+  HeadData data;
+};
+
 // Its heads weigh the state as much as a trained one's.
 class HeadParity : public testing::Test {
  protected:
@@ -38,15 +45,22 @@ class HeadParity : public testing::Test {
     heads_.gate.hidden_weights = random_weights(1);
     heads_.value.hidden_weights = random_weights(1);
     heads_.memory.write.hidden_weights = random_weights(1);
+    read_.terms = torch::tensor({0.4f, 0.6f});
+    read_.scale = torch::ones({hidden_size_});
+    read_.left = 80 * random_rows(hidden_size_, 8);
+    read_.right = random_rows(hidden_size_, 8);
+    heads_.memory.read = to_read(read_);
     reasoner_->swap_heads(heads_);
     weights_ = load_base_weights(WeightFile(real_model_path()), Precision::kFloat);
     lora_ = std::make_unique<Lora>(weights_.shape, LoraConfig{}, 1);
     builder_ = std::make_unique<HeadDataBuilder>(weights_, *lora_, reasoner_->model().vocabulary());
   }
 
+  torch::Tensor random_rows(int rows, int columns) {
+    return torch::empty({rows, columns}).normal_(0, 1, random_);
+  }
   std::vector<float> random_weights(int rows) {
-    at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(5);
-    return numbers_of<float>(torch::empty({rows, hidden_size_}).normal_(0, 0.01, generator));
+    return numbers_of<float>(0.01 * random_rows(rows, hidden_size_));
   }
 
   Finished think(const ThinkInput& input) {
@@ -54,9 +68,11 @@ class HeadParity : public testing::Test {
     return wait_finished(ticket);
   }
 
-  // `state`: what of `expected` is the state's.
+  RecallSession recall_session();
+
+  // Scores, or log-odds; `state`: what of `expected` is the state's.
   void compare(double recorded, double expected, double state, const std::string& what) {
-    EXPECT_NEAR(log_odds(recorded), expected, 0.05) << what;
+    EXPECT_NEAR(recorded, expected, 0.05) << what;
     state_says_ = std::max(state_says_, std::abs(state));
     ++compared_;
   }
@@ -73,7 +89,7 @@ class HeadParity : public testing::Test {
       for (size_t j = 0; j < head.weights.size(); ++j)
         expected += head.weights[j] *
                     examples.features[row][static_cast<int64_t>(j)].template item<double>();
-      compare(recorded[i], expected, of_state,
+      compare(log_odds(recorded[i]), expected, of_state,
               "row " + std::to_string(row) + ", of the state " + std::to_string(of_state));
     }
   }
@@ -84,7 +100,9 @@ class HeadParity : public testing::Test {
 
   const SteadyClock clock_;
   int hidden_size_ = 0;
+  at::Generator random_ = at::make_generator<at::CPUGeneratorImpl>(5);
   Heads heads_;
+  ReadWeights read_;
   std::unique_ptr<Reasoner> reasoner_;
   BaseWeights weights_;
   std::unique_ptr<Lora> lora_;
@@ -119,7 +137,7 @@ TEST_F(parityRealModel, OfTheTopologyHead) {
         parse_topology(predicted[i].at("topology").get<std::string>()), prompt_tokens);
     const double expected = topology_log_odds(
         heads_.topology, features, numbers_of<float>(found.hidden[static_cast<int64_t>(i)]));
-    compare(predicted[i].at("p").get<double>(), expected,
+    compare(log_odds(predicted[i].at("p").get<double>()), expected,
             expected - topology_log_odds(of_shape, features, {}), predicted[i].dump());
   }
 }
@@ -164,19 +182,52 @@ TEST_F(parityRealModel, OfTheValueHead) {
   compare(found, steps, recorded, heads_.value);
 }
 
-TEST_F(parityRealModel, OfTheWriteHead) {
+RecallSession HeadParity::recall_session() {
   RecallPlayOptions options;
   options.streams = 4;
   const RecallPlay play = make_recall_play(reasoner_->model().vocabulary(), options, 5);
-  Trace trace = *think(recall_input(play, {})).trace;
+  ThinkInput input = recall_input(play, {});
+  input.memory.top_k = 8;
+  input.memory.read_threshold = 0;
+  Trace trace = *think(input).trace;
   Outcome outcome{{"recall", 1}, 5, {}};
   for (const RecallQuestionAt& question : play.questions) outcome.asked.push_back(question.asked);
   builder_->add(trace, outcome);
+  TraceMemory memory = memory_of(trace);
+  return {std::move(trace), std::move(memory), builder_->take()};
+}
+
+TEST_F(parityRealModel, OfTheWriteHead) {
+  const RecallSession session = recall_session();
   std::vector<double> recorded;
-  for (const TraceDecision& decision : trace.decisions)
+  for (const TraceDecision& decision : session.trace.decisions)
     if (decision.kind == "memory_consider") recorded.push_back(decision.detail.at("p"));
   ASSERT_GT(recorded.size(), 12u);
-  compare(builder_->take().write, 0, recorded, heads_.memory.write);
+  compare(session.data.write, 0, recorded, heads_.memory.write);
+}
+
+// Of the nodes that a look chose, before scores spread over edges.
+TEST_F(parityRealModel, OfTheReadHead) {
+  const RecallSession session = recall_session();
+  const ReadExamples& examples = session.data.read;
+  ASSERT_EQ(session.data.found.at("lost_facts"), 0) << "each look is among the examples";
+  const torch::Tensor scores = read_scores(read_, examples);
+  const auto& nodes = session.memory.nodes;
+  int64_t look = 0;
+  for (const TraceDecision& decision : session.trace.decisions) {
+    if (decision.kind != "memory_recall") continue;
+    for (const Json& chosen : decision.detail.at("nodes")) {
+      const auto is_chosen = [&](const TraceNode& node) { return node.id == chosen.at("node"); };
+      const auto node = std::find_if(nodes.begin(), nodes.end(), is_chosen) - nodes.begin();
+      const double score = scores[0][look][node].item<double>();
+      const double of_words =
+          heads_.memory.read.lexical_weight * examples.lexical[0][look][node].item<double>();
+      compare(chosen.at("direct"), score, score - of_words,
+              "look " + std::to_string(look) + ": " + chosen.dump());
+    }
+    ++look;
+  }
+  EXPECT_EQ(look, static_cast<int64_t>(session.memory.reads.size()));
 }
 
 }  // namespace

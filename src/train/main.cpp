@@ -85,6 +85,8 @@ void add_lora(CLI::App& app, Run& run) {
                      "of the gate against what promotions did; above 0 it is trained too");
   command.add_option("--from-heads", options.from_heads_path,
                      "heads.gguf whose gate goes on, instead of the untrained one");
+  command.add_option("--term-warmup-steps", options.term_warmup_steps,
+                     "over which these three weights rise");
   command.add_option("--accumulate", options.accumulate, "forward passes a step");
   command.add_flag("--checkpoint-layers", options.checkpoint_layers,
                    "compute layers twice instead of keeping what they computed");

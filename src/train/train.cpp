@@ -327,9 +327,10 @@ class TrainRun {
       total = total.defined() ? total + share : share;
     };
     add("tokens", loss.tokens, 1, counts.targets);
-    add("kl", loss.divergence, options_.kl_weight, counts.targets);
-    add("diversity", loss.diversity, options_.diversity_weight, counts.summaries);
-    add("promotion", loss.promotion, options_.promotion_weight, counts.effects);
+    const TermWeights weights = term_weights_at(options_, state_.step);
+    add("kl", loss.divergence, weights.kl, counts.targets);
+    add("diversity", loss.diversity, weights.diversity, counts.summaries);
+    add("promotion", loss.promotion, weights.promotion, counts.effects);
     if (const auto value = total.item<double>(); !std::isfinite(value))
       fail({batch}, "loss", value);
     total.backward();

@@ -18,6 +18,11 @@ void expect(bool fits, const char* option, Number value, const char* wanted) {
               fmt::format("{} is {}: it must be {}", option, value, wanted), option);
 }
 
+double risen_share(int64_t step, int warmup_steps) {
+  if (step >= warmup_steps) return 1;
+  return static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
+}
+
 }  // namespace
 
 void check(const TrainOptions& options) {
@@ -37,6 +42,8 @@ void check(const TrainOptions& options) {
   expect(options.promotion_weight >= 0, "promotion-weight", options.promotion_weight, "0 or more");
   expect(options.promotion_weight > 0 || options.from_heads_path.empty(), "from-heads",
          options.from_heads_path, "given with --promotion-weight");
+  expect(options.term_warmup_steps >= 0, "term-warmup-steps", options.term_warmup_steps,
+         "0 or more");
   expect(options.accumulate >= 1, "accumulate", options.accumulate, "1 or more");
   const double held = options.validation_share;
   expect(held >= 0 && held < 1, "validation-share", held, "in [0, 1)");
@@ -69,6 +76,7 @@ nlohmann::json to_json(const TrainOptions& options) {
           {"diversity_weight", options.diversity_weight},
           {"diversity_margin", options.diversity_margin},
           {"promotion_weight", options.promotion_weight},
+          {"term_warmup_steps", options.term_warmup_steps},
           {"accumulate", options.accumulate},
           {"seed", options.seed},
           {"precision", options.precision},
@@ -87,13 +95,18 @@ std::string warning_of(const TrainOptions& options, int64_t steps) {
 
 double learning_rate_at(const TrainOptions& options, int64_t step, int64_t steps) {
   const double peak = options.learning_rate;
-  if (step < options.warmup_steps)
-    return peak * static_cast<double>(step + 1) / static_cast<double>(options.warmup_steps);
+  if (step < options.warmup_steps) return peak * risen_share(step, options.warmup_steps);
   const double left = static_cast<double>(std::max<int64_t>(1, steps - options.warmup_steps));
   const double done = static_cast<double>(step - options.warmup_steps) / left;
   const double share = options.final_learning_rate_share;
   const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, done)));
   return peak * (share + (1 - share) * cosine);
+}
+
+TermWeights term_weights_at(const TrainOptions& options, int64_t step) {
+  const double share = risen_share(step, options.term_warmup_steps);
+  return {share * options.kl_weight, share * options.diversity_weight,
+          share * options.promotion_weight};
 }
 
 }  // namespace polyphon

@@ -260,6 +260,37 @@ TEST_F(TrainTest, LearningRateWarmsUpAndFallsAlongACosine) {
   EXPECT_NEAR(learning_rate_at(o, 14, 14), 0.1, 1e-12);
 }
 
+TEST_F(TrainTest, WeightsOfTermsRiseTogether) {
+  TrainOptions o = options("none");
+  o.kl_weight = 0.5;
+  o.diversity_weight = 2;
+  o.promotion_weight = 1;
+  EXPECT_EQ(term_weights_at(o, 0).diversity, 2);
+  o.term_warmup_steps = 4;
+  EXPECT_DOUBLE_EQ(term_weights_at(o, 0).kl, 0.125);
+  EXPECT_DOUBLE_EQ(term_weights_at(o, 1).diversity, 1);
+  EXPECT_DOUBLE_EQ(term_weights_at(o, 2).promotion, 0.75);
+  EXPECT_DOUBLE_EQ(term_weights_at(o, 3).promotion, 1);
+  EXPECT_DOUBLE_EQ(term_weights_at(o, 40).kl, 0.5);
+}
+
+// The first step is of a tenth of the weight, and the same as a run of that weight.
+TEST_F(TrainTest, ATermThatWarmsUpWeighsItsShare) {
+  write_sessions(24);
+  TrainOptions rising = options("rising"), tenth = options("tenth"), full = options("full");
+  rising.diversity_margin = tenth.diversity_margin = full.diversity_margin = -1;
+  rising.diversity_weight = full.diversity_weight = 2;
+  rising.term_warmup_steps = 10;
+  tenth.diversity_weight = 0.2;
+  rising.max_steps = tenth.max_steps = full.max_steps = 1;
+  for (const TrainOptions& each : {rising, tenth, full}) run(each);
+  const auto norm = [&](const std::string& out) {
+    return progress(out, "/gradient_norm"_json_pointer).front();
+  };
+  EXPECT_FLOAT_EQ(static_cast<float>(norm("rising")), static_cast<float>(norm("tenth")));
+  EXPECT_NE(static_cast<float>(norm("rising")), static_cast<float>(norm("full")));
+}
+
 using resume = TrainTest;  // NOLINT(readability-identifier-naming): what ctest calls them
 
 TEST_F(resume, AfterAStopTheCurveGoesOnToTheBit) {
