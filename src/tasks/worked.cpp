@@ -95,17 +95,19 @@ void products(const Problem& problem, Random& random, Work& work) {
   work.answer = std::to_string(factors[0] * factors[1]);
 }
 
-// Euclid's algorithm.
+// Euclid's algorithm by subtraction: a quotient and a remainder at once are too much for a step.
 void gcd(const Problem& problem, Random& random, Work& work) {
   const auto numbers = numbers_in(question_of(problem));
-  work.say(one_of(random, Phrases{"I divide until nothing is left.", "I use Euclid's steps.",
-                                  "I divide with remainder, again and again."}));
+  work.say(one_of(
+      random, Phrases{"I take the smaller from the larger until both are the same.",
+                      "I use Euclid's steps.", "I subtract the smaller one, again and again."}));
   Number a = std::max(numbers[0], numbers[1]), b = std::min(numbers[0], numbers[1]);
-  while (b > 0) {
-    work.say(fmt::format("{} = {} * {} + {}.", a, a / b, b, a % b));
-    a = std::exchange(b, a % b);
+  while (a > b) {
+    work.say(fmt::format("{} - {}: {}.", a, b, by_places(a, '-', b)));
+    a -= b;
+    if (a < b) std::swap(a, b);
   }
-  work.say(fmt::format("The last divisor is {}.", a));
+  work.say(fmt::format("{} is in both.", a));
   work.answer = std::to_string(a);
 }
 
