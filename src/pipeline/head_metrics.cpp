@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/replace_file.h"
 #include "core/version.h"
+#include "tasks/statistics.h"
 
 namespace polyphon {
 namespace {
@@ -32,10 +33,7 @@ std::string written_arm(const MeasuredHeads& heads, const std::string& head) {
 }
 
 std::string cell(const Json& interval, bool sign) {
-  if (!interval.is_object()) return "";
-  const double mean = interval.at("mean"), low = interval.at("low"), high = interval.at("high");
-  return sign ? fmt::format("{:+.3f} ({:+.3f} to {:+.3f})", mean, low, high)
-              : fmt::format("{:.3f} ({:.3f} to {:.3f})", mean, low, high);
+  return interval.is_object() ? figure(interval_from_json(interval), sign) : "";
 }
 
 std::string table(const std::vector<MeasuredHeads>& all, const std::string& head,

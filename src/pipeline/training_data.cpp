@@ -47,7 +47,14 @@ struct PlayedSession {
   std::map<int, double> effects;  // of promotions whose counterfactual was played
 };
 
-Attempt attempt_of(const Trace& trace, size_t stream, bool right) {
+// Of the last phase, for a stream; nothing where the session chose it.
+std::optional<int> budget_of(const Trace& trace) {
+  const Topology played = parse_topology(trace.request.at("topology").get<std::string>());
+  if (played.is_auto()) return std::nullopt;
+  return played.phases.back().tokens;
+}
+
+Attempt attempt_of(const Trace& trace, size_t stream, bool right, std::optional<int> budget) {
   Attempt attempt;
   attempt.rewarded.right = right;
   const std::string owner = fmt::format("stream {}", stream);
@@ -61,10 +68,9 @@ Attempt attempt_of(const Trace& trace, size_t stream, bool right) {
   for (const TraceSpan& span : trace.spans)
     if (span.sequence == sequence && !span.tokens.empty()) attempt.last_span = span.id;
   attempt.stopped = trace.result.at("streams").at(stream).at("finish_reason") == "stop";
-  const Topology played = parse_topology(trace.request.at("topology").get<std::string>());
-  if (played.is_auto()) return attempt;
+  if (!budget) return attempt;
   const auto spent = static_cast<double>(attempt.rewarded.said.size());
-  attempt.rewarded.left_share = std::max(0.0, 1 - spent / played.phases.back().tokens);
+  attempt.rewarded.left_share = std::max(0.0, 1 - spent / *budget);
   return attempt;
 }
 
@@ -107,8 +113,9 @@ class Builder {
         promotion_at(promotions, without.promotion);
         session.effects[without.promotion] = effect_of(outcome, without);
       }
+    const std::optional<int> budget = budget_of(trace);
     for (size_t i = 0; i < outcome.right.size(); ++i)
-      session.attempts.push_back(attempt_of(trace, i, outcome.right[i]));
+      session.attempts.push_back(attempt_of(trace, i, outcome.right[i], budget));
     if (options_.answers_per_cell > 0) session.pool = answer_pool_of(trace, outcome);
     if (outcome.is_proposed()) ++counts_.proposed;
     ++counts_.cells[outcome.cell].problems;

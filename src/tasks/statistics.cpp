@@ -24,11 +24,21 @@ Json to_json(const Interval& interval) {
   return {{"mean", interval.mean}, {"low", interval.low}, {"high", interval.high}};
 }
 
+Interval interval_from_json(const Json& json) {
+  return {json.at("mean").get<double>(), json.at("low").get<double>(),
+          json.at("high").get<double>()};
+}
+
+std::string figure(const Interval& interval, bool sign) {
+  return fmt::format(
+      fmt::runtime(sign ? "{:+.3f} ({:+.3f} to {:+.3f})" : "{:.3f} ({:.3f} to {:.3f})"),
+      interval.mean, interval.low, interval.high);
+}
+
 std::string percent(const Interval& interval, bool sign) {
-  return sign ? fmt::format("{:+.1f} ({:+.1f} to {:+.1f})", 100 * interval.mean, 100 * interval.low,
-                            100 * interval.high)
-              : fmt::format("{:.1f} ({:.1f} to {:.1f})", 100 * interval.mean, 100 * interval.low,
-                            100 * interval.high);
+  return fmt::format(
+      fmt::runtime(sign ? "{:+.1f} ({:+.1f} to {:+.1f})" : "{:.1f} ({:.1f} to {:.1f})"),
+      100 * interval.mean, 100 * interval.low, 100 * interval.high);
 }
 
 Interval bootstrap_mean(std::span<const double> values, int resamples, uint64_t seed) {

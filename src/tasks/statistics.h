@@ -16,7 +16,11 @@ struct Interval {
   double high = 0;
 };
 Json to_json(const Interval& interval);
-// "12.5 (6.2 to 18.8)", of shares; with `sign` "+12.5 (+6.2 to +18.8)", of differences of shares.
+// Throws Json::exception.
+Interval interval_from_json(const Json& json);
+// "0.408 (0.350 to 0.466)"; with `sign` "+0.072 (+0.022 to +0.122)", of differences.
+std::string figure(const Interval& interval, bool sign);
+// "12.5 (6.2 to 18.8)", of shares; with `sign` as above.
 std::string percent(const Interval& interval, bool sign);
 
 // Percentile bootstrap (Efron 1979) of the mean over problems, `resamples` times by `seed`. Given

@@ -71,5 +71,14 @@ TEST(Statistics, QuantilesLieBetweenNeighbours) {
   EXPECT_DOUBLE_EQ(quantile({4, 1, 3, 2}, 1), 4);
 }
 
+TEST(Statistics, IntervalsAreWrittenAlike) {
+  const Interval gain{0.0716, 0.0222, 0.1221};
+  EXPECT_EQ(figure(gain, true), "+0.072 (+0.022 to +0.122)");
+  EXPECT_EQ(figure(gain, false), "0.072 (0.022 to 0.122)");
+  EXPECT_EQ(percent(gain, true), "+7.2 (+2.2 to +12.2)");
+  EXPECT_EQ(percent(gain, false), "7.2 (2.2 to 12.2)");
+  EXPECT_EQ(to_json(interval_from_json(to_json(gain))), to_json(gain));
+}
+
 }  // namespace
 }  // namespace polyphon

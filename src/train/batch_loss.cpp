@@ -1,7 +1,5 @@
 #include "train/batch_loss.h"
 
-#include <cmath>
-
 #include "train/diversity_loss.h"
 #include "train/operations.h"
 #include "train/promotion_loss.h"
@@ -19,7 +17,7 @@ Tensor logprobs_of(const BaseWeights& weights, const TrainingBatch& batch, const
 }  // namespace
 
 void LossCounts::add(const TrainingBatch& batch) {
-  for (const float weight : batch.weights) targets += std::abs(weight);
+  targets += static_cast<double>(batch.targets.size());
   summaries += static_cast<double>(batch.summaries.size());
   for (const ExamplePromotion& promotion : batch.promotions)
     effects += promotion.effect != 0 ? 1 : 0;
@@ -48,7 +46,8 @@ BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const Trainin
   const auto targets = static_cast<int64_t>(batch.rows.size());
   const Tensor logprobs = logprobs_of(weights, batch, hidden.narrow(0, 0, targets));
   const Tensor factors = torch::tensor(batch.weights).to(logprobs.options());
-  loss.tokens = -(logprobs * factors).sum();
+  const Tensor learnt = torch::where(factors.lt(0), logprobs.clamp_min(kLeastLogprob), logprobs);
+  loss.tokens = -(learnt * factors).sum();
   if (terms.diversity_margin && !batch.summaries.empty())
     loss.diversity =
         diversity_loss(hidden.slice(0, targets), batch.summaries, *terms.diversity_margin);

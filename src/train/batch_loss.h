@@ -11,7 +11,7 @@ namespace polyphon {
 
 // What sums over batches are divided by.
 struct LossCounts {
-  double targets = 0;    // their weights: a negative one counts as much as a positive one
+  double targets = 0;    // however much they weigh
   double summaries = 0;  // sets of streams, however much they weigh
   double effects = 0;    // promotions that had one, of whatever size
 
@@ -20,7 +20,11 @@ struct LossCounts {
 
 // Numbers, with the gradient of what is trained unless that is switched off.
 struct BatchLoss {
-  torch::Tensor tokens;  // weight times negative log-probability
+  // Weight times negative log-probability. What weighs less than nothing is pushed down to
+  // kLeastLogprob and no further: log p has no least value, and a single failure would outweigh all
+  // else (PPO bounds what a negative advantage may do as well: Schulman et al. 2017,
+  // arXiv:1707.06347).
+  torch::Tensor tokens;
   // |weight| times an estimate of KL(trained || base) from the target alone: r - log r - 1 with
   // r = p_base / p, which is unbiased where the trained model sampled the target (Schulman 2020, as
   // in GRPO: Shao et al. 2024, arXiv:2402.03300). Undefined without `base`.
@@ -30,6 +34,8 @@ struct BatchLoss {
   // effect's size. Undefined without a gate, or without promotions.
   torch::Tensor promotion;
 };
+
+inline constexpr double kLeastLogprob = -4.6;  // one in a hundred
 
 // What is asked beside the tokens' loss.
 struct LossTerms {

@@ -174,19 +174,38 @@ TEST(gradient, OfTheAdapterUnderAGate) {
   });
 }
 
-// L_answer by hand: -sum w log p of the targets, where what is unlearnt counts as much in what it
-// is divided by.
+// L_answer by hand: -sum w log p of the targets.
 TEST(BatchLoss, OfTokensIsTheirWeightedNegativeLogProbability) {
   const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
   const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
   fill_b(lora, 0.3);
   const Tensor logprobs = logits(weights, forward(weights, lora, kBatch.tokens, {})).log_softmax(1);
   const auto of = [&](int row, int token) { return logprobs[row][token].item<double>(); };
+  const double unlearnt = std::max(of(3, 17), kLeastLogprob);
   EXPECT_NEAR(batch_loss(weights, lora, kBatch, {}).tokens.item<double>(),
-              -(1 * of(0, 5) - 0.5 * of(3, 17) + 2 * of(5, 100) + 0.3 * of(12, 3)), 1e-6);
+              -(1 * of(0, 5) - 0.5 * unlearnt + 2 * of(5, 100) + 0.3 * of(12, 3)), 1e-6);
   LossCounts counts;
   counts.add(kBatch);
-  EXPECT_NEAR(counts.targets, 1 + 0.5 + 2 + 0.3, 1e-6);
+  EXPECT_EQ(counts.targets, 4);
+}
+
+TEST(BatchLoss, AFailureThatIsRareAlreadyIsPushedNoFurther) {
+  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
+  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
+  fill_b(lora, 0.3);
+  const auto [rarest, tokens] =
+      logits(weights, forward(weights, lora, kBatch.tokens, {}, &kBatch.rows))
+          .log_softmax(1)
+          .min(1);
+  ASSERT_LT(rarest.max().item<double>(), kLeastLogprob);
+  TrainingBatch failures = kBatch;
+  failures.targets = numbers_of<int64_t>(tokens);
+  failures.weights = {-1, -0.5f, -2, -0.3f};
+  const Tensor loss = batch_loss(weights, lora, failures, {}).tokens;
+  EXPECT_NEAR(loss.item<double>(), 3.8 * kLeastLogprob, 1e-6);
+  loss.backward();
+  for (const auto& [name, tensor] : lora.parameters())
+    EXPECT_EQ(tensor.grad().abs().max().item<double>(), 0) << name;
 }
 
 TEST(BatchLoss, DiversityIsOfTheStatesAndChangesNoBitOfTheRest) {

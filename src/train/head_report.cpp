@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "tasks/classification.h"
+#include "tasks/statistics.h"
 
 namespace polyphon {
 namespace {
@@ -272,10 +273,8 @@ std::string to_table(const std::vector<Json>& lines) {
     text += fmt::format("| {} |", line.at("arm").get<std::string>());
     for (const std::string& column : columns) {
       const Json value = line.value(column, Json());
-      text += value.is_null()
-                  ? " |"
-                  : fmt::format(" {:.3f} ({:.3f} to {:.3f}) |", value.at("mean").get<double>(),
-                                value.at("low").get<double>(), value.at("high").get<double>());
+      text +=
+          value.is_null() ? " |" : fmt::format(" {} |", figure(interval_from_json(value), false));
     }
     text += "\n";
   }
