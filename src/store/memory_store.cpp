@@ -244,7 +244,8 @@ std::optional<StoredCells> MemoryStore::cells(const std::string& tenant, int64_t
     StoredCells cells{model, {}, rows.getColumn(1).getInt(), rows.getColumn(2).getString()};
     const std::string tokens = rows.getColumn(0).getString();
     cells.tokens.resize(tokens.size() / sizeof(int32_t));
-    std::memcpy(cells.tokens.data(), tokens.data(), cells.tokens.size() * sizeof(int32_t));
+    if (!cells.tokens.empty())
+      std::memcpy(cells.tokens.data(), tokens.data(), cells.tokens.size() * sizeof(int32_t));
     if (rows.getColumn(3).getString() == digest_of(tokens, cells.bytes)) return cells;
     spdlog::warn("memory {}: its stored cells are damaged; they are computed again from its text",
                  node);
