@@ -45,7 +45,15 @@ std::vector<Example> hold_out(std::vector<Example>& examples, double share, uint
 }
 
 HeldOut::HeldOut(std::vector<Example> examples, int batch_tokens)
-    : examples_(std::move(examples)), plan_(examples_, batch_tokens, /*seed=*/0) {}
+    : examples_(std::move(examples)), plan_(examples_, batch_tokens, /*seed=*/0) {
+  const auto weighs = [](const Example& example) {
+    return std::any_of(example.targets.begin(), example.targets.end(),
+                       [](const auto& target) { return target.weight != 0; });
+  };
+  if (std::none_of(examples_.begin(), examples_.end(), weighs))
+    throw Error(ErrorCode::kInvalidArgument,
+                "the loss on held-out data is always 0: no target of it weighs anything");
+}
 
 double HeldOut::loss(const BaseWeights& weights, const Lora& lora, const ProcessGroup& group) {
   const torch::NoGradGuard guard;

@@ -16,6 +16,7 @@ std::vector<Example> hold_out(std::vector<Example>& examples, double share, uint
 
 class HeldOut {
  public:
+  // Throws Error{kInvalidArgument} when no target weighs anything.
   HeldOut(std::vector<Example> examples, int batch_tokens);
   HeldOut(const HeldOut&) = delete;  // the plan refers to the examples
 

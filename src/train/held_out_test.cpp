@@ -104,6 +104,14 @@ TEST_F(HeldOutTest, IsNotResumedWithoutItsData) {
   EXPECT_NE(refusal(held).find("was trained with validation_sha256"), std::string::npos);
 }
 
+TEST_F(HeldOutTest, DataThatWeighsNothingEndsTheRun) {
+  TrainOptions held = options("held");
+  held.validation_path = folder_ + "/held-out.jsonl";
+  std::ofstream(held.validation_path) << R"({"tokens": [1, 2, 3], "targets": [[1, 3, 0]]})";
+  held.validate_every_steps = 1;
+  EXPECT_NE(refusal(held).find("the loss on held-out data is"), std::string::npos);
+}
+
 TEST_F(HeldOutTest, ALossThatIsNoNumberEndsTheRun) {
   TrainOptions held = options("held");
   held.validation_path = folder_ + "/held-out.jsonl";
