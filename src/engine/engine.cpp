@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "engine/heartbeat.h"
 #include "engine/kv_cache.h"
 #include "engine/live_session.h"
 #include "engine/prefix_cache.h"
@@ -36,13 +37,15 @@ std::optional<Error> verdict(const SessionTerms& terms, TimePoint now) {
 
 }  // namespace
 
-// The decode thread. Everything above the mutex belongs to that thread alone.
+// The decode thread. Everything above the mutex belongs to that thread alone, but for the
+// heartbeat, which any thread reads.
 class Engine::Loop {
  public:
   Loop(std::unique_ptr<Decoder> decoder, const EngineOptions& options, const Clock& clock)
       : decoder_(std::move(decoder)),
         options_(options),
         clock_(clock),
+        heartbeat_(clock),
         cache_(*decoder_),
         prefixes_(cache_, cache_entries(*decoder_, options)),
         session_sequences_(decoder_->max_sequences() - cache_entries(*decoder_, options)),
@@ -58,6 +61,7 @@ class Engine::Loop {
 
   void submit(WaitingSession waiting);
   EngineStatus status() const;
+  double stuck_ms() const { return heartbeat_.step_ms(); }
   bool drain(std::chrono::milliseconds timeout);
   int session_sequences() const { return session_sequences_; }
 
@@ -79,6 +83,7 @@ class Engine::Loop {
   std::unique_ptr<Decoder> decoder_;
   const EngineOptions options_;
   const Clock& clock_;
+  Heartbeat heartbeat_;
   KvCache cache_;
   PrefixCache prefixes_;
   const int session_sequences_;
@@ -120,16 +125,22 @@ void Engine::Loop::submit(WaitingSession waiting) {
 }
 
 EngineStatus Engine::Loop::status() const {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   EngineStatus status = published_;
   waiting_.for_each([&](const WaitingSession& waiting) {
     SessionStatus& session = status.sessions.emplace_back();
     session.number = waiting.number;
     session.waiting = true;
-    session.age_ms = milliseconds_between(waiting.submitted, clock_.now());
+    session.submitted = waiting.submitted;
     session.prompt_tokens = static_cast<int>(waiting.session->prompt().size());
     session.cells_reserved = waiting.session->needs().cells;
   });
+  lock.unlock();
+  status.activity = heartbeat_.activity();
+  status.step_ms = heartbeat_.step_ms();
+  const TimePoint now = clock_.now();
+  for (SessionStatus& session : status.sessions)
+    session.age_ms = milliseconds_between(session.submitted, now);
   return status;
 }
 
@@ -144,17 +155,20 @@ bool Engine::Loop::drain(std::chrono::milliseconds timeout) {
 void Engine::Loop::run(const std::stop_token& stop) {
   publish_status();
   while (!stop.stop_requested()) {
+    heartbeat_.begin_step();
     remove_gone();
     admit();
     const bool busy = step();
     publish_status();
     if (busy) continue;
     decoder_->rest();
+    heartbeat_.enter(Activity::kIdle);
     std::unique_lock lock(mutex_);
     wake_.wait(lock, stop, [&] { return waiting_.size() > 0; });
   }
   fail_all(Error(ErrorCode::kUnavailable, "the server stopped before the request was done"));
   publish_status();
+  heartbeat_.enter(Activity::kIdle);
 }
 
 void Engine::Loop::remove_gone() {
@@ -260,6 +274,7 @@ bool Engine::Loop::decode(const std::vector<PlannedRun>& runs, bool hidden_wante
       for (int i = 0; i < run.count; ++i) rows_.push_back(run.session->row(run.sequence, i));
       if (hidden_wanted) rows_.back().output = true;
     }
+    heartbeat_.enter(Activity::kDecoding);
     const TimePoint started = clock_.now();
     const DecodeStatus status = cache_.decode(rows_, hidden_wanted);
     const double pass_ms = milliseconds_between(started, clock_.now());
@@ -278,6 +293,7 @@ bool Engine::Loop::decode(const std::vector<PlannedRun>& runs, bool hidden_wante
 }
 
 void Engine::Loop::sample(std::span<const PlannedRun> runs, bool hidden_wanted, double row_ms) {
+  heartbeat_.enter(Activity::kSampling);
   const TimePoint started = clock_.now();
   std::vector<SampleJob> jobs;
   const size_t first = choices_.size();
@@ -298,6 +314,7 @@ void Engine::Loop::sample(std::span<const PlannedRun> runs, bool hidden_wanted, 
 }
 
 void Engine::Loop::deliver() {
+  heartbeat_.enter(Activity::kSessions);
   for (const Choice& choice : choices_)
     choice.session->deliver(choice.sequence, choice.token, choice.hidden);
   counts_.generated_tokens += static_cast<int64_t>(choices_.size());
@@ -372,6 +389,8 @@ void Engine::submit(std::unique_ptr<Session> session, const SessionTerms& terms)
 }
 
 EngineStatus Engine::status() const { return loop_->status(); }
+
+double Engine::stuck_ms() const { return loop_->stuck_ms(); }
 
 bool Engine::drain(std::chrono::milliseconds timeout) { return loop_->drain(timeout); }
 

@@ -252,7 +252,7 @@ const char* LiveSession::fault() const {
 SessionStatus LiveSession::status() const {
   SessionStatus status;
   status.number = number_;
-  status.age_ms = milliseconds_between(submitted_, clock_.now());
+  status.submitted = submitted_;
   status.prompt_tokens = static_cast<int>(session_->prompt().size());
   status.prompt_tokens_cached = cached_prompt_tokens_;
   status.prompt_tokens_decoded =
