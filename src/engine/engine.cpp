@@ -15,6 +15,7 @@
 #include "engine/live_session.h"
 #include "engine/prefix_cache.h"
 #include "engine/sample_rows.h"
+#include "engine/step_pace.h"
 #include "engine/step_plan.h"
 #include "engine/waiting_queue.h"
 
@@ -75,6 +76,7 @@ class Engine::Loop {
   bool decode(const std::vector<PlannedRun>& runs, bool hidden_wanted, double& seconds);
   void sample(std::span<const PlannedRun> runs, bool hidden_wanted, double row_ms);
   void deliver();
+  void keep_pace(const StepPlan& plan, double step_ms, double prefill_ms);
   std::set<LiveSession*> count_step(const StepPlan& plan);
   void end_step(const std::set<LiveSession*>& decoded);
   void fail_all(const Error& error);
@@ -97,6 +99,7 @@ class Engine::Loop {
   std::vector<Row> rows_;        // scratch
   std::vector<Choice> choices_;  // of this step, in the order of the batch
   size_t turn_ = 0;
+  StepPace pace_;
   EngineStatus counts_;
 
   mutable std::mutex mutex_;
@@ -234,8 +237,9 @@ void Engine::Loop::admit() {
 bool Engine::Loop::step() {
   std::erase_if(live_, [](const auto& live) { return live->session().finished(); });
   if (live_.empty()) return false;
-  const StepPlan plan =
-      plan_step(live_, options_.prefill_chunk_tokens, decoder_->max_rows(), turn_++);
+  const TimePoint started = clock_.now();
+  const double prefill_before = counts_.prefill_seconds;
+  const StepPlan plan = plan_step(live_, pace_, decoder_->max_rows(), turn_++);
   const bool hidden_wanted =
       std::any_of(plan.decode.begin(), plan.decode.end(),
                   [](const auto& run) { return run.session->session().wants_hidden(); });
@@ -246,7 +250,17 @@ bool Engine::Loop::step() {
   const std::set<LiveSession*> decoded = count_step(plan);
   deliver();
   end_step(decoded);
+  keep_pace(plan, milliseconds_between(started, clock_.now()),
+            (counts_.prefill_seconds - prefill_before) * 1000);
   return true;
+}
+
+// What the step took, in all and for its prompts, decides how much prompt the next one may take.
+void Engine::Loop::keep_pace(const StepPlan& plan, double step_ms, double prefill_ms) {
+  std::vector<StepPace::Chunk> chunks;
+  for (const PlannedRun& run : plan.prefill) chunks.push_back({run.count, run.begin});
+  pace_.prompts_took(chunks, prefill_ms);
+  if (!plan.decode.empty()) pace_.sampled_rows_took(step_ms - prefill_ms);
 }
 
 // The sessions that had rows in this step: their clocks tick.

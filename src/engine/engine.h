@@ -18,8 +18,6 @@ namespace polyphon {
 enum class Priority { kInteractive, kBackground };
 
 struct EngineOptions {
-  int prefill_chunk_tokens =
-      256;                       // prefill rows a step while others decode (all of max_rows if not)
   int max_waiting = 256;         // sessions in the queue; one more is refused with kOverloaded
   int max_cached_prefixes = 32;  // entries of the prefix cache
 };

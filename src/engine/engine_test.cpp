@@ -122,6 +122,45 @@ TEST_F(EngineTest, LongPromptsAreChunkedAndGiveTheSameText) {
   EXPECT_EQ(wait(run(prompt, 8)).text, chunked);
 }
 
+TEST_F(EngineTest, ALongPromptDoesNotHoldUpARunningStream) {
+  using namespace std::chrono_literals;
+  // A pass costs 10 ms, a row of a prompt 2 ms and 1 ms more for each 1,024 cells before it.
+  std::promise<void> reached, go_on;
+  int passes = 0, chunks = 0;
+  double longest_gap_ms = 0;
+  TimePoint last;
+  FakeDecoder::Options sizes;
+  sizes.max_rows = 512;
+  sizes.on_decode = [&](std::span<const Row> rows) {
+    if (++passes == 10) {
+      reached.set_value();
+      go_on.get_future().wait();
+    }
+    auto cost = 10'000us;
+    if (rows.size() > 1) {
+      chunks += passes > 10;
+      for (const Row& row : rows) cost += 2'000us + 1us * row.position;
+    } else {
+      if (chunks > 0)
+        longest_gap_ms = std::max(longest_gap_ms, milliseconds_between(last, hand_clock_.now()));
+      last = hand_clock_.now();
+    }
+    hand_clock_.advance(std::chrono::duration_cast<std::chrono::milliseconds>(cost));
+  };
+  start(sizes, {}, {}, hand_clock_);
+  auto stream = run("a stream", 200);
+  reached.get_future().wait();
+  auto prompt = run(std::string(2000, 'x'), 1);
+  go_on.set_value();
+  EXPECT_EQ(wait(prompt).text.size(), 1u);
+  EXPECT_EQ(wait(stream).text.size(), 200u);
+  idle();
+  EXPECT_GT(chunks, 30);
+  EXPECT_LT(chunks, 100);
+  EXPECT_GT(longest_gap_ms, 100);
+  EXPECT_LE(longest_gap_ms, 165) << "a tenth for what the next chunk costs more than the last";
+}
+
 TEST_F(EngineTest, APromptSeenBeforeIsJoinedFromTheCache) {
   start();
   const Outcome first = wait(run("a system prompt, then a question", 5));

@@ -190,7 +190,7 @@ std::vector<LiveSession::Pending> LiveSession::pending() const {
     const bool sampled =
         sequence.waiting.size() == 1 && (sequence.waiting[0].sampled || state_wanted);
     result.push_back({static_cast<SequenceNumber>(i), sequence.sampler != nullptr, sampled,
-                      static_cast<int>(sequence.waiting.size())});
+                      static_cast<int>(sequence.waiting.size()), sequence.next});
   }
   return result;
 }

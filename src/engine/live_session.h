@@ -51,6 +51,7 @@ class LiveSession final : public SessionViews {
     bool generating = false;  // the sequence samples after its last waiting token
     bool sampled = false;     // exactly one token waits and it was sampled: a decode row
     int waiting = 0;
+    Position begin = 0;  // of the first waiting token
   };
   // Sequences that have something to decode.
   std::vector<Pending> pending() const;
