@@ -1,26 +1,110 @@
 #include "model/llama_vocabulary.h"
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "base/deep_stack.h"
 #include "base/utf8.h"
 
 namespace polyphon {
+namespace {
+
+// libllama splits text into words before it merges tokens, for some vocabularies by std::regex,
+// which recurses once for each byte of a word: one of 50,000 letters overflowed a thread's stack
+// and ended the process. 500 bytes a byte were measured.
+constexpr size_t kStackBytesPerByte = 1024;
+constexpr size_t kLongWordBytes = 2048;  // from here on the stack is made as deep as need be,
+constexpr size_t kLongestWordBytes = 1
+                                     << 18;  // and here, where nobody reads it any more, it is cut
+
+std::vector<SpecialToken> special_tokens(const llama_vocab* vocabulary) {
+  std::vector<SpecialToken> result;
+  for (Token token = 0; token < llama_vocab_n_tokens(vocabulary); ++token) {
+    const int attributes = llama_vocab_get_attr(vocabulary, token);
+    const bool control = attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN);
+    if (control || attributes & LLAMA_TOKEN_ATTR_USER_DEFINED)
+      result.push_back({token, llama_vocab_get_text(vocabulary, token), control,
+                        (attributes & LLAMA_TOKEN_ATTR_LSTRIP) != 0,
+                        (attributes & LLAMA_TOKEN_ATTR_RSTRIP) != 0});
+  }
+  return result;
+}
+
+// Appends the tokens of a text that is given to libllama as it is.
+void append_tokens(const llama_vocab* vocabulary, std::string_view text, bool framed,
+                   Tokens& tokens) {
+  const size_t begin = tokens.size();
+  const auto length = static_cast<int32_t>(text.size());
+  tokens.resize(begin + text.size() + 2);
+  int32_t count = llama_tokenize(vocabulary, text.data(), length, tokens.data() + begin, length + 2,
+                                 framed, false);
+  if (count < 0) {  // the vocabulary splits bytes further
+    tokens.resize(begin + static_cast<size_t>(-count));
+    count = llama_tokenize(vocabulary, text.data(), length, tokens.data() + begin, -count, framed,
+                           false);
+  }
+  POLYPHON_CHECK(count >= 0);
+  tokens.resize(begin + static_cast<size_t>(count));
+}
+
+bool is_space(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
+
+// The end of the text's first part whose words, or runs of white space, are of bearable length, and
+// the longest of these.
+std::pair<size_t, size_t> bearable_part(std::string_view text) {
+  size_t longest = 0, run = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    run = i > 0 && is_space(text[i]) == is_space(text[i - 1]) ? run + 1 : 1;
+    const bool begins_character = (text[i] & 0xC0) != 0x80;
+    if (run > kLongestWordBytes && begins_character) return {i, longest};
+    longest = std::max(longest, run);
+  }
+  return {text.size(), longest};
+}
+
+void append_words(const llama_vocab* vocabulary, std::string_view text, Tokens& tokens) {
+  if (llama_vocab_type(vocabulary) != LLAMA_VOCAB_TYPE_BPE)
+    return append_tokens(vocabulary, text, false, tokens);
+  while (!text.empty()) {
+    const auto [end, longest] = bearable_part(text);
+    const std::string_view part = text.substr(0, end);
+    if (longest < kLongWordBytes)
+      append_tokens(vocabulary, part, false, tokens);
+    else
+      call_on_deep_stack((longest + kLongWordBytes) * kStackBytesPerByte,
+                         [&] { append_tokens(vocabulary, part, false, tokens); });
+    text.remove_prefix(end);
+  }
+}
+
+}  // namespace
+
+LlamaVocabulary::LlamaVocabulary(const llama_vocab* vocabulary)
+    : vocabulary_(vocabulary), special_(special_tokens(vocabulary)) {
+  for (Token token = 0; token < size(); ++token)
+    longest_piece_bytes_ =
+        std::max(longest_piece_bytes_, static_cast<int>(piece(token, true).size()));
+  Tokens frame;
+  append_tokens(vocabulary, "", true, frame);
+  const bool begins = frame.size() == 2 || llama_vocab_get_add_bos(vocabulary);
+  if (begins && !frame.empty()) before_ = {frame.front()};
+  after_.assign(frame.begin() + static_cast<std::ptrdiff_t>(before_.size()), frame.end());
+}
 
 int LlamaVocabulary::size() const { return llama_vocab_n_tokens(vocabulary_); }
 
 Tokens LlamaVocabulary::tokenize(std::string_view text, bool parse_special, bool add_bos) const {
   std::string sanitized;  // libllama throws at some invalid bytes
   if (!is_valid_utf8(text)) text = sanitized = sanitize_utf8(text);
-  const auto length = static_cast<int32_t>(text.size());
-  Tokens tokens(text.size() + 2);
-  int32_t count = llama_tokenize(vocabulary_, text.data(), length, tokens.data(),
-                                 static_cast<int32_t>(tokens.size()), add_bos, parse_special);
-  if (count < 0) {  // the vocabulary splits bytes further
-    tokens.resize(static_cast<size_t>(-count));
-    count = llama_tokenize(vocabulary_, text.data(), length, tokens.data(), -count, add_bos,
-                           parse_special);
+  Tokens tokens;
+  if (add_bos) tokens = before_;
+  for (const SpecialTokens::Piece& piece : special_.cut(text, parse_special)) {
+    if (piece.token != kNoToken)
+      tokens.push_back(piece.token);
+    else
+      append_words(vocabulary_, text.substr(piece.begin, piece.end - piece.begin), tokens);
   }
-  POLYPHON_CHECK(count >= 0);
-  tokens.resize(static_cast<size_t>(count));
+  if (add_bos) tokens.insert(tokens.end(), after_.begin(), after_.end());
   return tokens;
 }
 

@@ -110,6 +110,24 @@ SessionTicket Reasoner::submit(const Served& served, std::unique_ptr<Session> se
                        std::move(on_finished));
 }
 
+int Reasoner::positions(const Engine& engine) const {
+  return std::min(engine.capacity_cells(), model_->info().trained_context);
+}
+
+Tokens Reasoner::tokenize_prompt(std::string_view text, bool parse_special,
+                                 const std::string& field) const {
+  const Vocabulary& vocabulary = model_->vocabulary();
+  const auto most = static_cast<size_t>(positions(*engine()));
+  const auto longest = static_cast<size_t>(vocabulary.longest_piece_bytes());
+  if (text.size() / longest > most)
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the prompt has {} bytes, more than {} tokens, but the context holds {}",
+                    text.size(), text.size() / longest, most),
+        field);
+  return vocabulary.tokenize(text, parse_special, true);
+}
+
 ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   if (!model_->info().supports_views)
     throw Error(ErrorCode::kInvalidArgument,
@@ -117,7 +135,7 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   const Vocabulary& vocabulary = model_->vocabulary();
   const ChatPrompt prompt = model_->chat_template().render(input.chat);
   ThinkRequest request;
-  request.prompt = vocabulary.tokenize(prompt.text, true, true);
+  request.prompt = tokenize_prompt(prompt.text, true, "messages");
   request.topology = input.topology;
   request.merge = input.merge;
   request.sampling = input.sampling;
@@ -219,7 +237,7 @@ SessionTicket::OnFinished Reasoner::keeper(const Served& served, const std::stri
 SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) {
   const auto served = this->served();
   const Engine& engine = *served->engine;
-  const int positions = std::min(engine.capacity_cells(), model_->info().trained_context);
+  const int positions = this->positions(engine);
   const auto prompt = static_cast<int>(request.prompt.size());
   if (prompt + 1 > positions)
     throw Error(

@@ -106,6 +106,10 @@ class Reasoner {
   // The engine before goes when its last session has ended.
   void swap_version(const std::string& version, std::unique_ptr<Engine> engine, Heads heads);
 
+  // The tokens of a prompt, the beginning of text included. Throws Error{kInvalidArgument, `field`}
+  // for a text that is too long for the context whatever its tokens are, before they are computed.
+  Tokens tokenize_prompt(std::string_view text, bool parse_special, const std::string& field) const;
+
   // All throw Error as their parts do. None blocks on decoding, but for think() and replay() when
   // they bring memory along whose cells are not kept.
   SessionTicket think(const ThinkInput& input, SessionTerms terms);
@@ -130,6 +134,7 @@ class Reasoner {
                               std::shared_ptr<EventChannel> events, SessionTerms terms,
                               SessionTicket::OnFinished on_finished = {});
   void swap(const std::function<void(Served&)>& change);
+  int positions(const Engine& engine) const;  // that one sequence may have
 
   ThinkRequest request_of(const ThinkInput& input) const;
   // `keep`: what the session leaves goes to the tenant's store.

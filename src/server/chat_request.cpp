@@ -159,7 +159,7 @@ GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat
     return request;
   }
   CompletionRequest completion;
-  completion.prompt = vocabulary.tokenize(prompt.text, true, true);
+  completion.prompt = context.reasoner.tokenize_prompt(prompt.text, true, "messages");
   completion.sampling = std::move(sampling);
   completion.grammar = std::move(prompt.grammar);
   completion.stop = stop;

@@ -37,7 +37,7 @@ std::vector<Tokens> read_prompts(const FieldReader& fields, const char* key,
   };
   const auto add = [&](const Json& item) {
     if (item.is_string())
-      prompts.push_back(vocabulary.tokenize(item.get<std::string>(), false, true));
+      prompts.push_back(context.reasoner.tokenize_prompt(item.get<std::string>(), false, key));
     else if (item.is_array())
       add_tokens(item);
     else
