@@ -349,14 +349,15 @@ TEST_F(EngineTest, EachSessionHasItsFigures) {
 TEST_F(EngineTest, AForwardPassThatHangsIsSeenFromOutside) {
   using namespace std::chrono_literals;
   std::promise<void> reached, go_on;
-  start({}, {},
-        [&, calls = 0](const FakeRow&, std::span<float> logits) mutable {
-          logits['a'] = 1;
-          if (++calls != 4) return;
-          reached.set_value();
-          go_on.get_future().wait();
-        },
-        hand_clock_);
+  start(
+      {}, {},
+      [&, calls = 0](const FakeRow&, std::span<float> logits) mutable {
+        logits['a'] = 1;
+        if (++calls != 4) return;
+        reached.set_value();
+        go_on.get_future().wait();
+      },
+      hand_clock_);
   hand_clock_.advance(1h);
   EXPECT_EQ(engine_->stuck_ms(), 0) << "an idle engine is well";
   auto runs = run("a prompt", 8);

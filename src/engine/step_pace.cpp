@@ -34,7 +34,9 @@ void StepPace::sampled_rows_took(double ms) {
   step_ms_ = step_ms_ == 0 ? ms : step_ms_ + kStepRate * (ms - step_ms_);
 }
 
-double StepPace::prompt_ms_beside_streams() const { return std::max(kGapMs - step_ms_, step_ms_); }
+double StepPace::prompt_ms_beside_streams() const {
+  return std::max(kGapMs - step_ms_, kGapSteps * step_ms_ - step_ms_);
+}
 
 int StepPace::rows_within(double ms, int begin) const {
   if (row_ms_ == 0) return kRowsBeforeMeasured;

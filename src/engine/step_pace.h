@@ -19,12 +19,14 @@ class StepPace {
   void sampled_rows_took(double ms);
 
   // The time that prompts may take in a step beside streams that a client reads. The gap between
-  // two tokens of a stream is then at most kGapMs or two steps without prompts, whichever is more.
+  // two tokens of a stream is then at most kGapMs or kGapSteps steps without prompts, whichever is
+  // more. Not two steps: a forward pass takes about a step before its first row of a prompt.
   double prompt_ms_beside_streams() const;
   // How many tokens of a prompt at position `begin` fit into `ms`. A few, before any was measured.
   int rows_within(double ms, int begin) const;
 
   static constexpr double kGapMs = 150;
+  static constexpr double kGapSteps = 2.5;
 
  private:
   // A row costs row_ms_, and cell_ms_ more for each 1,024 cells that it sees.

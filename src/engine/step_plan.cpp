@@ -54,8 +54,8 @@ void cut_by_time(std::vector<Reader>& readers, const StepPace& pace, double chun
   double share_used = 0;  // of the chunk's time
   // Up to `share` of the whole chunk for one more reader.
   const auto grant = [&](Reader& reader, double share, int at_least) {
-    const int whole = std::clamp(pace.rows_within(chunk_ms, reader.prompts.front().run.begin), 1,
-                                 max_rows);
+    const int whole =
+        std::clamp(pace.rows_within(chunk_ms, reader.prompts.front().run.begin), 1, max_rows);
     const int more = std::min({reader.waiting - reader.rows, max_rows - rows,
                                std::max(at_least, static_cast<int>(share * whole))});
     if (more <= 0) return;

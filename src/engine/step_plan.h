@@ -2,8 +2,8 @@
 // wait. Pure: no decoder, no clock.
 //
 // A session that is alone gets chunks of a fixed size, so that its tokens do not depend on the
-// clock (docs/reproducibility.md). Beside others, chunks are cut by the time they will take: prompts
-// must not hold up the streams that clients read.
+// clock (docs/reproducibility.md). Beside others, chunks are cut by the time they will take:
+// prompts must not hold up the streams that clients read.
 #pragma once
 
 #include <memory>
