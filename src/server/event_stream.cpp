@@ -15,12 +15,11 @@ constexpr std::chrono::seconds kHeartbeat{15};
 class EventStream {
  public:
   EventStream(ServerState& state, RequestSlots::Slot slot, SessionGroup sessions,
-              std::unique_ptr<Reply> reply, SessionEvent first)
+              std::unique_ptr<Reply> reply)
       : state_(state),
         slot_(std::move(slot)),
         sessions_(std::move(sessions)),
-        reply_(std::move(reply)),
-        first_(std::move(first)) {}
+        reply_(std::move(reply)) {}
 
   // Sends what is next. False ends the response: the client has gone.
   bool send_next(httplib::DataSink& sink) {
@@ -44,11 +43,7 @@ class EventStream {
   std::string next_text() {
     try {
       if (state_.slots.is_cut_off()) throw Error(ErrorCode::kUnavailable, "the server is stopping");
-      if (first_) {
-        std::string text = take(*first_);
-        first_.reset();
-        return text;
-      }
+      if (!std::exchange(opened_, true)) return reply_->opening();
       const auto event = sessions_.next(kPatience);
       if (!event) return "";
       state_.note(*event);
@@ -78,17 +73,16 @@ class EventStream {
   RequestSlots::Slot slot_;
   SessionGroup sessions_;
   std::unique_ptr<Reply> reply_;
-  std::optional<SessionEvent> first_;
   std::chrono::steady_clock::time_point sent_ = std::chrono::steady_clock::now();
-  bool over_ = false;
+  bool opened_ = false, over_ = false;
 };
 
 }  // namespace
 
 void stream_events(httplib::Response& response, ServerState& state, RequestSlots::Slot slot,
-                   SessionGroup sessions, std::unique_ptr<Reply> reply, SessionEvent first) {
+                   SessionGroup sessions, std::unique_ptr<Reply> reply) {
   auto stream = std::make_shared<EventStream>(state, std::move(slot), std::move(sessions),
-                                              std::move(reply), std::move(first));
+                                              std::move(reply));
   response.set_header("Cache-Control", "no-cache");
   response.set_header("X-Accel-Buffering", "no");
   response.set_chunked_content_provider(

@@ -85,10 +85,8 @@ void Generation::answer(const Request& request, Response& response,
     run(sessions, request, reply.get());
     return send_json(response, 200, reply->body());
   }
-  // Only once a session has begun is the status 200: what fails before gets its own.
-  SessionEvent first = next(sessions, request);
-  stream_events(response, state_, std::move(slot), std::move(sessions), std::move(reply),
-                std::move(first));
+  // Refused requests have got their own status by now.
+  stream_events(response, state_, std::move(slot), std::move(sessions), std::move(reply));
 }
 
 void Generation::chat(const Request& request, Response& response) {

@@ -475,6 +475,65 @@ struct Gate {
   }
 };
 
+// Headers and the first event come while the model has not decoded anything.
+TEST_F(ServerTest, AStreamIsOpenedBeforeTheFirstToken) {
+  Gate gate;
+  start({}, gate.script());
+  const std::vector<std::tuple<const char*, Json, std::vector<std::string>>> table = {
+      {"/v1/chat/completions", chat({{"n", 2}}), {"\"index\":0", "\"index\":1", "assistant"}},
+      {"/v1/chat/completions", chat({{"polyphon", {{"topology", "2x8"}}}}), {"assistant"}},
+      {"/v1/responses", {{"input", "hi"}, {"max_output_tokens", 4}}, {"response.in_progress"}},
+      {"/v1/completions", {{"prompt", "a"}, {"max_tokens", 2}}, {}},
+  };
+  for (const auto& [path, wishes, first] : table) {
+    gate.set(false);
+    Json body = wishes;
+    body["stream"] = true;
+    httplib::Request request;
+    request.method = "POST";
+    request.path = path;
+    request.set_header("Content-Type", "application/json");
+    request.body = body.dump();
+    std::string text;
+    int status = 0;
+    const auto opened = [&, &expected = first] {
+      return std::all_of(expected.begin(), expected.end(),
+                         [&](const std::string& part) { return text.find(part) != text.npos; });
+    };
+    request.response_handler = [&](const httplib::Response& response) {
+      status = response.status;
+      if (opened()) gate.set(true);
+      return true;
+    };
+    request.content_receiver = [&](const char* data, size_t size, size_t, size_t) {
+      text.append(data, size);
+      if (opened()) gate.set(true);
+      return true;
+    };
+    EXPECT_TRUE(client_->send(request)) << path;
+    EXPECT_EQ(status, 200) << path;
+    EXPECT_THAT(text, HasSubstr(path == std::string("/v1/responses") ? "response.incomplete"
+                                                                     : "data: [DONE]"));
+  }
+}
+
+// The status is gone by then: the stream says what went wrong, as OpenAI's clients expect.
+TEST_F(ServerTest, WhatFailsAfterAStreamIsOpenedIsToldInAnEvent) {
+  ServerOptions options;
+  options.request_timeout_s = 0;
+  start(options);
+  for (const char* path : {"/v1/chat/completions", "/v1/responses", "/v1/completions"}) {
+    Json body = chat();
+    if (path != std::string("/v1/chat/completions")) body = {{"input", "a"}};
+    if (path == std::string("/v1/completions")) body = {{"prompt", "a"}};
+    EXPECT_EQ(post(path, body.dump())->status, 504) << path;
+    const auto found = events(path, body);
+    ASSERT_FALSE(found.empty()) << path;
+    EXPECT_THAT(found.back()["error"]["message"].get<std::string>(), HasSubstr("time limit"));
+    EXPECT_FALSE(done_);
+  }
+}
+
 // The steps are slow enough that a client can go away in the middle.
 FakeDecoder::Script slow_alphabet() {
   return [](const FakeRow& row, std::span<float> logits) {
