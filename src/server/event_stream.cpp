@@ -4,13 +4,16 @@
 
 #include "base/error.h"
 #include "server/api_error.h"
+#include "server/client_stream.h"
 
 namespace polyphon {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{200};
-// A comment is sent after so much silence, so that proxies keep the connection.
+// A comment is sent after so much silence, so that proxies keep the connection; sooner to a client
+// that may be gone, since only what is sent tells.
 constexpr std::chrono::seconds kHeartbeat{15};
+constexpr std::chrono::seconds kQuestion{1};
 
 class EventStream {
  public:
@@ -25,7 +28,8 @@ class EventStream {
   bool send_next(httplib::DataSink& sink) {
     const std::string text = next_text();
     const auto now = std::chrono::steady_clock::now();
-    if (text.empty() && now - sent_ > kHeartbeat) return send(sink, ": still here\n\n");
+    if (text.empty() && now - sent_ > (client_may_be_gone() ? kQuestion : kHeartbeat))
+      return send(sink, ": still here\n\n");
     if (text.empty()) return sink.is_writable();
     if (!send(sink, text)) return false;
     if (over_) sink.done();
@@ -81,8 +85,8 @@ class EventStream {
 
 void stream_events(httplib::Response& response, ServerState& state, RequestSlots::Slot slot,
                    SessionGroup sessions, std::unique_ptr<Reply> reply) {
-  auto stream = std::make_shared<EventStream>(state, std::move(slot), std::move(sessions),
-                                              std::move(reply));
+  auto stream =
+      std::make_shared<EventStream>(state, std::move(slot), std::move(sessions), std::move(reply));
   response.set_header("Cache-Control", "no-cache");
   response.set_header("X-Accel-Buffering", "no");
   response.set_chunked_content_provider(
