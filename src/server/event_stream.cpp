@@ -49,9 +49,7 @@ class EventStream {
       if (state_.slots.is_cut_off()) throw Error(ErrorCode::kUnavailable, "the server is stopping");
       if (!std::exchange(opened_, true)) return reply_->opening();
       const auto event = sessions_.next(kPatience);
-      if (!event) return "";
-      state_.note(*event);
-      return take(*event);
+      return event ? take(*event) : "";
     } catch (const Error& error) {
       return fail(error);
     } catch (const std::exception& error) {

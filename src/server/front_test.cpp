@@ -294,14 +294,13 @@ class FrontAloneTest : public ::testing::Test {
 
 TEST_F(FrontAloneTest, TheConnectionThatWasSilentLongestMakesRoom) {
   start(3);
-  std::deque<Wire> wires;
-  for (int i = 0; i < 3; ++i) get(wires.emplace_back(port_, false), "/wait");
-  get(wires[0], "/wait");
+  std::deque<Wire> silent;
+  for (int i = 0; i < 3; ++i) silent.emplace_back(port_, false);
   Wire fourth(port_, false);
   get(fourth, "/wait");
-  EXPECT_EQ(wires[1].receive_all(), "");
-  get(wires[0], "/wait");
-  get(wires[2], "/wait");
+  EXPECT_EQ(silent[0].receive_all(), "");
+  get(silent[1], "/wait");
+  get(silent[2], "/wait");
 }
 
 TEST_F(FrontAloneTest, ConnectionsThatAreServedKeepTheirRoom) {

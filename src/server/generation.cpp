@@ -51,7 +51,6 @@ SessionGroup Generation::start(const GenerationRequest& generation, const Reques
 SessionEvent Generation::next(SessionGroup& sessions) {
   while (true) {
     if (auto event = sessions.next(kPatience)) {
-      state_.note(*event);
       if (auto* failed = std::get_if<Failed>(&*event)) throw failed->error;
       return std::move(*event);
     }

@@ -10,6 +10,9 @@
 namespace polyphon {
 namespace {
 
+// A scrape waits so long for sessions that have just finished.
+constexpr std::chrono::milliseconds kToCount{100};
+
 // In llama-server's names, where it has one. What may still be decoded is what is reserved.
 Json slot_json(const SessionStatus& session, const VersionStatus& on) {
   const int remain = session.cells_reserved - session.cells_used;
@@ -65,7 +68,8 @@ void Introspection::models(const Request& request, Response& response) {
   const auto& aliases = options.aliases;
   if (name != options.served_name &&
       std::find(aliases.begin(), aliases.end(), name) == aliases.end())
-    throw Error(ErrorCode::kNotFound, "the model '" + name + "' is not served here", "model");
+    throw Error(ErrorCode::kNotFound, "the model '" + name + "' is not served here",
+                "model");
   send_json(response, 200, model_json(name));
 }
 
@@ -124,7 +128,10 @@ void Introspection::slots(const Request& request, Response& response) {
 }
 
 void Introspection::metrics(const Request&, Response& response) {
-  response.set_content(state_.metrics.scrape(state_.reasoner.engine_status()),
+  // What an answer has told of is in the figures.
+  SessionSinks& sinks = state_.reasoner.sinks();
+  sinks.wait(kToCount);
+  response.set_content(state_.metrics.scrape(state_.reasoner.engine_status(), sinks.dropped()),
                        "text/plain; version=0.0.4");
 }
 

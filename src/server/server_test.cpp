@@ -63,7 +63,8 @@ class ServerTest : public ::testing::Test {
     const auto result = client_->Get("/metrics");
     std::istringstream lines(result->body);
     for (std::string line; std::getline(lines, line);)
-      if (line.starts_with(name + "{") || line.starts_with(name + " "))
+      if (line.starts_with(name + "{") || line.starts_with(name + " ") ||
+          line.starts_with(name + ","))
         return std::stod(line.substr(line.rfind(' ')));
     ADD_FAILURE() << "no metric " << name;
     return -1;
@@ -697,12 +698,15 @@ TEST_F(ServerTest, KeepsTracesAndSurvivesAFullDisk) {
   start(options);
   const Json wishes = {{"topology", "2x8"}};
   const Json body = ok("/v1/chat/completions", chat({{"polyphon", wishes}}));
+  ASSERT_TRUE(running_->reasoner->sinks().wait(std::chrono::seconds(60)));
   const auto traces = read_traces(path);
   ASSERT_EQ(traces.size(), 1u);
   EXPECT_EQ(body["polyphon"]["trace_id"], Json(traces[0].id));
   options.trace_path = "/dev/full";
   start(options);
   ok("/v1/chat/completions", chat({{"polyphon", wishes}}));
+  EXPECT_EQ(metric("polyphon_sessions_total{outcome=\"finished\""), 1);
+  EXPECT_EQ(metric("polyphon_sessions_unrecorded_total"), 0);
 }
 
 TEST_F(ServerTest, ThinksByDefaultWhereTheConfigSaysSo) {
