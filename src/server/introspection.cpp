@@ -1,5 +1,7 @@
 #include "server/introspection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -12,6 +14,9 @@ namespace {
 
 // A scrape waits so long for sessions that have just finished.
 constexpr std::chrono::milliseconds kToCount{100};
+
+// A step of a big model on a slow machine takes seconds, none takes as long as this.
+constexpr double kMostStuckMs = 30'000;
 
 // In llama-server's names, where it has one. What may still be decoded is what is reserved.
 Json slot_json(const SessionStatus& session, const VersionStatus& on) {
@@ -76,6 +81,13 @@ void Introspection::models(const Request& request, Response& response) {
 void Introspection::health(const Request&, Response& response) {
   if (state_.slots.closed())
     return send_json(response, 503, error_body(503, "the server is stopping"));
+  const double stuck_ms = state_.reasoner.engine()->stuck_ms();
+  if (stuck_ms > kMostStuckMs)
+    return send_json(
+        response, 503,
+        error_body(503, fmt::format("the decode thread has made no progress for {:.0f} s: restart "
+                                    "the server if that does not end",
+                                    stuck_ms / 1000)));
   send_json(response, 200, {{"status", "ok"}});
 }
 

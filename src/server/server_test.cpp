@@ -709,6 +709,35 @@ TEST_F(ServerTest, KeepsTracesAndSurvivesAFullDisk) {
   EXPECT_EQ(metric("polyphon_sessions_unrecorded_total"), 0);
 }
 
+TEST_F(ServerTest, HealthSaysThatTheDecodeThreadHangs) {
+  Gate gate;
+  start({}, gate.script());
+  running_->clock.skip(std::chrono::minutes(10));  // idle is well
+  EXPECT_EQ(client_->Get("/health")->status, 200);
+  gate.set(false);
+  std::jthread running([&] {
+    httplib::Client client("127.0.0.1", port());
+    client.set_read_timeout(30);
+    const auto result =
+        client.Post("/v1/completions", R"({"prompt":"a","max_tokens":5})", "application/json");
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->status, 200);
+  });
+  while (running_->reasoner->engine()->status().sessions_live == 0) std::this_thread::yield();
+  EXPECT_EQ(client_->Get("/health")->status, 200);
+  running_->clock.skip(std::chrono::seconds(45));
+  for (const char* path : {"/health", "/v1/health"}) {
+    const auto health = client_->Get(path);
+    EXPECT_EQ(health->status, 503);
+    EXPECT_THAT(health->body, HasSubstr("no progress for 45 s"));
+  }
+  const Json slots = Json::parse(client_->Get("/slots")->body);
+  EXPECT_GE(slots.at(0).at("polyphon").at("age_ms").get<double>(), 45'000);
+  gate.set(true);
+  running.join();
+  while (client_->Get("/health")->status != 200) std::this_thread::yield();
+}
+
 TEST_F(ServerTest, ThinksByDefaultWhereTheConfigSaysSo) {
   ServerOptions options;
   options.think_by_default = true;
