@@ -1,5 +1,7 @@
 #include "server/introspection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -9,6 +11,12 @@
 
 namespace polyphon {
 namespace {
+
+// A scrape waits so long for sessions that have just finished.
+constexpr std::chrono::milliseconds kToCount{100};
+
+// A step of a big model on a slow machine takes seconds, none takes as long as this.
+constexpr double kMostStuckMs = 30'000;
 
 // In llama-server's names, where it has one. What may still be decoded is what is reserved.
 Json slot_json(const SessionStatus& session, const VersionStatus& on) {
@@ -65,13 +73,21 @@ void Introspection::models(const Request& request, Response& response) {
   const auto& aliases = options.aliases;
   if (name != options.served_name &&
       std::find(aliases.begin(), aliases.end(), name) == aliases.end())
-    throw Error(ErrorCode::kNotFound, "the model '" + name + "' is not served here", "model");
+    throw Error(ErrorCode::kNotFound, "the model '" + name + "' is not served here",
+                "model");
   send_json(response, 200, model_json(name));
 }
 
 void Introspection::health(const Request&, Response& response) {
   if (state_.slots.closed())
     return send_json(response, 503, error_body(503, "the server is stopping"));
+  const double stuck_ms = state_.reasoner.engine()->stuck_ms();
+  if (stuck_ms > kMostStuckMs)
+    return send_json(
+        response, 503,
+        error_body(503, fmt::format("the decode thread has made no progress for {:.0f} s: restart "
+                                    "the server if that does not end",
+                                    stuck_ms / 1000)));
   send_json(response, 200, {{"status", "ok"}});
 }
 
@@ -124,7 +140,10 @@ void Introspection::slots(const Request& request, Response& response) {
 }
 
 void Introspection::metrics(const Request&, Response& response) {
-  response.set_content(state_.metrics.scrape(state_.reasoner.engine_status()),
+  // What an answer has told of is in the figures.
+  SessionSinks& sinks = state_.reasoner.sinks();
+  sinks.wait(kToCount);
+  response.set_content(state_.metrics.scrape(state_.reasoner.engine_status(), sinks.dropped()),
                        "text/plain; version=0.0.4");
 }
 
