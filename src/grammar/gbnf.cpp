@@ -71,9 +71,10 @@ void Reader::fail_at(size_t where, const std::string& why) const {
   const size_t line = static_cast<size_t>(std::count(before.begin(), before.end(), '\n')) + 1;
   const size_t last_line = before.rfind('\n');
   const size_t column = last_line == std::string_view::npos ? where + 1 : where - last_line;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("the grammar does not parse: {} at line {}, column {}", why, line, column),
-              "grammar");
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("the grammar does not parse: {} at line {}, column {}", why, line, column),
+      "grammar");
 }
 
 void Reader::skip_space() {
@@ -133,7 +134,8 @@ GrammarSyntax Reader::read() {
   }
   for (size_t i = 0; i < syntax_.rules.size(); ++i)
     if (!syntax_.rules[i].defined)
-      fail_at(first_use_[i], fmt::format("rule '{}' is used but not defined", syntax_.rules[i].name));
+      fail_at(first_use_[i],
+              fmt::format("rule '{}' is used but not defined", syntax_.rules[i].name));
   const auto root = numbers_.find("root");
   if (root == numbers_.end()) fail_at(0, "there is no rule 'root'");
   syntax_.root = root->second;
@@ -224,8 +226,8 @@ void Reader::read_bounds(GrammarElement& element) {
   }
   if (!take("}")) fail("expected '}' after the number of repetitions");
   if (element.least > element.most)
-    fail_at(begin, fmt::format("at least {} repetitions, but at most {}", element.least,
-                               element.most));
+    fail_at(begin,
+            fmt::format("at least {} repetitions, but at most {}", element.least, element.most));
   if (element.least > kMaxRepetitions)
     fail_at(begin, fmt::format("{} repetitions: at most {} can be asked for", element.least,
                                kMaxRepetitions));
@@ -293,7 +295,8 @@ uint32_t Reader::read_point() {
     const int length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
     uint32_t point = length == 1 ? lead : lead & (0x7F >> length);
     for (int i = 1; i < length; ++i)
-      point = (point << 6) | (static_cast<unsigned char>(text_[at_ + static_cast<size_t>(i)]) & 0x3F);
+      point =
+          (point << 6) | (static_cast<unsigned char>(text_[at_ + static_cast<size_t>(i)]) & 0x3F);
     at_ += static_cast<size_t>(length);
     return point;
   }
@@ -346,8 +349,7 @@ Token Reader::read_token() {
   at_ = end + 1;
   if (text.starts_with("<[")) {
     Token token = kNoToken;
-    const auto [rest, error] =
-        std::from_chars(text.data() + 2, text.data() + text.size(), token);
+    const auto [rest, error] = std::from_chars(text.data() + 2, text.data() + text.size(), token);
     if (error != std::errc() || token < 0 ||
         std::string_view(rest, static_cast<size_t>(text.data() + text.size() - rest)) != "]>")
       fail_at(begin, "expected a token's number as in <[123]>");

@@ -41,7 +41,7 @@ struct GrammarSyntax {
 };
 
 inline constexpr size_t kMaxGrammarBytes = 16 << 20;
-inline constexpr int kMaxGrammarNesting = 200;           // of parentheses
+inline constexpr int kMaxGrammarNesting = 200;          // of parentheses
 inline constexpr uint32_t kMaxRepetitions = 1'000'000;  // of what must come that often
 
 // The token that a text such as "<think>" is; none if the vocabulary has no such token.

@@ -50,9 +50,10 @@ class TextReader {
       }
       // Closing characters are preferred, so that texts end.
       const size_t close = next.find_first_of("\"}]");
-      const char c = close != std::string::npos && random.uniform() < 0.2
-                         ? next[close]
-                         : next[static_cast<size_t>(random.uniform() * static_cast<double>(next.size()))];
+      const char c =
+          close != std::string::npos && random.uniform() < 0.2
+              ? next[close]
+              : next[static_cast<size_t>(random.uniform() * static_cast<double>(next.size()))];
       text += c;
       state = matcher_.after(state, static_cast<uint8_t>(c));
     }

@@ -26,7 +26,7 @@ constexpr size_t kMaxSchemas = 200'000;
 constexpr size_t kMaxGrammarText = 8 << 20;
 constexpr size_t kMaxOneOf = 256;
 
-const std::vector<std::string> kTypes = {"object", "array",   "string", "number",
+const std::vector<std::string> kTypes = {"object",  "array",   "string", "number",
                                          "integer", "boolean", "null"};
 
 // Which keywords belong to which type; the others belong to all.
@@ -34,16 +34,24 @@ const std::map<std::string, std::vector<std::string>> kKeywordsOfType = {
     {"object",
      {"properties", "required", "additionalProperties", "patternProperties", "propertyNames",
       "minProperties", "maxProperties", "unevaluatedProperties"}},
-    {"array",
-     {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"}},
+    {"array", {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"}},
     {"string", {"pattern", "minLength", "maxLength", "format"}},
     {"number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
 };
-const std::set<std::string> kRefused = {
-    "not",           "if",          "then",        "else",
-    "dependencies",  "dependentRequired", "dependentSchemas", "contains",
-    "minContains",   "maxContains", "unevaluatedItems", "$dynamicRef", "$recursiveRef",
-    "propertyDependencies"};
+const std::set<std::string> kRefused = {"not",
+                                        "if",
+                                        "then",
+                                        "else",
+                                        "dependencies",
+                                        "dependentRequired",
+                                        "dependentSchemas",
+                                        "contains",
+                                        "minContains",
+                                        "maxContains",
+                                        "unevaluatedItems",
+                                        "$dynamicRef",
+                                        "$recursiveRef",
+                                        "propertyDependencies"};
 
 // Formats of strings, as patterns.
 const std::map<std::string, std::string> kFormats = [] {
@@ -64,8 +72,8 @@ const std::map<std::string, std::string> kFormats = [] {
       {"email", atom + "(?:\\." + atom + ")*@" + label + "(?:\\." + label + ")+"},
       {"hostname", label + "(?:\\." + label + ")*"},
       {"ipv4", byte + "(?:\\." + byte + "){3}"},
-      {"ipv6", fmt::format("(?:{0}(?::{0}){{7}}|(?:{0}(?::{0}){{0,3}})?::(?:{0}(?::{0}){{0,2}})?)",
-                           hex)},
+      {"ipv6",
+       fmt::format("(?:{0}(?::{0}){{7}}|(?:{0}(?::{0}){{0,3}})?::(?:{0}(?::{0}){{0,2}})?)", hex)},
       {"uuid", "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"},
       {"uri", R"([A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]+)"}};
   for (auto& [name, pattern] : formats) pattern = "^" + pattern + "$";
@@ -94,16 +102,7 @@ const std::map<std::string, std::string> kCommonRules = {
 
 // Where in the document, as a JSON pointer in a URI fragment: "#/properties/a".
 std::string child(const std::string& place, const std::string& key) {
-  std::string result = place + "/";
-  for (const char c : key) {
-    if (c == '~')
-      result += "~0";
-    else if (c == '/')
-      result += "~1";
-    else
-      result += c;
-  }
-  return result;
+  return place + "/" + json_pointer_segment(key);
 }
 std::string child(const std::string& place, size_t index) {
   return place + "/" + std::to_string(index);
@@ -216,11 +215,12 @@ class SchemaConverter::Impl {
  public:
   explicit Impl(std::string prefix) : prefix_(std::move(prefix)) {}
 
-  std::string add(const OrderedJson& schema, const std::string& field) {
+  std::string add(const OrderedJson& schema, const std::string& field,
+                  const std::string& reference) {
     document_ = &schema;
     field_ = field;
     references_.clear();
-    const std::string root = convert(schema, "#", 0);
+    const std::string root = convert(by_reference(reference), reference, 0);
     // Schemas that are referred to become rules of their own, so that they may refer to themselves.
     while (!waiting_.empty()) {
       const auto [reference, name] = waiting_.front();
@@ -290,7 +290,8 @@ class SchemaConverter::Impl {
     for (const char* keyword : {"anyOf", "oneOf"})
       if (schema.contains(keyword)) return convert_any_of(schema, keyword, place, depth);
     if (schema.value("nullable", false) == true)
-      return rule(gbnf_choice({convert(without(schema, "nullable"), place, depth + 1), common("null")}));
+      return rule(
+          gbnf_choice({convert(without(schema, "nullable"), place, depth + 1), common("null")}));
     if (schema.contains("const") || schema.contains("enum")) return convert_values(schema, place);
     return convert_types(schema, place, depth);
   }
@@ -311,8 +312,8 @@ class SchemaConverter::Impl {
 
   const OrderedJson& by_reference(const std::string& reference) const {
     if (!reference.starts_with("#"))
-      refuse("$ref", fmt::format("'{}' leads out of the schema: only '#/...' is followed",
-                                 reference));
+      refuse("$ref",
+             fmt::format("'{}' leads out of the schema: only '#/...' is followed", reference));
     const OrderedJson* target = at_reference(*document_, reference);
     if (!target) refuse("$ref", fmt::format("'{}' leads to nothing in the schema", reference));
     return *target;
@@ -386,12 +387,14 @@ class SchemaConverter::Impl {
   // oneOf means exactly one. A grammar can only say at least one, so no value may fit two.
   void check_disjoint(const OrderedJson& all, const std::string& place) const {
     if (all.size() > kMaxOneOf)
-      refuse(place, fmt::format("has {} alternatives: at most {}; use anyOf", all.size(), kMaxOneOf));
+      refuse(place,
+             fmt::format("has {} alternatives: at most {}; use anyOf", all.size(), kMaxOneOf));
     for (size_t i = 0; i < all.size(); ++i)
       for (size_t j = 0; j < i; ++j)
         if (!disjoint(all[i], all[j], 0))
-          refuse(place,
-                 fmt::format("has alternatives {} and {} that one value could fit: use anyOf", j, i));
+          refuse(
+              place,
+              fmt::format("has alternatives {} and {} that one value could fit: use anyOf", j, i));
   }
 
   const OrderedJson& followed(const OrderedJson& schema) const {
@@ -447,9 +450,8 @@ class SchemaConverter::Impl {
   // --- const and enum
 
   std::string convert_values(const OrderedJson& schema, const std::string& place) {
-    const OrderedJson values = schema.contains("const")
-                                   ? OrderedJson::array({schema.at("const")})
-                                   : schema.at("enum");
+    const OrderedJson values =
+        schema.contains("const") ? OrderedJson::array({schema.at("const")}) : schema.at("enum");
     std::vector<std::string> texts;
     for (const OrderedJson& value : values)
       if (fits(value, schema, place)) texts.push_back(value.dump());
@@ -460,8 +462,8 @@ class SchemaConverter::Impl {
   // Whether a value of enum fits the keywords beside it.
   bool fits(const OrderedJson& value, const OrderedJson& schema, const std::string& place) const {
     const bool both = schema.contains("const") && schema.contains("enum");
-    if (both && std::find(schema["enum"].begin(), schema["enum"].end(), value) ==
-                    schema["enum"].end())
+    if (both &&
+        std::find(schema["enum"].begin(), schema["enum"].end(), value) == schema["enum"].end())
       return false;
     if (schema.contains("type")) {
       const std::vector<std::string> types = types_of(schema);
@@ -481,13 +483,15 @@ class SchemaConverter::Impl {
         if (!value.is_number()) continue;
         if (!limit.is_number()) refuse(child(place, keyword), "must be a number");
         const double x = value.get<double>(), y = limit.get<double>();
-        if (keyword == "minimum" ? x < y : keyword == "maximum" ? x > y
-                                       : keyword == "exclusiveMinimum" ? x <= y : x >= y)
+        if (keyword == "minimum"            ? x < y
+            : keyword == "maximum"          ? x > y
+            : keyword == "exclusiveMinimum" ? x <= y
+                                            : x >= y)
           return false;
-      } else if (value.is_string() ? keyword == "pattern" || keyword == "format"
-                                   : value.is_structured() && keyword != "type" &&
-                                         keyword != "enum" && keyword != "const" &&
-                                         constrains(keyword)) {
+      } else if (value.is_string()
+                     ? keyword == "pattern" || keyword == "format"
+                     : value.is_structured() && keyword != "type" && keyword != "enum" &&
+                           keyword != "const" && constrains(keyword)) {
         refuse(child(place, keyword), "is not supported beside enum or const");
       }
     }
@@ -558,11 +562,10 @@ class SchemaConverter::Impl {
                                 const std::string& place) const {
     const auto found = schema.find(keyword);
     if (found == schema.end()) return std::nullopt;
-    const bool whole = found->is_number_unsigned() ||
-                       (found->is_number_integer() && found->get<int64_t>() >= 0) ||
-                       (found->is_number_float() && found->get<double>() >= 0 &&
-                        found->get<double>() < 1e15 &&
-                        std::floor(found->get<double>()) == found->get<double>());
+    const bool whole =
+        found->is_number_unsigned() || (found->is_number_integer() && found->get<int64_t>() >= 0) ||
+        (found->is_number_float() && found->get<double>() >= 0 && found->get<double>() < 1e15 &&
+         std::floor(found->get<double>()) == found->get<double>());
     if (!whole)
       refuse(child(place, keyword), "must be a whole number from 0, not " + shown(*found));
     return found->is_number_float() ? static_cast<uint64_t>(found->get<double>())
@@ -606,8 +609,8 @@ class SchemaConverter::Impl {
       const auto known =
           format->is_string() ? kFormats.find(format->get<std::string>()) : kFormats.end();
       if (known == kFormats.end())
-        refuse(child(place, "format"), fmt::format("is {}: this format is not supported",
-                                                   shown(*format)));
+        refuse(child(place, "format"),
+               fmt::format("is {}: this format is not supported", shown(*format)));
       if (pattern != schema.end())
         refuse(child(place, "pattern"), "is not supported beside format");
       return from_pattern(known->second, length, child(place, "format"));
@@ -691,12 +694,12 @@ class SchemaConverter::Impl {
       } catch (const SchemaContradiction&) {
         if (length.least > fixed.size()) throw;
       }
-    return rule("\"[\" " + common("space") + " " + items_of(fixed, item, length) +
-                common("space") + " \"]\"");
+    return rule("\"[\" " + common("space") + " " + items_of(fixed, item, length) + common("space") +
+                " \"]\"");
   }
 
-  std::string items_of(const std::vector<std::string>& fixed, const std::optional<std::string>& item,
-                       const LengthBounds& length) {
+  std::string items_of(const std::vector<std::string>& fixed,
+                       const std::optional<std::string>& item, const LengthBounds& length) {
     const std::string comma = common("space") + " \",\" " + common("space") + " ";
     std::string result;
     for (size_t i = 0; i < fixed.size(); ++i) result += (i == 0 ? "" : comma) + fixed[i] + " ";
@@ -744,19 +747,19 @@ class SchemaConverter::Impl {
     };
     is("properties", [](const auto& j) { return j.is_object(); }, "must be an object");
     is("patternProperties", [](const auto& j) { return j.is_object(); }, "must be an object");
-    is("required",
-       [](const auto& j) {
-         return j.is_array() &&
-                std::all_of(j.begin(), j.end(), [](const auto& name) { return name.is_string(); });
-       },
-       "must be an array of strings");
-    is("unevaluatedProperties",
-       [&](const auto&) { return schema.contains("properties"); },
-       "is supported only beside properties");
+    is(
+        "required",
+        [](const auto& j) {
+          return j.is_array() &&
+                 std::all_of(j.begin(), j.end(), [](const auto& name) { return name.is_string(); });
+        },
+        "must be an array of strings");
+    is(
+        "unevaluatedProperties", [&](const auto&) { return schema.contains("properties"); },
+        "is supported only beside properties");
     if (schema.contains("properties") && !schema["properties"].empty()) {
       for (const char* key : {"patternProperties", "propertyNames"})
-        if (schema.contains(key))
-          refuse(child(place, key), "is not supported beside properties");
+        if (schema.contains(key)) refuse(child(place, key), "is not supported beside properties");
     } else if (schema.contains("patternProperties") && schema["patternProperties"].size() > 1) {
       refuse(child(place, "patternProperties"), "is supported with one pattern only");
     }
@@ -774,10 +777,10 @@ class SchemaConverter::Impl {
       const bool needed = required.erase(name) > 0;
       names.push_back(name);
       try {
-        properties.push_back({fmt::format("{} {} \":\" {} {}", gbnf_literal(OrderedJson(name).dump()),
-                                          common("space"), common("space"),
-                                          convert(value, where, depth + 1)),
-                              needed});
+        properties.push_back(
+            {fmt::format("{} {} \":\" {} {}", gbnf_literal(OrderedJson(name).dump()),
+                         common("space"), common("space"), convert(value, where, depth + 1)),
+             needed});
       } catch (const SchemaContradiction&) {
         if (needed) throw;
       }
@@ -810,7 +813,7 @@ class SchemaConverter::Impl {
       key = "\"\\\"\" " + from_pattern(first.key(), {}, where) + " \"\\\"\"";
       value = &first.value();
     } else if (!value) {
-      if (!names.empty()) return "";
+      if (!names.empty() || schema.contains("properties")) return "";
       value = &kAny;
     }
     std::string expression;
@@ -827,7 +830,8 @@ class SchemaConverter::Impl {
                     child(place, "propertyNames"), depth + 1);
     }
     if (key.empty()) key = names.empty() ? common("string") : string_but_gbnf(names, adder());
-    return rule(fmt::format("{} {} \":\" {} {}", key, common("space"), common("space"), expression));
+    return rule(
+        fmt::format("{} {} \":\" {} {}", key, common("space"), common("space"), expression));
   }
 
   static std::string map_members(const std::string& extra, const std::string& comma,
@@ -844,10 +848,12 @@ class SchemaConverter::Impl {
     const auto required = static_cast<uint64_t>(std::count_if(
         properties.begin(), properties.end(), [](const Property& p) { return p.required; }));
     if (size.least > required)
-      refuse(child(place, "minProperties"), "is above the number of required properties: require them");
+      refuse(child(place, "minProperties"),
+             "is above the number of required properties: require them");
     if (size.most && (open || *size.most < properties.size()))
-      refuse(child(place, "maxProperties"), "is not supported where fewer properties are allowed "
-                                            "than described");
+      refuse(child(place, "maxProperties"),
+             "is not supported where fewer properties are allowed "
+             "than described");
   }
 
   // Two rules a property: what may come from it on when none has been written, and when some have.
@@ -884,9 +890,10 @@ SchemaConverter::SchemaConverter(std::string prefix)
     : impl_(std::make_unique<Impl>(std::move(prefix))) {}
 SchemaConverter::~SchemaConverter() = default;
 
-std::string SchemaConverter::add(const OrderedJson& schema, const std::string& field) {
+std::string SchemaConverter::add(const OrderedJson& schema, const std::string& field,
+                                 const std::string& reference) {
   try {
-    return impl_->add(schema, field);
+    return impl_->add(schema, field, reference);
   } catch (const SchemaContradiction& error) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{}: no value can fit the schema: {}", field, error.what()), field);
@@ -903,6 +910,21 @@ std::string schema_to_gbnf(const OrderedJson& schema, const std::string& field) 
   const bool any = schema.is_object() && schema.empty();
   const std::string root = converter.add(any ? OrderedJson{{"type", "object"}} : schema, field);
   return "root ::= " + root + "\n" + converter.rules();
+}
+
+std::string json_pointer_segment(const std::string& name) {
+  std::string result;
+  for (const char c : name) {
+    if (c == '~')
+      result += "~0";
+    else if (c == '/')
+      result += "~1";
+    else if (c == '%')
+      result += "%25";
+    else
+      result += c;
+  }
+  return result;
 }
 
 bool may_be_string(const OrderedJson& schema, const OrderedJson& document) {

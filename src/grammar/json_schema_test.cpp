@@ -34,7 +34,8 @@ struct Case {
 void check(const std::vector<Case>& cases) {
   for (const Case& c : cases) {
     TextReader reader = reader_of(c.schema);
-    for (const char* text : c.fits) EXPECT_TRUE(reader.reads(text)) << c.schema << " reads " << text;
+    for (const char* text : c.fits)
+      EXPECT_TRUE(reader.reads(text)) << c.schema << " reads " << text;
     for (const char* text : c.misfits)
       EXPECT_FALSE(reader.reads(text)) << c.schema << " reads " << text;
   }

@@ -52,8 +52,7 @@ Matcher::State Matcher::renew_budget(State state) {
   const auto old_tails = std::move(tails_);
   const std::vector<Item> old_start = std::move(states_[start_].items);
   const bool start_accepts = states_[start_].accepts;
-  const std::vector<Item> old_items =
-      state == start_ ? old_start : std::move(states_[state].items);
+  const std::vector<Item> old_items = state == start_ ? old_start : std::move(states_[state].items);
   const bool accepts = states_[state].accepts;
   reset();
   ++generation_;
@@ -128,9 +127,9 @@ Matcher::State Matcher::either(State a, State b) {
   return intern_state(std::move(items), states_[a].accepts || states_[b].accepts);
 }
 
-// All that can be reached without reading. Rules entered on the way are shared: each is walked once,
-// whoever calls it, and knows its callers as parents. They form no circle, since left recursion was
-// refused, and so become interned tails when all is done.
+// All that can be reached without reading. Rules entered on the way are shared: each is walked
+// once, whoever calls it, and knows its callers as parents. They form no circle, since left
+// recursion was refused, and so become interned tails when all is done.
 Matcher::State Matcher::closure(std::span<const Task> seeds) {
   waiting_.clear();
   seen_list_.clear();
@@ -187,9 +186,8 @@ void Matcher::run(const Task& task) {
     case Op::kRepeat: {
       const GrammarProgram::Repeat& repeat = program_->repeats[instruction.b];
       if (task.count < repeat.most) {
-        const uint32_t more = repeat.most == kUnbounded
-                                  ? std::min(task.count + 1, repeat.least)
-                                  : task.count + 1;
+        const uint32_t more =
+            repeat.most == kUnbounded ? std::min(task.count + 1, repeat.least) : task.count + 1;
         enter(instruction.a, {task.place, more, task.context, true});
       }
       if (task.count >= repeat.least) add(instruction.next, 0, task.context);
@@ -256,8 +254,7 @@ std::vector<Matcher::Frame> Matcher::merged(std::vector<Frame> frames, int depth
   std::sort(frames.begin(), frames.end());
   std::vector<Frame> result;
   for (const Frame& frame : frames) {
-    if (!result.empty() && result.back().place == frame.place &&
-        result.back().count == frame.count)
+    if (!result.empty() && result.back().place == frame.place && result.back().count == frame.count)
       result.back().tail = unite(result.back().tail, frame.tail, depth + 1);
     else
       result.push_back(frame);

@@ -1,10 +1,10 @@
 // Runs a compiled grammar over bytes. A state is the set of all ways to read the text so far; equal
-// states have equal numbers, so that each transition is computed once and then looked up (a DFA that
-// is built as it is needed, over the stacks of a pushdown automaton).
+// states have equal numbers, so that each transition is computed once and then looked up (a DFA
+// that is built as it is needed, over the stacks of a pushdown automaton).
 //
 // The ways are kept apart only where they can still differ: stacks with the same top are merged, so
-// that an ambiguous grammar costs polynomial and not exponential time (the graph-structured stack of
-// Tomita, "Efficient Parsing for Natural Language", 1986). What remains is bounded by a budget.
+// that an ambiguous grammar costs polynomial and not exponential time (the graph-structured stack
+// of Tomita, "Efficient Parsing for Natural Language", 1986). What remains is bounded by a budget.
 //
 // Not thread-safe; matchers of one program may run on different threads.
 #pragma once
@@ -132,7 +132,7 @@ class Matcher {
   std::unordered_multimap<uint64_t, State> state_numbers_;
   std::unordered_map<uint64_t, Tail> unions_;
   State start_ = kDead;
-  uint64_t bytes_ = 0;       // of all that is kept, about
+  uint64_t bytes_ = 0;  // of all that is kept, about
   uint64_t steps_left_ = 0;
   int generation_ = 0;
 

@@ -49,8 +49,8 @@ TEST(Matcher, AgreesWithTryingEverything) {
   struct Brute {
     GrammarSyntax syntax;
     // Ends of all readings of the sequence's rest from `at`.
-    void sequence(const GrammarSequence& elements, size_t index, size_t at,
-                  const std::string& text, int depth, std::vector<bool>& ends) {
+    void sequence(const GrammarSequence& elements, size_t index, size_t at, const std::string& text,
+                  int depth, std::vector<bool>& ends) {
       if (depth > 60) return;
       if (index == elements.size()) {
         ends[at] = true;
@@ -118,7 +118,8 @@ TEST(Matcher, AgreesWithTryingEverything) {
 }
 
 TEST(Matcher, MemoryIsForgottenAndTheTextIsNot) {
-  const auto program = compile_for_test("root ::= \"[\" (root (\",\" root)*)? \"]\" | [a-z]{1,100000}");
+  const auto program =
+      compile_for_test("root ::= \"[\" (root (\",\" root)*)? \"]\" | [a-z]{1,100000}");
   Matcher matcher(program);
   Matcher::State state = matcher.start();
   const auto read = [&](char c) {
@@ -139,7 +140,7 @@ TEST(Matcher, MemoryIsForgottenAndTheTextIsNot) {
 }
 
 std::shared_ptr<const TokenTexts> some_tokens() {
-  const std::vector<std::string> texts = {"",   "<one>", "a",  "ab",     "abc", "b",
+  const std::vector<std::string> texts = {"",   "<one>", "a",   "ab",       "abc",  "b",
                                           "\"", "{\"",   "<e>", "\xE2\x82", "\xAC", "\xC3\xA9"};
   return std::make_shared<const TokenTexts>(texts, std::vector<Token>{8});
 }

@@ -70,15 +70,15 @@ std::string same_length(const std::string& low, const std::string& high) {
   std::vector<std::string> alternatives;
   char first = low[at], last = high[at];
   if (!from_zeros) {
-    alternatives.push_back(fmt::format(
-        "\"{}\" {}", first++, same_length(low_rest, std::string(low_rest.size(), '9'))));
+    alternatives.push_back(fmt::format("\"{}\" {}", first++,
+                                       same_length(low_rest, std::string(low_rest.size(), '9'))));
   }
   const char last_whole = to_nines ? last : static_cast<char>(last - 1);
   if (first <= last_whole)
     alternatives.push_back(digit_class(first, last_whole) + any_digits(low_rest.size()));
   if (!to_nines)
-    alternatives.push_back(fmt::format(
-        "\"{}\" {}", last, same_length(std::string(high_rest.size(), '0'), high_rest)));
+    alternatives.push_back(
+        fmt::format("\"{}\" {}", last, same_length(std::string(high_rest.size(), '0'), high_rest)));
   return prefix + gbnf_choice(alternatives);
 }
 
@@ -93,8 +93,8 @@ void add_whole(const std::string& low, const std::optional<std::string>& high,
     alternatives.push_back(same_length(from, to));
   }
   if (!high)
-    alternatives.push_back(fmt::format("[1-9] [0-9]{{{},{}}}", low.size(),
-                                       std::max(kUsualDigits - 1, low.size())));
+    alternatives.push_back(
+        fmt::format("[1-9] [0-9]{{{},{}}}", low.size(), std::max(kUsualDigits - 1, low.size())));
 }
 
 std::string in_group(const std::string& expression) { return "(" + expression + ")"; }
@@ -115,11 +115,9 @@ std::string fraction_gbnf(const std::string& low, bool above_low,
   const std::string to = high ? padded(*high) : std::string(size, '9');
   std::vector<std::string> alternatives;
   if (high && from == to) {
-    if (!above_low && !below_high)
-      alternatives.push_back(fmt::format("\"{}\" {}", from, kZeros));
+    if (!above_low && !below_high) alternatives.push_back(fmt::format("\"{}\" {}", from, kZeros));
   } else if (!high || from < to) {
-    alternatives.push_back(
-        fmt::format("\"{}\" {}", from, above_low ? kNotOnlyZeros : kMoreDigits));
+    alternatives.push_back(fmt::format("\"{}\" {}", from, above_low ? kNotOnlyZeros : kMoreDigits));
     const std::string first = incremented(from), last = high ? decremented(to) : to;
     if (first.size() == size && first <= last)
       alternatives.push_back(fmt::format("{} {}", in_group(same_length(first, last)), kMoreDigits));
@@ -139,19 +137,18 @@ void add_magnitudes(const NumberBound& low, const std::optional<NumberBound>& hi
   const std::string& from = low.value.whole;
   const auto literal = [](const std::string& digits) { return "\"" + digits + "\""; };
   if (high && high->value.whole == from) {
-    add(literal(from), fraction_gbnf(low.value.fraction, low.exclusive, high->value.fraction,
-                                     high->exclusive));
+    add(literal(from),
+        fraction_gbnf(low.value.fraction, low.exclusive, high->value.fraction, high->exclusive));
     return;
   }
   if (high && shorter_or_less(high->value.whole, from)) return;
   add(literal(from), fraction_gbnf(low.value.fraction, low.exclusive, std::nullopt, false));
   std::vector<std::string> between;
-  add_whole(incremented(from),
-            high ? std::optional(without_leading_zeros(decremented(high->value.whole)))
-                 : std::nullopt,
-            between);
-  if (!between.empty())
-    add(gbnf_choice(between), fraction_gbnf("", false, std::nullopt, false));
+  add_whole(
+      incremented(from),
+      high ? std::optional(without_leading_zeros(decremented(high->value.whole))) : std::nullopt,
+      between);
+  if (!between.empty()) add(gbnf_choice(between), fraction_gbnf("", false, std::nullopt, false));
   if (high)
     add(literal(high->value.whole),
         fraction_gbnf("", false, high->value.fraction, high->exclusive));
@@ -232,21 +229,21 @@ bool less(const Decimal& a, const Decimal& b) {
 
 std::string integer_range_gbnf(const std::optional<NumberBound>& low,
                                const std::optional<NumberBound>& high) {
-  return signed_range(
-      low, high,
-      [](const NumberBound& least, const std::optional<NumberBound>& most,
-         std::vector<std::string>& alternatives) {
-        const bool next = least.exclusive || !least.value.fraction.empty();
-        std::optional<std::string> last;
-        if (most) {
-          last = most->value.whole;
-          if (most->exclusive && most->value.fraction.empty()) {
-            if (*last == "0") return;
-            last = without_leading_zeros(decremented(*last));
-          }
-        }
-        add_whole(next ? incremented(least.value.whole) : least.value.whole, last, alternatives);
-      });
+  return signed_range(low, high,
+                      [](const NumberBound& least, const std::optional<NumberBound>& most,
+                         std::vector<std::string>& alternatives) {
+                        const bool next = least.exclusive || !least.value.fraction.empty();
+                        std::optional<std::string> last;
+                        if (most) {
+                          last = most->value.whole;
+                          if (most->exclusive && most->value.fraction.empty()) {
+                            if (*last == "0") return;
+                            last = without_leading_zeros(decremented(*last));
+                          }
+                        }
+                        add_whole(next ? incremented(least.value.whole) : least.value.whole, last,
+                                  alternatives);
+                      });
 }
 
 std::string number_range_gbnf(const std::optional<NumberBound>& low,

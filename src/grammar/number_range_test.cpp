@@ -38,10 +38,10 @@ TEST(Decimal, IsReadAndCompared) {
 }
 
 const std::pair<const char*, const char*> kBounds[] = {
-    {"0", "9"},       {"1", "100"},     {"", "-5"},        {"-3", ""},    {"17", "17"},
-    {"!0", ""},       {"", "!0"},       {"-120", "345"},   {"99", "101"}, {"1000", "!2000"},
-    {"-1000", "-10"}, {"!-7", "!7"},    {"7", "12345678"}, {"5", "3"},    {"!4", "!5"},
-    {"0.5", "2.25"},  {"-0.75", "0.1"}, {"1.5", ""},       {"", "-1.25"}, {"!0.5", "!0.75"},
+    {"0", "9"},       {"1", "100"},      {"", "-5"},        {"-3", ""},    {"17", "17"},
+    {"!0", ""},       {"", "!0"},        {"-120", "345"},   {"99", "101"}, {"1000", "!2000"},
+    {"-1000", "-10"}, {"!-7", "!7"},     {"7", "12345678"}, {"5", "3"},    {"!4", "!5"},
+    {"0.5", "2.25"},  {"-0.75", "0.1"},  {"1.5", ""},       {"", "-1.25"}, {"!0.5", "!0.75"},
     {"-2", "-1.5"},   {"0.125", "0.125"}};
 
 TEST(NumberRange, WholeNumbersAreThoseBetween) {
@@ -52,7 +52,8 @@ TEST(NumberRange, WholeNumbersAreThoseBetween) {
     for (int value = -2100; value <= 2100; ++value) {
       const std::string text = std::to_string(value);
       any |= between(text, low, high);
-      ASSERT_EQ(reader.reads(text), between(text, low, high)) << low << " .. " << high << ": " << text;
+      ASSERT_EQ(reader.reads(text), between(text, low, high))
+          << low << " .. " << high << ": " << text;
     }
     if (any) EXPECT_FALSE(range.empty());
     for (const char* bad : {"-0", "00", "07", "1.0", "-", "", "1e1"})
@@ -60,8 +61,8 @@ TEST(NumberRange, WholeNumbersAreThoseBetween) {
   }
   EXPECT_EQ(integer_range_gbnf(bound("5"), bound("3")), "");
   EXPECT_EQ(integer_range_gbnf(bound("!4"), bound("!5")), "");
-  TextReader wide("root ::= " + integer_range_gbnf(bound("-9223372036854775808"),
-                                                   bound("9223372036854775807")));
+  TextReader wide("root ::= " +
+                  integer_range_gbnf(bound("-9223372036854775808"), bound("9223372036854775807")));
   EXPECT_TRUE(wide.reads("-9223372036854775808") && wide.reads("9223372036854775807"));
   EXPECT_FALSE(wide.reads("-9223372036854775809") || wide.reads("9223372036854775808"));
 }
@@ -79,7 +80,8 @@ TEST(NumberRange, FractionsNeverLeaveTheBounds) {
       fitting += fits;
       // With three decimals, no bound here asks for more.
       const bool negative_zero = text == "-0.000";
-      ASSERT_EQ(reader.reads(text), fits && !negative_zero) << low << " .. " << high << ": " << text;
+      ASSERT_EQ(reader.reads(text), fits && !negative_zero)
+          << low << " .. " << high << ": " << text;
     }
     if (fitting > 0) EXPECT_FALSE(range.empty());
     bool ok = false;

@@ -20,9 +20,16 @@ constexpr uint64_t kEndless = UINT64_MAX;
 const CodePointSet kAll = CodePointSet().complement();
 const CodePointSet kDigits({{'0', '9'}});
 const CodePointSet kWord({{'0', '9'}, {'A', 'Z'}, {'a', 'z'}, {'_', '_'}});
-const CodePointSet kSpace({{'\t', '\r'}, {' ', ' '}, {0xA0, 0xA0}, {0x1680, 0x1680},
-                           {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F},
-                           {0x205F, 0x205F}, {0x3000, 0x3000}, {0xFEFF, 0xFEFF}});
+const CodePointSet kSpace({{'\t', '\r'},
+                           {' ', ' '},
+                           {0xA0, 0xA0},
+                           {0x1680, 0x1680},
+                           {0x2000, 0x200A},
+                           {0x2028, 0x2029},
+                           {0x202F, 0x202F},
+                           {0x205F, 0x205F},
+                           {0x3000, 0x3000},
+                           {0xFEFF, 0xFEFF}});
 const CodePointSet kLineEnds({{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}});
 // What JSON cannot hold as it is.
 const CodePointSet kEscaped({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}});
@@ -252,8 +259,7 @@ class Reader {
       };
       if (!one(first) || !one(last)) fail("a range between classes");
       if (last.ranges()[0].first < first.ranges()[0].first) fail("a range that runs backwards");
-      points = points.united(
-          CodePointSet({{first.ranges()[0].first, last.ranges()[0].first}}));
+      points = points.united(CodePointSet({{first.ranges()[0].first, last.ranges()[0].first}}));
     }
     if (!take("]")) fail("an unclosed '['");
     return negated ? points.complement() : points;
@@ -398,7 +404,8 @@ class Writer {
     for (const Short& escape : kShort) {
       const auto point = static_cast<uint32_t>(static_cast<unsigned char>(escape.point));
       if (!left.contains(point)) continue;
-      alternatives.push_back(gbnf_literal({std::initializer_list<char>{'\\', escape.written}.begin(), 2}));
+      alternatives.push_back(
+          gbnf_literal({std::initializer_list<char>{'\\', escape.written}.begin(), 2}));
       left = left.without(CodePointSet({{point, point}}));
     }
     const bool large = plain.ranges().size() > 0 && points.ranges().back().last > 0xFFFF;

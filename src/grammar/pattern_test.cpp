@@ -22,12 +22,12 @@ std::string escaped(const std::string& text) {
 }
 
 TEST(Pattern, AgreesWithTheStandardLibrarysMatcher) {
-  const char* patterns[] = {
-      "^a{5}$",      "^a{2,}b?$",        "ab",         "^ab",          "ab$",
-      "^(a|bc)*$",   "^[ab]+c$",         "^a|b$",      "^\\d+$",       "^\\w\\s\\W$",
-      "^[^a]b$",     "^a.c$",            "^(?:ab){2}$", "^a\\.b$",     "^[a\\-c]+$",
-      "^\"a\\\\b$",  "^(a+)+b$",         "^[\\d\\sab]{2}$", "",       "^$",
-      "^a{2}{0}b",   "^\\x61\\u0062$",   "^a*?b$"};
+  const char* patterns[] = {"^a{5}$",      "^a{2,}b?$",       "ab",         "^ab",
+                            "ab$",         "^(a|bc)*$",       "^[ab]+c$",   "^a|b$",
+                            "^\\d+$",      "^\\w\\s\\W$",     "^[^a]b$",    "^a.c$",
+                            "^(?:ab){2}$", "^a\\.b$",         "^[a\\-c]+$", "^\"a\\\\b$",
+                            "^(a+)+b$",    "^[\\d\\sab]{2}$", "",           "^$",
+                            "^a{2}{0}b",   "^\\x61\\u0062$",  "^a*?b$"};
   const std::string letters = "abc1 -.\"\\";
   Random random(1);
   std::vector<std::string> texts = {""};
@@ -73,7 +73,8 @@ TEST(Pattern, WhatNoGrammarCanExpressIsRefusedWithItsPlace) {
       pattern_gbnf(pattern, {}, "char");
       ADD_FAILURE() << pattern;
     } catch (const PatternError& error) {
-      EXPECT_NE(std::string(error.what()).find(why), std::string::npos) << pattern << ": " << error.what();
+      EXPECT_NE(std::string(error.what()).find(why), std::string::npos)
+          << pattern << ": " << error.what();
     }
   }
   EXPECT_THROW(pattern_gbnf(std::string(100000, '('), {}, "char"), PatternError);

@@ -238,8 +238,8 @@ class LeftEdge {
           program_.repeats[instruction.b].least = 0;
           program_.repeats[instruction.b].nullable_body = true;
         }
-        if (nullable || (instruction.op == Op::kRepeat &&
-                         program_.repeats[instruction.b].least == 0))
+        if (nullable ||
+            (instruction.op == Op::kRepeat && program_.repeats[instruction.b].least == 0))
           go(instruction.next);
         return;
       }
@@ -253,9 +253,10 @@ class LeftEdge {
   [[noreturn]] void refuse_recursion(const Instruction& instruction) const {
     const std::string name =
         instruction.op == Op::kCall ? syntax_.rules[instruction.a].name : std::string("(...)");
-    refuse(fmt::format("rule '{}' of the grammar begins with itself: write the repetition as "
-                       "x ::= y x | y, or as y+",
-                       name));
+    refuse(
+        fmt::format("rule '{}' of the grammar begins with itself: write the repetition as "
+                    "x ::= y x | y, or as y+",
+                    name));
   }
 
   GrammarProgram& program_;

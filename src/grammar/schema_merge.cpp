@@ -13,9 +13,7 @@ namespace {
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxAlternatives = 256;
 
-[[noreturn]] void refuse(const std::string& why) {
-  throw Error(ErrorCode::kInvalidArgument, why);
-}
+[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
 
 OrderedJson as_array(const OrderedJson& value) {
   return value.is_array() ? value : OrderedJson::array({value});
@@ -156,8 +154,7 @@ class Merger {
   static void settle_values(OrderedJson& schema) {
     if (!schema.contains("const") || !schema.contains("enum")) return;
     if (!contains(schema["enum"], schema["const"]))
-      throw SchemaContradiction(
-          fmt::format("{} is not one of its enum", schema["const"].dump()));
+      throw SchemaContradiction(fmt::format("{} is not one of its enum", schema["const"].dump()));
     schema.erase("enum");
   }
 
@@ -167,11 +164,27 @@ class Merger {
 }  // namespace
 
 bool is_annotation(const std::string& keyword) {
-  static const std::set<std::string> kAnnotations = {
-      "title",     "description", "default", "examples", "example",     "deprecated",
-      "readOnly",  "writeOnly",   "$schema", "$id",      "$comment",    "$defs",
-      "definitions", "$anchor",   "strict",  "contentEncoding", "contentMediaType",
-      "contentSchema", "externalDocs", "xml", "discriminator"};
+  static const std::set<std::string> kAnnotations = {"title",
+                                                     "description",
+                                                     "default",
+                                                     "examples",
+                                                     "example",
+                                                     "deprecated",
+                                                     "readOnly",
+                                                     "writeOnly",
+                                                     "$schema",
+                                                     "$id",
+                                                     "$comment",
+                                                     "$defs",
+                                                     "definitions",
+                                                     "$anchor",
+                                                     "strict",
+                                                     "contentEncoding",
+                                                     "contentMediaType",
+                                                     "contentSchema",
+                                                     "externalDocs",
+                                                     "xml",
+                                                     "discriminator"};
   return kAnnotations.contains(keyword) || keyword.starts_with("x-");
 }
 

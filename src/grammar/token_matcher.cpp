@@ -77,15 +77,13 @@ const std::vector<bool>& TokenMatcher::allowed() {
       states[known + 1] = matcher_.after(states[known], static_cast<uint8_t>(text[known]));
       ++known;
     }
-    may[static_cast<size_t>(entry.token)] =
-        known == text.size() && states[known] != Matcher::kDead;
+    may[static_cast<size_t>(entry.token)] = known == text.size() && states[known] != Matcher::kDead;
   }
   if (matcher_.names_tokens(state_))
     for (Token token = 0; token < texts_->size(); ++token)
       if (matcher_.after_token(state_, token) != Matcher::kDead)
         may[static_cast<size_t>(token)] = true;
-  for (const Token end : texts_->ends())
-    may[static_cast<size_t>(end)] = matcher_.accepts(state_);
+  for (const Token end : texts_->ends()) may[static_cast<size_t>(end)] = matcher_.accepts(state_);
   return may;
 }
 

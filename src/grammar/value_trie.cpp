@@ -13,7 +13,10 @@ namespace {
 // Bytes of the character that begins at `at`.
 size_t character_size(const std::string& text, size_t at) {
   const auto lead = static_cast<unsigned char>(text[at]);
-  return std::min<size_t>(lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4,
+  return std::min<size_t>(lead < 0x80   ? 1
+                          : lead < 0xE0 ? 2
+                          : lead < 0xF0 ? 3
+                                        : 4,
                           text.size() - at);
 }
 
