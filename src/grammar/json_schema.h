@@ -39,9 +39,6 @@ class SchemaConverter {
 // Throws as SchemaConverter::add().
 std::string schema_to_gbnf(const OrderedJson& schema, const std::string& field);
 
-// A member's name as it stands in a JSON pointer (RFC 6901).
-std::string json_pointer_segment(const std::string& name);
-
 // Whether a value of the schema may be a string. `document` is what references are looked up in.
 bool may_be_string(const OrderedJson& schema, const OrderedJson& document);
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "grammar/json_pointer.h"
 #include "grammar/schema_merge.h"
 
 namespace polyphon {
