@@ -337,9 +337,9 @@ void Engine::Loop::deliver() {
 void Engine::Loop::end_step(const std::set<LiveSession*>& decoded) {
   std::erase_if(live_, [&](std::unique_ptr<LiveSession>& live) {
     if (decoded.contains(live.get())) live->session().after_step();
-    const char* const fault = live->fault();
+    const std::optional<Error> fault = live->fault();
     if (!fault) return false;
-    live->session().fail(Error(ErrorCode::kInternal, fault));
+    live->session().fail(*fault);
     ++counts_.sessions_failed;
     return true;
   });

@@ -9,7 +9,7 @@ namespace {
 WorkspaceRequest read_workspace(const FieldReader& fields, const WorkspaceRequest& defaults) {
   constexpr int kMost = 1 << 20;  // the layer below knows the real bounds
   WorkspaceRequest wish = defaults;
-  const Json* registers = fields.find("registers");
+  const OrderedJson* registers = fields.find("registers");
   if (registers && (*registers == false || *registers == "off"))
     wish.registers = 0;
   else if (const auto count = fields.integer("registers", 0, kMost))
@@ -39,7 +39,7 @@ DiversityRequest read_diversity(const FieldReader& fields) {
 // "off", "auto", "always", false, or an object with a mode ("auto" if it names none) and numbers.
 SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaults) {
   SearchRequest wish = defaults;
-  const Json* search = fields.find("search");
+  const OrderedJson* search = fields.find("search");
   if (!search) return wish;
   if (*search == false) {
     wish.mode = SearchMode::kOff;
@@ -59,7 +59,7 @@ SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaul
 }
 
 // `wishes`: the request's polyphon object, null when the config makes it think.
-ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
+ThinkInput read_think(const OrderedJson* wishes, const SamplingParams& sampling,
                       const ReasonOptions& defaults) {
   ThinkInput input;
   input.topology = defaults.topology;
@@ -143,7 +143,7 @@ GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat
     fields.refuse("grammar", "cannot be combined with response_format or tools");
   const std::vector<std::string> stop = read_stop(fields);
   const int choices = read_choices(fields);
-  const Json* wishes = fields.object("polyphon");
+  const OrderedJson* wishes = fields.object("polyphon");
   const bool views = context.reasoner.model().info().supports_views;
 
   ChatPrompt prompt = context.reasoner.model().chat_template().render(chat);
@@ -171,7 +171,7 @@ GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat
   return request;
 }
 
-GenerationRequest read_chat_request(const Json& body, const RequestContext& context) {
+GenerationRequest read_chat_request(const OrderedJson& body, const RequestContext& context) {
   const FieldReader fields(body);
   check_model(fields, context.options);
   for (const char* media : {"audio", "web_search_options"})

@@ -17,7 +17,7 @@ static_assert(std::endian::native == std::endian::little);
 
 }  // namespace
 
-EmbeddingRequest read_embedding_request(const Json& body, const RequestContext& context) {
+EmbeddingRequest read_embedding_request(const OrderedJson& body, const RequestContext& context) {
   const FieldReader fields(body);
   check_model(fields, context.options);
   EmbeddingRequest request;

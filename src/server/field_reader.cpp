@@ -8,41 +8,34 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "core/ordered_json.h"
 #include "server/api_error.h"
 
 namespace polyphon {
 namespace {
 
-std::string shown(const Json& value) {
-  std::string text = to_text(value);
+std::string shown(const OrderedJson& value) {
+  std::string text = to_text(Json(value));
   if (text.size() > 60) text = text.substr(0, complete_utf8_prefix(text.substr(0, 60))) + "...";
   return text;
 }
 
 }  // namespace
 
-Json parse_body(const std::string& body) {
+OrderedJson parse_body(const std::string& body) {
   if (!is_valid_utf8(body)) throw Error(ErrorCode::kInvalidArgument, "the body is not valid UTF-8");
-  const auto bounded = [](int depth, Json::parse_event_t, const Json&) {
-    if (depth <= kMaxBodyDepth) return true;
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the body nests more than {} levels deep", kMaxBodyDepth));
-  };
-  Json json;
+  OrderedJson json;
   try {
-    json = Json::parse(body, bounded);
-  } catch (const Json::exception& error) {
-    const std::string_view why =
-        error.what();  // "[json.exception.parse_error.101] parse error ..."
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the body is not valid JSON: {}", why.substr(why.find("] ") + 2)));
+    json = parse_ordered(body, kMaxBodyDepth);
+  } catch (const Error& error) {
+    throw Error(error.code(), std::string("the body ") + error.what());
   }
   if (!json.is_object())
     throw Error(ErrorCode::kInvalidArgument, "the body must be a JSON object, not " + shown(json));
   return json;
 }
 
-FieldReader::FieldReader(const Json& object, std::string path)
+FieldReader::FieldReader(const OrderedJson& object, std::string path)
     : object_(object), path_(std::move(path)) {
   if (!object_.is_object())
     throw Error(ErrorCode::kInvalidArgument, path_ + " must be an object, not " + shown(object_),
@@ -63,27 +56,27 @@ void FieldReader::refuse(const std::string& key, const std::string& why) const {
   throw Error(ErrorCode::kInvalidArgument, path(key) + " " + why, path(key));
 }
 
-const Json* FieldReader::find(const char* key) const {
+const OrderedJson* FieldReader::find(const char* key) const {
   const auto found = object_.find(key);
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
 std::optional<std::string> FieldReader::string(const char* key) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return std::nullopt;
   if (!value->is_string()) refuse(key, "must be a string, not " + shown(*value));
   return value->get<std::string>();
 }
 
 std::optional<bool> FieldReader::boolean(const char* key) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return std::nullopt;
   if (!value->is_boolean()) refuse(key, "must be true or false, not " + shown(*value));
   return value->get<bool>();
 }
 
 std::optional<int64_t> FieldReader::integer(const char* key, int64_t least, int64_t most) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return std::nullopt;
   const auto out_of_range = [&]() {
     refuse(key, fmt::format("is {}: must be {} to {}", shown(*value), least, most));
@@ -107,7 +100,7 @@ std::optional<int64_t> FieldReader::integer(const char* key, int64_t least, int6
 }
 
 std::optional<double> FieldReader::number(const char* key, double least, double most) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return std::nullopt;
   if (!value->is_number()) refuse(key, "must be a number, not " + shown(*value));
   const double result = value->get<double>();
@@ -117,7 +110,7 @@ std::optional<double> FieldReader::number(const char* key, double least, double 
 }
 
 std::vector<std::string> FieldReader::strings(const char* key, size_t most) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return {};
   if (value->is_string()) return {value->get<std::string>()};
   if (!value->is_array())
@@ -125,21 +118,21 @@ std::vector<std::string> FieldReader::strings(const char* key, size_t most) cons
   if (value->size() > most)
     refuse(key, fmt::format("has {} entries: at most {}", value->size(), most));
   std::vector<std::string> result;
-  for (const Json& item : *value) {
+  for (const OrderedJson& item : *value) {
     if (!item.is_string()) refuse(key, "must hold strings only, not " + shown(item));
     result.push_back(item.get<std::string>());
   }
   return result;
 }
 
-const Json* FieldReader::array(const char* key) const {
-  const Json* value = find(key);
+const OrderedJson* FieldReader::array(const char* key) const {
+  const OrderedJson* value = find(key);
   if (value && !value->is_array()) refuse(key, "must be an array, not " + shown(*value));
   return value;
 }
 
-const Json* FieldReader::object(const char* key) const {
-  const Json* value = find(key);
+const OrderedJson* FieldReader::object(const char* key) const {
+  const OrderedJson* value = find(key);
   if (value && !value->is_object()) refuse(key, "must be an object, not " + shown(*value));
   return value;
 }

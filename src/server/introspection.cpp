@@ -148,7 +148,7 @@ void Introspection::metrics(const Request&, Response& response) {
 }
 
 void Introspection::tokenize(const Request& request, Response& response) {
-  const Json body = parse_body(request.body);
+  const OrderedJson body = parse_body(request.body);
   const FieldReader fields(body);
   const auto text = fields.string("content");
   if (!text) fields.refuse("content", "is required");
@@ -169,9 +169,9 @@ void Introspection::tokenize(const Request& request, Response& response) {
 }
 
 void Introspection::detokenize(const Request& request, Response& response) {
-  const Json body = parse_body(request.body);
+  const OrderedJson body = parse_body(request.body);
   const FieldReader fields(body);
-  const Json* tokens = fields.array("tokens");
+  const OrderedJson* tokens = fields.array("tokens");
   if (!tokens) fields.refuse("tokens", "is required");
   std::string text;
   if (!tokens->empty())
@@ -181,7 +181,7 @@ void Introspection::detokenize(const Request& request, Response& response) {
 }
 
 void Introspection::apply_template(const Request& request, Response& response) {
-  const Json body = parse_body(request.body);
+  const OrderedJson body = parse_body(request.body);
   const ChatInput chat = read_chat_input(FieldReader(body));
   send_json(response, 200, {{"prompt", state_.reasoner.model().chat_template().render(chat).text}});
 }

@@ -29,7 +29,7 @@ size_t whole_parameter(const Request& request, const char* name, size_t otherwis
 }
 
 std::string text_of(const Request& request) {
-  const Json body = parse_body(request.body);
+  const OrderedJson body = parse_body(request.body);
   const FieldReader fields(body);
   fields.allow_only({"text"});
   const std::string text = fields.string("text").value_or("");

@@ -14,7 +14,7 @@ namespace {
 constexpr int kMostTokens = 1 << 20;
 
 void read_logit_bias(const FieldReader& fields, SamplingParams& params) {
-  const Json* biases = fields.object("logit_bias");
+  const OrderedJson* biases = fields.object("logit_bias");
   if (!biases) return;
   for (const auto& [token, bias] : biases->items()) {
     const bool number = !token.empty() && token.size() < 10 &&
@@ -86,7 +86,7 @@ GenerationRequest read_frame(const FieldReader& fields, const ServerOptions& opt
   request.model = fields.string("model").value_or("");
   if (request.model.empty()) request.model = options.served_name;
   request.stream = fields.boolean("stream").value_or(false);
-  if (const Json* wishes = fields.object("stream_options"))
+  if (const OrderedJson* wishes = fields.object("stream_options"))
     request.include_usage =
         FieldReader(*wishes, "stream_options").boolean("include_usage").value_or(false);
   return request;
