@@ -17,12 +17,12 @@ struct WorkspaceFlags {
   bool json = false;
 };
 
-struct Condition {
+struct WorkspaceCondition {
   const char* name;
   int registers;
   double gate_threshold;
 };
-constexpr std::array<Condition, 3> kConditions = {{{"streams alone", 0, 1},
+constexpr std::array<WorkspaceCondition, 3> kConditions = {{{"streams alone", 0, 1},
                                                    {"registers", 3, 1},  // nothing passes
                                                    {"registers and promotions", 3, 0.5}}};
 
@@ -63,7 +63,7 @@ class WorkspaceBench {
     return wait_finished(ticket);
   }
 
-  Finished think(const Condition& condition, int round) {
+  Finished think(const WorkspaceCondition& condition, int round) {
     ThinkInput input;
     input.topology = flags_.topology;
     input.workspace.registers = condition.registers;

@@ -20,9 +20,9 @@ bool is_name(char c) {
          c == '_';
 }
 
-class Reader {
+class GbnfReader {
  public:
-  Reader(std::string_view text, const TokenByName& token_by_name)
+  GbnfReader(std::string_view text, const TokenByName& token_by_name)
       : text_(text), token_by_name_(token_by_name) {}
 
   GrammarSyntax read();
@@ -66,7 +66,7 @@ class Reader {
   std::vector<size_t> first_use_;  // of each rule, by index
 };
 
-void Reader::fail_at(size_t where, const std::string& why) const {
+void GbnfReader::fail_at(size_t where, const std::string& why) const {
   const std::string_view before = text_.substr(0, where);
   const size_t line = static_cast<size_t>(std::count(before.begin(), before.end(), '\n')) + 1;
   const size_t last_line = before.rfind('\n');
@@ -77,7 +77,7 @@ void Reader::fail_at(size_t where, const std::string& why) const {
       "grammar");
 }
 
-void Reader::skip_space() {
+void GbnfReader::skip_space() {
   while (!over()) {
     if (peek() == '#')
       at_ = std::min(text_.find('\n', at_), text_.size());
@@ -88,13 +88,13 @@ void Reader::skip_space() {
   }
 }
 
-std::string_view Reader::read_name() {
+std::string_view GbnfReader::read_name() {
   const size_t begin = at_;
   while (is_name(peek())) ++at_;
   return text_.substr(begin, at_ - begin);
 }
 
-bool Reader::at_definition() {
+bool GbnfReader::at_definition() {
   const size_t begin = at_;
   const bool named = !read_name().empty();
   skip_space();
@@ -103,7 +103,7 @@ bool Reader::at_definition() {
   return definition;
 }
 
-uint32_t Reader::rule_named(std::string_view name) {
+uint32_t GbnfReader::rule_named(std::string_view name) {
   const auto [found, added] = numbers_.emplace(name, static_cast<uint32_t>(syntax_.rules.size()));
   if (added) {
     syntax_.rules.push_back({std::string(name), false, {}});
@@ -112,7 +112,7 @@ uint32_t Reader::rule_named(std::string_view name) {
   return found->second;
 }
 
-GrammarSyntax Reader::read() {
+GrammarSyntax GbnfReader::read() {
   if (text_.size() > kMaxGrammarBytes)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("the grammar has {} bytes: at most {}", text_.size(), kMaxGrammarBytes),
@@ -142,7 +142,7 @@ GrammarSyntax Reader::read() {
   return std::move(syntax_);
 }
 
-void Reader::read_alternatives(uint32_t rule, int depth) {
+void GbnfReader::read_alternatives(uint32_t rule, int depth) {
   std::vector<GrammarSequence> alternatives;
   do {
     alternatives.push_back(read_sequence(depth));
@@ -150,7 +150,7 @@ void Reader::read_alternatives(uint32_t rule, int depth) {
   syntax_.rules[rule].alternatives = std::move(alternatives);
 }
 
-GrammarSequence Reader::read_sequence(int depth) {
+GrammarSequence GbnfReader::read_sequence(int depth) {
   GrammarSequence sequence;
   for (skip_space(); !over() && peek() != '|' && peek() != ')'; skip_space()) {
     if (is_name(peek()) && at_definition()) break;
@@ -159,7 +159,7 @@ GrammarSequence Reader::read_sequence(int depth) {
   return sequence;
 }
 
-void Reader::read_element(GrammarSequence& sequence, int depth) {
+void GbnfReader::read_element(GrammarSequence& sequence, int depth) {
   using Kind = GrammarElement::Kind;
   const char c = peek();
   if (c == '?' || c == '*' || c == '+' || c == '{') return repeat_last(sequence);
@@ -197,7 +197,7 @@ void Reader::read_element(GrammarSequence& sequence, int depth) {
   sequence.push_back(std::move(element));
 }
 
-void Reader::repeat_last(GrammarSequence& sequence) {
+void GbnfReader::repeat_last(GrammarSequence& sequence) {
   if (sequence.empty()) fail("nothing stands here to be repeated");
   GrammarElement& last = sequence.back();
   if (last.least != 1 || last.most != 1) {  // of what is repeated already: x{2}{3}
@@ -217,7 +217,7 @@ void Reader::repeat_last(GrammarSequence& sequence) {
 }
 
 // {m}, {m,} and {m,n}
-void Reader::read_bounds(GrammarElement& element) {
+void GbnfReader::read_bounds(GrammarElement& element) {
   const size_t begin = at_++;
   element.least = element.most = read_count();
   if (take(",")) {
@@ -233,7 +233,7 @@ void Reader::read_bounds(GrammarElement& element) {
                                kMaxRepetitions));
 }
 
-uint32_t Reader::read_count() {
+uint32_t GbnfReader::read_count() {
   skip_space();
   uint32_t count = 0;
   const char* const begin = text_.data() + at_;
@@ -255,7 +255,7 @@ void append_utf8(std::string& text, uint32_t point) {
     text += static_cast<char>(0x80 | ((point >> (6 * i)) & 0x3F));
 }
 
-std::string Reader::read_literal() {
+std::string GbnfReader::read_literal() {
   const size_t begin = at_++;
   std::string literal;
   while (!over() && peek() != '"') {
@@ -268,7 +268,7 @@ std::string Reader::read_literal() {
   return literal;
 }
 
-CodePointSet Reader::read_class() {
+CodePointSet GbnfReader::read_class() {
   const size_t begin = at_++;
   const bool negated = take("^");
   std::vector<CodePointRange> ranges;
@@ -289,7 +289,7 @@ CodePointSet Reader::read_class() {
 }
 
 // One character, or an escape.
-uint32_t Reader::read_point() {
+uint32_t GbnfReader::read_point() {
   const auto lead = static_cast<unsigned char>(text_[at_]);
   if (lead != '\\') {
     const int length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
@@ -328,7 +328,7 @@ uint32_t Reader::read_point() {
   }
 }
 
-uint32_t Reader::read_hex(int digits) {
+uint32_t GbnfReader::read_hex(int digits) {
   const std::string_view text = text_.substr(at_, static_cast<size_t>(digits));
   uint32_t point = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), point, 16);
@@ -341,7 +341,7 @@ uint32_t Reader::read_hex(int digits) {
 }
 
 // <[123]> or <text>
-Token Reader::read_token() {
+Token GbnfReader::read_token() {
   const size_t begin = at_;
   const size_t end = text_.find('>', at_);
   if (peek() != '<' || end == std::string_view::npos) fail("expected a token such as <think>");
@@ -363,7 +363,7 @@ Token Reader::read_token() {
 }  // namespace
 
 GrammarSyntax parse_gbnf(std::string_view text, const TokenByName& token_by_name) {
-  return Reader(text, token_by_name).read();
+  return GbnfReader(text, token_by_name).read();
 }
 
 }  // namespace polyphon

@@ -14,7 +14,7 @@
 namespace polyphon {
 namespace {
 
-constexpr int kMaxDepth = 50;
+constexpr int kMaxPatternDepth = 50;
 constexpr uint64_t kEndless = UINT64_MAX;
 
 const CodePointSet kAll = CodePointSet().complement();
@@ -78,9 +78,9 @@ Length length_of(const Node& node) {
   return {times(once.least, node.least), times(once.most, node.most)};
 }
 
-class Reader {
+class PatternReader {
  public:
-  explicit Reader(std::string_view pattern) : text_(pattern) {}
+  explicit PatternReader(std::string_view pattern) : text_(pattern) {}
 
   std::vector<Alternative> read() {
     std::vector<Alternative> alternatives;
@@ -178,7 +178,7 @@ class Reader {
   }
 
   Node read_atom(int depth) {
-    if (depth > kMaxDepth) fail(fmt::format("groups deeper than {} levels", kMaxDepth));
+    if (depth > kMaxPatternDepth) fail(fmt::format("groups deeper than {} levels", kMaxPatternDepth));
     Node set;
     set.kind = Node::Kind::kSet;
     switch (peek()) {
@@ -461,7 +461,7 @@ std::string pattern_gbnf(std::string_view pattern, const LengthBounds& length,
                          const std::string& any_character) {
   std::vector<std::string> written;
   const Writer writer(any_character);
-  for (Alternative& alternative : Reader(pattern).read()) {
+  for (Alternative& alternative : PatternReader(pattern).read()) {
     Node& sequence = alternative.node;
     if (!alternative.from_begin) sequence.parts.insert(sequence.parts.begin(), any_characters());
     if (!alternative.to_end) sequence.parts.push_back(any_characters());

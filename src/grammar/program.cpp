@@ -18,7 +18,7 @@ constexpr size_t kMaxCallDepth = 1000;
 // A short repetition of one character is written out: cheaper to match than a counter.
 constexpr uint32_t kMaxWrittenOut = 8;
 
-[[noreturn]] void refuse(const std::string& why) {
+[[noreturn]] void refuse_grammar(const std::string& why) {
   throw Error(ErrorCode::kInvalidArgument, why, "grammar");
 }
 
@@ -41,7 +41,7 @@ class Compiler {
  private:
   Place emit(const Instruction& instruction) {
     if (program_.code.size() >= kMaxInstructions)
-      refuse("the grammar is too large: simplify it, or split the request");
+      refuse_grammar("the grammar is too large: simplify it, or split the request");
     program_.code.push_back(instruction);
     return static_cast<Place>(program_.code.size() - 1);
   }
@@ -185,7 +185,7 @@ class LeftEdge {
     std::vector<Visit> stack;
     const auto open = [&](Place place) {
       if (stack.size() >= kMaxCallDepth)
-        refuse(fmt::format("more than {} rules of the grammar call one another before any text",
+        refuse_grammar(fmt::format("more than {} rules of the grammar call one another before any text",
                            kMaxCallDepth));
       states_[place] = State::kOpen;
       stack.push_back({place, {place}});
@@ -253,7 +253,7 @@ class LeftEdge {
   [[noreturn]] void refuse_recursion(const Instruction& instruction) const {
     const std::string name =
         instruction.op == Op::kCall ? syntax_.rules[instruction.a].name : std::string("(...)");
-    refuse(
+    refuse_grammar(
         fmt::format("rule '{}' of the grammar begins with itself: write the repetition as "
                     "x ::= y x | y, or as y+",
                     name));

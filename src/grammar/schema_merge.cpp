@@ -10,10 +10,10 @@
 namespace polyphon {
 namespace {
 
-constexpr int kMaxDepth = 64;
+constexpr int kMaxMergeDepth = 64;
 constexpr size_t kMaxAlternatives = 256;
 
-[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
+[[noreturn]] void refuse_merge(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
 
 OrderedJson as_array(const OrderedJson& value) {
   return value.is_array() ? value : OrderedJson::array({value});
@@ -41,12 +41,12 @@ class Merger {
   explicit Merger(const SchemaByReference& by_reference) : by_reference_(by_reference) {}
 
   OrderedJson merge(const OrderedJson& a, const OrderedJson& b, int depth) {
-    if (depth > kMaxDepth) refuse("allOf and $ref nest too deep");
+    if (depth > kMaxMergeDepth) refuse_merge("allOf and $ref nest too deep");
     for (const OrderedJson* schema : {&a, &b})
       if (*schema == false) throw SchemaContradiction("a part of it allows no value");
     if (a == true) return b;
     if (b == true || a == b) return a;
-    if (!a.is_object() || !b.is_object()) refuse("a schema must be an object, true or false");
+    if (!a.is_object() || !b.is_object()) refuse_merge("a schema must be an object, true or false");
     if (a.contains("$ref")) return merge(followed(a, depth), b, depth + 1);
     if (b.contains("$ref")) return merge(a, followed(b, depth), depth + 1);
     OrderedJson result = a;
@@ -100,14 +100,14 @@ class Merger {
     }
     if (keyword == "anyOf" || keyword == "oneOf") return product(a, b, depth);
     if (keyword == "uniqueItems") return true;
-    refuse(fmt::format("'{}' stands in two parts of allOf and cannot be combined", keyword));
+    refuse_merge(fmt::format("'{}' stands in two parts of allOf and cannot be combined", keyword));
   }
 
   // One of `a` and one of `b`: every pair that does not contradict itself.
   OrderedJson product(const OrderedJson& a, const OrderedJson& b, int depth) {
     OrderedJson pairs = OrderedJson::array();
     if (a.size() * b.size() > kMaxAlternatives)
-      refuse(fmt::format("alternatives in allOf make {} pairs: at most {}", a.size() * b.size(),
+      refuse_merge(fmt::format("alternatives in allOf make {} pairs: at most {}", a.size() * b.size(),
                          kMaxAlternatives));
     for (const OrderedJson& x : a)
       for (const OrderedJson& y : b) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/deep_stack.h"
 #include "base/utf8.h"
@@ -46,8 +47,6 @@ void append_tokens(const llama_vocab* vocabulary, std::string_view text, bool fr
   POLYPHON_CHECK(count >= 0);
   tokens.resize(begin + static_cast<size_t>(count));
 }
-
-bool is_space(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
 
 // The end of the text's first part whose words, or runs of white space, are of bearable length, and
 // the longest of these.

@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "base/ascii.h"
+
 namespace polyphon {
-namespace {
-
-// As libllama's isspace() in the C locale.
-bool is_space(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
-
-}  // namespace
 
 SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens) : tokens_(std::move(tokens)) {
   std::erase_if(tokens_, [](const SpecialToken& special) { return special.text.empty(); });

@@ -12,7 +12,7 @@ namespace {
 // What the socket does not take yet waits here; with more than that the serving thread waits.
 constexpr size_t kMostWaitingBytes = 256 << 10;
 // Between two looks at whether the server stops.
-constexpr std::chrono::milliseconds kPatience{200};
+constexpr std::chrono::milliseconds kSendWait{200};
 
 thread_local ClientStream* serving = nullptr;
 
@@ -50,7 +50,7 @@ bool ClientStream::wait_writable() const {
   auto deadline = std::chrono::steady_clock::now() + write_timeout_;
   while (progress != Connection::Progress::kFailed && waiting > kMostWaitingBytes) {
     if (stopping_ || std::chrono::steady_clock::now() > deadline) return false;
-    connection_.wait(static_cast<int>(kPatience.count()));
+    connection_.wait(static_cast<int>(kSendWait.count()));
     progress = connection_.flush();
     if (connection_.outgoing.size() < waiting)
       deadline = std::chrono::steady_clock::now() + write_timeout_;

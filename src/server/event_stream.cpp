@@ -9,7 +9,8 @@
 namespace polyphon {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{200};
+// Between two looks at whether the client is still there.
+constexpr std::chrono::milliseconds kClientCheck{200};
 // A comment is sent after so much silence, so that proxies keep the connection; sooner to a client
 // that may be gone, since only what is sent tells.
 constexpr std::chrono::seconds kHeartbeat{15};
@@ -48,7 +49,7 @@ class EventStream {
     try {
       if (state_.slots.is_cut_off()) throw Error(ErrorCode::kUnavailable, "the server is stopping");
       if (!std::exchange(opened_, true)) return reply_->opening();
-      const auto event = sessions_.next(kPatience);
+      const auto event = sessions_.next(kClientCheck);
       return event ? take(*event) : "";
     } catch (const Error& error) {
       return fail(error);
