@@ -7,17 +7,18 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/shown.h"
 #include "base/utf8.h"
 #include "server/api_error.h"
 
 namespace polyphon {
 namespace {
 
-std::string shown(const Json& value) {
-  std::string text = to_text(value);
-  if (text.size() > 60) text = text.substr(0, complete_utf8_prefix(text.substr(0, 60))) + "...";
-  return text;
-}
+constexpr size_t kMostPathBytes = 200;
+// Where JSON does not parse, with what was read last.
+constexpr size_t kMostParseErrorBytes = 300;
+
+std::string shown(const Json& value) { return polyphon::shown(to_text(value)); }
 
 }  // namespace
 
@@ -35,7 +36,8 @@ Json parse_body(const std::string& body) {
     const std::string_view why =
         error.what();  // "[json.exception.parse_error.101] parse error ..."
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the body is not valid JSON: {}", why.substr(why.find("] ") + 2)));
+                fmt::format("the body is not valid JSON: {}",
+                            polyphon::shown(why.substr(why.find("] ") + 2), kMostParseErrorBytes)));
   }
   if (!json.is_object())
     throw Error(ErrorCode::kInvalidArgument, "the body must be a JSON object, not " + shown(json));
@@ -60,7 +62,8 @@ void FieldReader::allow_only(std::span<const char* const> keys) const {
 }
 
 void FieldReader::refuse(const std::string& key, const std::string& why) const {
-  throw Error(ErrorCode::kInvalidArgument, path(key) + " " + why, path(key));
+  const std::string at = polyphon::shown(path(key), kMostPathBytes);
+  throw Error(ErrorCode::kInvalidArgument, at + " " + why, at);
 }
 
 const Json* FieldReader::find(const char* key) const {
