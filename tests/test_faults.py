@@ -9,6 +9,7 @@ import threading
 import time
 
 import httpx
+import openai
 import pytest
 from conftest import Server
 from test_openai_client import CHAT, HELLO, PROBLEM, idle
@@ -126,6 +127,25 @@ def test_the_time_limit_is_an_error_in_the_stream_too(strict):
     assert "time limit" in json.loads(last.removeprefix("data: "))["error"]["message"]
     figures = idle(strict)
     assert figures["polyphon_kv_cells_used"] == figures["polyphon_kv_cells_cached"]
+
+
+def test_the_official_client_hears_of_a_failure_in_the_stream(strict):
+    client = openai.OpenAI(base_url=strict.url + "/v1", api_key="none", max_retries=0)
+    endless = {"ignore_eos": True}
+    streams = [
+        lambda: client.chat.completions.create(
+            model="", messages=PROBLEM, max_tokens=1900, stream=True, extra_body=endless
+        ),
+        lambda: client.responses.create(
+            model="", input="Hello.", max_output_tokens=1900, stream=True, extra_body=endless
+        ),
+    ]
+    for open_stream in streams:
+        events = []
+        with pytest.raises(openai.APIError, match="time limit"):
+            for event in open_stream():
+                events.append(event)
+        assert events
 
 
 def test_a_full_queue_says_when_to_come_again(strict):

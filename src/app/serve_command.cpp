@@ -15,6 +15,7 @@
 #include "app/load.h"
 #include "app/model_catalogue.h"
 #include "base/error.h"
+#include "base/logging.h"
 #include "server/server.h"
 
 namespace polyphon {
@@ -118,6 +119,7 @@ int serve(const ServeFlags& flags) {
       info.description, reasoner->engine()->capacity_cells(), compute.cpu_variant,
       info.supports_views ? "" : "; no streams: " + info.views_reason,
       config.server.tls_certificate.empty() ? "http" : "https", config.server.host, server.port()));
+  const StrayOutput stray;
   server.serve();
   return 0;
 }

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/utf8.h"
+#include "base/shown.h"
 #include "grammar/gbnf_text.h"
 #include "grammar/json_pointer.h"
 #include "grammar/schema_converter.h"
@@ -18,6 +18,7 @@ constexpr int kMaxSchemaNesting = 100;
 constexpr size_t kMaxSchemas = 200'000;
 constexpr size_t kMaxGrammarText = 8 << 20;
 constexpr size_t kMaxOneOf = 256;
+constexpr size_t kMostPlaceBytes = 160;
 
 const std::vector<std::string> kTypes = {"object",  "array",   "string", "number",
                                          "integer", "boolean", "null"};
@@ -58,13 +59,6 @@ OrderedJson without(const OrderedJson& schema, const char* keyword) {
   return rest;
 }
 
-// A long place without its middle.
-std::string cut(const std::string& place) {
-  constexpr size_t kMost = 160;
-  if (place.size() <= kMost) return place;
-  return sanitize_utf8(place.substr(0, kMost / 2) + "..." + place.substr(place.size() - kMost / 2));
-}
-
 }  // namespace
 
 const char* type_of(const OrderedJson& value) {
@@ -86,11 +80,7 @@ const char* type_of(const OrderedJson& value) {
   }
 }
 
-std::string shown(const OrderedJson& value) {
-  std::string text = value.dump(-1, ' ', true);
-  if (text.size() > 60) text = text.substr(0, 60) + "...";
-  return text;
-}
+std::string shown_json(const OrderedJson& value) { return shown(value.dump(-1, ' ', true)); }
 
 std::string SchemaConverter::Impl::add(const OrderedJson& schema, const std::string& field,
                                        const std::string& reference) {
@@ -108,8 +98,8 @@ std::string SchemaConverter::Impl::add(const OrderedJson& schema, const std::str
 }
 
 void SchemaConverter::Impl::refuse(const std::string& place, const std::string& why) const {
-  throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: {} {}", field_, cut(place), why),
-              field_);
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("{}: {} {}", field_, shown(place, kMostPlaceBytes), why), field_);
 }
 
 void SchemaConverter::Impl::define(const std::string& name, const std::string& body) {
@@ -155,7 +145,7 @@ std::string SchemaConverter::Impl::convert(const OrderedJson& schema, const std:
   if (schema == true) return common("value");
   if (schema == false) throw SchemaContradiction("it is false");
   if (!schema.is_object())
-    refuse(place, "must be a schema: an object, true or false, not " + shown(schema));
+    refuse(place, "must be a schema: an object, true or false, not " + shown_json(schema));
   check_keywords(schema, place);
   if (schema.contains("$ref")) return convert_reference(schema, place, depth);
   if (schema.contains("allOf")) return convert_all_of(schema, place, depth);
@@ -350,7 +340,7 @@ std::string SchemaConverter::Impl::convert_types(const OrderedJson& schema,
         refuse(json_pointer_child(place, "type"),
                fmt::format("is {}: must be object, array, string, number, integer, boolean or "
                            "null",
-                           shown(type)));
+                           shown_json(type)));
   }
   const std::vector<std::string> types = types_of(schema);
   if (types == kTypes) return common("value");
@@ -386,7 +376,7 @@ std::optional<uint64_t> SchemaConverter::Impl::count(const OrderedJson& schema, 
        std::floor(found->get<double>()) == found->get<double>());
   if (!whole)
     refuse(json_pointer_child(place, keyword),
-           "must be a whole number from 0, not " + shown(*found));
+           "must be a whole number from 0, not " + shown_json(*found));
   return found->is_number_float() ? static_cast<uint64_t>(found->get<double>())
                                   : found->get<uint64_t>();
 }

@@ -178,7 +178,8 @@ class PatternReader {
   }
 
   Node read_atom(int depth) {
-    if (depth > kMaxPatternDepth) fail(fmt::format("groups deeper than {} levels", kMaxPatternDepth));
+    if (depth > kMaxPatternDepth)
+      fail(fmt::format("groups deeper than {} levels", kMaxPatternDepth));
     Node set;
     set.kind = Node::Kind::kSet;
     switch (peek()) {

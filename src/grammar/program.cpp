@@ -185,8 +185,8 @@ class LeftEdge {
     std::vector<Visit> stack;
     const auto open = [&](Place place) {
       if (stack.size() >= kMaxCallDepth)
-        refuse_grammar(fmt::format("more than {} rules of the grammar call one another before any text",
-                           kMaxCallDepth));
+        refuse_grammar(fmt::format(
+            "more than {} rules of the grammar call one another before any text", kMaxCallDepth));
       states_[place] = State::kOpen;
       stack.push_back({place, {place}});
     };

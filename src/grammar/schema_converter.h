@@ -118,7 +118,7 @@ class SchemaConverter::Impl {
 // "object", "array", ... as `type` names it; "integer" for whole numbers.
 const char* type_of(const OrderedJson& value);
 
-// A JSON value for an error: at most 60 bytes of ASCII.
-std::string shown(const OrderedJson& value);
+// A JSON value for an error, without the middle of a long one.
+std::string shown_json(const OrderedJson& value);
 
 }  // namespace polyphon

@@ -13,7 +13,9 @@ namespace {
 constexpr int kMaxMergeDepth = 64;
 constexpr size_t kMaxAlternatives = 256;
 
-[[noreturn]] void refuse_merge(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
+[[noreturn]] void refuse_merge(const std::string& why) {
+  throw Error(ErrorCode::kInvalidArgument, why);
+}
 
 OrderedJson as_array(const OrderedJson& value) {
   return value.is_array() ? value : OrderedJson::array({value});
@@ -107,8 +109,8 @@ class Merger {
   OrderedJson product(const OrderedJson& a, const OrderedJson& b, int depth) {
     OrderedJson pairs = OrderedJson::array();
     if (a.size() * b.size() > kMaxAlternatives)
-      refuse_merge(fmt::format("alternatives in allOf make {} pairs: at most {}", a.size() * b.size(),
-                         kMaxAlternatives));
+      refuse_merge(fmt::format("alternatives in allOf make {} pairs: at most {}",
+                               a.size() * b.size(), kMaxAlternatives));
     for (const OrderedJson& x : a)
       for (const OrderedJson& y : b) {
         try {

@@ -93,7 +93,7 @@ std::string SchemaConverter::Impl::string_inside(const OrderedJson& schema,
                                            : string_formats().end();
     if (known == string_formats().end())
       refuse(json_pointer_child(place, "format"),
-             fmt::format("is {}: this format is not supported", shown(*format)));
+             fmt::format("is {}: this format is not supported", shown_json(*format)));
     if (pattern != schema.end())
       refuse(json_pointer_child(place, "pattern"), "is not supported beside format");
     return from_pattern(known->second, length, json_pointer_child(place, "format"));
@@ -112,7 +112,7 @@ std::string SchemaConverter::Impl::from_pattern(const std::string& pattern,
   try {
     return pattern_gbnf(pattern, length, common("char"));
   } catch (const PatternError& error) {
-    refuse(place, fmt::format("{} cannot be enforced: {}", shown(pattern), error.what()));
+    refuse(place, fmt::format("{} cannot be enforced: {}", shown_json(pattern), error.what()));
   }
 }
 
@@ -129,7 +129,8 @@ std::optional<NumberBound> SchemaConverter::Impl::bound(const OrderedJson& schem
     }
     const std::optional<Decimal> value =
         found->is_number() ? parse_decimal(found->dump()) : std::nullopt;
-    if (!value) refuse(json_pointer_child(place, key), "must be a number, not " + shown(*found));
+    if (!value)
+      refuse(json_pointer_child(place, key), "must be a number, not " + shown_json(*found));
     const NumberBound next{*value, key == exclusive};
     const bool tighter =
         !result || (low ? less(result->value, next.value) : less(next.value, result->value)) ||

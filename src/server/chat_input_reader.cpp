@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/shown.h"
 #include "grammar/json_schema.h"
 
 namespace polyphon {
@@ -20,7 +21,8 @@ void check_content(const FieldReader& message, const OrderedJson& content) {
   for (size_t i = 0; i < content.size(); ++i) {
     const FieldReader part(content[i], fmt::format("{}[{}]", message.path("content"), i));
     const auto type = part.string("type").value_or("");
-    if (type != "text") part.refuse("type", "is '" + type + "': this server takes text only");
+    if (type != "text")
+      part.refuse("type", "is '" + shown(type) + "': this server takes text only");
     if (!part.string("text")) part.refuse("text", "is required");
   }
 }
@@ -54,14 +56,14 @@ OrderedJson named_tool(const FieldReader& fields, const OrderedJson& tools) {
   if (!name) choice.refuse("function", "must hold a name");
   for (const OrderedJson& tool : tools)
     if (tool.at("function").at("name") == *name) return OrderedJson::array({tool});
-  choice.refuse("function", "names '" + *name + "', which is not among the tools");
+  choice.refuse("function", "names '" + shown(*name) + "', which is not among the tools");
 }
 
 void check_tool(const FieldReader& function, std::set<std::string>& names) {
   const std::string name = function.string("name").value_or("");
   if (!is_function_name(name))
     function.refuse("name", "must be 1 to 64 letters, digits, '_', '-' or '.'");
-  if (!names.insert(name).second) function.refuse("name", "is '" + name + "' a second time");
+  if (!names.insert(name).second) function.refuse("name", "is '" + shown(name) + "' a second time");
   function.string("description");
   if (const OrderedJson* parameters = function.object("parameters"))
     SchemaConverter("").add(*parameters, function.path("parameters"));  // for its error
@@ -74,7 +76,7 @@ std::string read_role(const FieldReader& message) {
   if (!role) message.refuse("role", "is required");
   if (!kRoles.contains(*role))
     message.refuse("role",
-                   "is '" + *role + "': must be system, developer, user, assistant or tool");
+                   "is '" + shown(*role) + "': must be system, developer, user, assistant or tool");
   return *role;
 }
 
@@ -109,7 +111,7 @@ OrderedJson read_response_format(const FieldReader& fields, const char* key) {
     return schema ? *schema : OrderedJson::object();
   }
   if (type != "json_schema")
-    reader.refuse("type", "is '" + type + "': must be text, json_object or json_schema");
+    reader.refuse("type", "is '" + shown(type) + "': must be text, json_object or json_schema");
   const OrderedJson* wrapped = reader.object("json_schema");
   const OrderedJson* schema =
       wrapped ? FieldReader(*wrapped, reader.path("json_schema")).object("schema")
@@ -146,8 +148,8 @@ void read_tools(const FieldReader& fields, bool flat, ChatInput& chat) {
   }
   chat.tool_choice = *fields.string("tool_choice");
   if (chat.tool_choice != "auto" && chat.tool_choice != "none" && chat.tool_choice != "required")
-    fields.refuse("tool_choice",
-                  "is '" + chat.tool_choice + "': must be auto, none, required or a function");
+    fields.refuse("tool_choice", "is '" + shown(chat.tool_choice) +
+                                     "': must be auto, none, required or a function");
   if (chat.tool_choice == "required" && names.empty())
     fields.refuse("tool_choice", "is 'required', but there are no tools");
 }

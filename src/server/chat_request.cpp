@@ -1,5 +1,6 @@
 #include "server/chat_request.h"
 
+#include "base/shown.h"
 #include "server/memory_reader.h"
 #include "server/sampling_reader.h"
 
@@ -111,7 +112,7 @@ ThinkInput read_think(const OrderedJson* wishes, const SamplingParams& sampling,
 Priority read_priority(const FieldReader& wishes) {
   const std::string name = wishes.string("priority").value_or("interactive");
   if (name != "interactive" && name != "background")
-    wishes.refuse("priority", "must be interactive or background, not '" + name + "'");
+    wishes.refuse("priority", "must be interactive or background, not '" + shown(name) + "'");
   return name == "background" ? Priority::kBackground : Priority::kInteractive;
 }
 

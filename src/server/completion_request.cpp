@@ -1,6 +1,7 @@
 // /v1/completions, and prompts in all their spellings.
 #include <fmt/format.h>
 
+#include "base/shown.h"
 #include "grammar/json_schema.h"
 #include "server/chat_input_reader.h"
 #include "server/request_reader.h"
@@ -32,7 +33,8 @@ std::vector<Tokens> read_prompts(const FieldReader& fields, const char* key,
     Tokens& prompt = prompts.emplace_back();
     for (const OrderedJson& token : tokens) {
       if (!token.is_number_integer() || token < 0 || token >= vocabulary.size())
-        fields.refuse(key, fmt::format("holds {}: not a token of the vocabulary", token.dump()));
+        fields.refuse(key,
+                      fmt::format("holds {}: not a token of the vocabulary", shown(token.dump())));
       prompt.push_back(token.get<Token>());
     }
   };

@@ -36,10 +36,8 @@ std::shared_ptr<SSL_CTX> make_tls_context(const std::string& certificate_path,
 Connection::Connection(int socket, SSL_CTX* tls)
     : socket_(socket), tls_(tls ? SSL_new(tls) : nullptr, SSL_free) {
   if (!tls) return;
-  if (!tls_ || SSL_set_fd(tls_.get(), socket) != 1) {
-    close(socket);
+  if (!tls_ || SSL_set_fd(tls_.get(), socket) != 1)
     throw Error(ErrorCode::kInternal, "no memory for another TLS connection");
-  }
   SSL_set_accept_state(tls_.get());
 }
 

@@ -15,7 +15,7 @@ std::shared_ptr<SSL_CTX> make_tls_context(const std::string& certificate_path,
 
 class Connection {
  public:
-  // Owns the socket. `tls` is null for plain HTTP.
+  // Owns the socket, unless this throws. `tls` is null for plain HTTP.
   Connection(int socket, SSL_CTX* tls);
   ~Connection();
   Connection(const Connection&) = delete;

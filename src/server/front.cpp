@@ -122,6 +122,8 @@ void Front::run() {
                             error.what()));
   }
   const int listener = svr_sock_;
+  // The library's queue is short: a client that finds it full tries again only after a second.
+  ::listen(listener, SOMAXCONN);
   epoll_event event{EPOLLIN, {.fd = wake_}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
   event.data.fd = listener;
@@ -193,11 +195,18 @@ void Front::accept_clients() {
     }
     const int on = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    auto& client = clients_[socket];
-    client = std::make_unique<Client>(socket, tls_.get(), most_body_bytes_);
-    client->heard = std::chrono::steady_clock::now();
-    tls_ ? enter(*client, Stage::kHandshake, kToSendHead) : enter(*client, Stage::kIdle, kIdle);
-    watch(*client, POLLIN);
+    std::unique_ptr<Client> fresh;
+    try {
+      fresh = std::make_unique<Client>(socket, tls_.get(), most_body_bytes_);
+    } catch (const std::exception& error) {
+      spdlog::error("a connection is refused: {}", error.what());
+      ::close(socket);
+      continue;
+    }
+    Client& client = *(clients_[socket] = std::move(fresh));
+    client.heard = std::chrono::steady_clock::now();
+    tls_ ? enter(client, Stage::kHandshake, kToSendHead) : enter(client, Stage::kIdle, kIdle);
+    watch(client, POLLIN);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/shown.h"
 #include "base/utf8.h"
 #include "server/api_error.h"
 #include "server/http_json.h"
@@ -73,7 +74,7 @@ void Introspection::models(const Request& request, Response& response) {
   const auto& aliases = options.aliases;
   if (name != options.served_name &&
       std::find(aliases.begin(), aliases.end(), name) == aliases.end())
-    throw Error(ErrorCode::kNotFound, "the model '" + name + "' is not served here",
+    throw Error(ErrorCode::kNotFound, "the model '" + shown(name) + "' is not served here",
                 "model");
   send_json(response, 200, model_json(name));
 }
@@ -161,9 +162,9 @@ void Introspection::tokenize(const Request& request, Response& response) {
   for (Token token : tokens) {
     std::string piece = vocabulary.piece(token, true);
     // As llama-server does: bytes where the piece alone is not text.
-    Json shown = piece;
-    if (!is_valid_utf8(piece)) shown = std::vector<uint8_t>(piece.begin(), piece.end());
-    pieces.push_back({{"id", token}, {"piece", std::move(shown)}});
+    Json text = piece;
+    if (!is_valid_utf8(piece)) text = std::vector<uint8_t>(piece.begin(), piece.end());
+    pieces.push_back({{"id", token}, {"piece", std::move(text)}});
   }
   send_json(response, 200, {{"tokens", std::move(pieces)}});
 }

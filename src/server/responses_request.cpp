@@ -1,6 +1,7 @@
 // /v1/responses: its items and its flat tools, turned into a chat.
 #include <fmt/format.h>
 
+#include "base/shown.h"
 #include "server/chat_input_reader.h"
 #include "server/chat_request.h"
 
@@ -18,7 +19,7 @@ std::string read_text(const FieldReader& item, const char* key) {
     const FieldReader part((*content)[i], fmt::format("{}[{}]", item.path(key), i));
     const auto type = part.string("type").value_or("");
     if (type != "input_text" && type != "output_text" && type != "text")
-      part.refuse("type", "is '" + type + "': this server takes text only");
+      part.refuse("type", "is '" + shown(type) + "': this server takes text only");
     const auto piece = part.string("text");
     if (!piece) part.refuse("text", "is required");
     text += *piece;

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/shown.h"
 
 namespace polyphon {
 namespace {
@@ -20,7 +21,7 @@ void read_logit_bias(const FieldReader& fields, SamplingParams& params) {
     const bool number = !token.empty() && token.size() < 10 &&
                         token.find_first_not_of("0123456789") == std::string::npos;
     if (!number || !bias.is_number())
-      fields.refuse("logit_bias", "must map token ids to numbers, not '" + token + "'");
+      fields.refuse("logit_bias", "must map token ids to numbers, not '" + shown(token) + "'");
     params.logit_bias.emplace_back(std::stoi(token), bias.get<float>());
   }
 }
@@ -97,10 +98,10 @@ void check_model(const FieldReader& fields, const ServerOptions& options) {
   if (!model || model->empty() || *model == options.served_name) return;
   if (std::find(options.aliases.begin(), options.aliases.end(), *model) != options.aliases.end())
     return;
-  throw Error(
-      ErrorCode::kNotFound,
-      fmt::format("the model '{}' is not served here; use '{}'", *model, options.served_name),
-      "model");
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("the model '{}' is not served here; use '{}'", shown(*model),
+                          options.served_name),
+              "model");
 }
 
 }  // namespace polyphon

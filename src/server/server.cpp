@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/shown.h"
 #include "server/api_error.h"
 #include "server/front.h"
 #include "server/generation.h"
@@ -43,7 +44,7 @@ const ServerOptions& checked(const ServerOptions& options) {
 std::string status_message(const Request& request, int status) {
   switch (status) {
     case 404:
-      return "no route " + request.method + " " + request.path;
+      return "no route " + request.method + " " + shown(request.path);
     case 413:
       return "the body is larger than this server takes";
     default:

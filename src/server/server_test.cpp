@@ -423,6 +423,58 @@ TEST_F(ServerTest, RefusesBadRequests) {
   EXPECT_EQ(ok("/v1/chat/completions", chat())["choices"][0]["message"]["content"], "abcde");
 }
 
+// Errors show what was sent by its ends and its length.
+TEST_F(ServerTest, ErrorsDoNotRepeatLongValues) {
+  start();
+  const char* const kChat = "/v1/chat/completions";
+  const std::string value = "BEGIN\n\x1b" + std::string(200'000, 'x') + "END";
+  const auto with = [](const Json& more) { return chat(more).dump(); };
+  const auto said = [](const Json& message) { return Json{{"messages", {message}}}.dump(); };
+  const std::vector<std::pair<std::string, std::string>> table = {
+      {kChat, "\"" + std::string(200'000, 'x') + "END\""},
+      {kChat, "{\"" + std::string(200'000, 'x') + "END"},
+      {kChat, std::string(200'000, 'x') + "END"},
+      {kChat, said({{"role", value}, {"content", "x"}})},
+      {kChat, said({{"role", "user"}, {"content", {{{"type", value}}}}})},
+      {kChat, said({{"role", "user"}, {"content", {{value, 1}}}})},
+      {kChat, with({{"model", value}})},
+      {kChat, with({{"temperature", value}})},
+      {kChat, with({{"temperature", {value, value}}})},
+      {kChat, with({{"stream", value}})},
+      {kChat, with({{"logit_bias", {{value, 1}}}})},
+      {kChat, with({{"response_format", {{"type", value}}}})},
+      {kChat, with({{"grammar", value}})},
+      {kChat, with({{"tool_choice", value}})},
+      {kChat, with({{"polyphon", value}})},
+      {kChat, with({{"polyphon", {{value, 1}}}})},
+      {kChat, with({{"polyphon", {{"topology", value}}}})},
+      {kChat, with({{"polyphon", {{"merge", value}}}})},
+      {kChat, with({{"polyphon", {{"search", value}}}})},
+      {kChat, with({{"polyphon", {{"search", {{value, 1}}}}}})},
+      {kChat, with({{"polyphon", {{"memory", {{value, 1}}}}}})},
+      {kChat, with({{"polyphon", {{"strategies", {value}}}}})},
+      {kChat, with({{"polyphon", {{"priority", value}}}})},
+      {"/v1/completions", Json{{"prompt", Json::array({value, 1})}}.dump()},
+      {"/v1/completions", Json{{"prompt", "a"}, {"model", value}}.dump()},
+      {"/v1/responses", Json{{"input", {{{"type", value}}}}}.dump()},
+      {"/v1/embeddings", Json{{"input", "a"}, {"encoding_format", value}}.dump()},
+      {"/tokenize", Json{{"content", {value}}}.dump()},
+      {"/detokenize", Json{{"tokens", value}}.dump()},
+      {"/nowhere/" + std::string(30'000, 'x'), "{}"},
+  };
+  for (const auto& [path, body] : table) {
+    const auto result = post(path, body);
+    ASSERT_TRUE(result) << path << body.substr(0, 100);
+    EXPECT_GE(result->status, 400) << path << body.substr(0, 100);
+    EXPECT_LT(result->status, 500) << path << body.substr(0, 100);
+    EXPECT_LT(result->body.size(), 3000u) << path << body.substr(0, 100);
+    const std::string message = Json::parse(result->body)["error"]["message"];
+    EXPECT_EQ(message.find_first_of("\n\x1b"), std::string::npos) << message;
+  }
+  const auto unknown = Json::parse(client_->Get("/v1/models/" + std::string(1000, 'x'))->body);
+  EXPECT_THAT(unknown["error"]["message"].get<std::string>(), HasSubstr("(1000 bytes)"));
+}
+
 TEST_F(ServerTest, AsksForAKey) {
   ServerOptions options;
   options.api_key_hashes = {hash_api_key("secret")};
