@@ -59,8 +59,7 @@ def test_bounds_in_the_wrong_order_are_refused_with_their_place(server, schema):
         assert reply.status_code == 400, reply.text
         error = reply.json()["error"]
         assert error["param"] == param
-        if schema.get("type") != "integer":
-            assert "#/" in error["message"]
+        assert "#" in error["message"]
     assert ask(server, format_of(schema), "/v1/completions").status_code == 400
 
 

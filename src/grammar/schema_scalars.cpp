@@ -150,6 +150,8 @@ std::string SchemaConverter::Impl::convert_number(const std::string& type,
   const auto low = bound(schema, "minimum", "exclusiveMinimum", true, place);
   const auto high = bound(schema, "maximum", "exclusiveMaximum", false, place);
   if (!low && !high) return common(type);
+  if (low && high && less(high->value, low->value))
+    refuse(place, "has a minimum above its maximum");
   const std::string range =
       type == "integer" ? integer_range_gbnf(low, high) : number_range_gbnf(low, high);
   if (range.empty()) throw SchemaContradiction("no number lies between its bounds");
