@@ -471,8 +471,8 @@ TEST_F(ServerTest, ErrorsDoNotRepeatLongValues) {
     const std::string message = Json::parse(result->body)["error"]["message"];
     EXPECT_EQ(message.find_first_of("\n\x1b"), std::string::npos) << message;
   }
-  const auto unknown = Json::parse(client_->Get("/v1/models/" + std::string(1000, 'x'))->body);
-  EXPECT_THAT(unknown["error"]["message"].get<std::string>(), HasSubstr("(1000 bytes)"));
+  const auto unknown = Json::parse(client_->Get("/v1/models/" + std::string(200, 'x'))->body);
+  EXPECT_THAT(unknown["error"]["message"].get<std::string>(), HasSubstr("(200 bytes)"));
 }
 
 TEST_F(ServerTest, AsksForAKey) {
