@@ -29,7 +29,7 @@ class SpareCores {
 
   int threads() const { return threads_; }
   // Whether it is time for a look again.
-  bool due(TimePoint now) const { return now >= next_look_; }
+  bool due(TimePoint now) const { return wanted_ > 1 && now >= next_look_; }
   void look(const std::optional<CpuUse>& use, TimePoint now);
 
  private:

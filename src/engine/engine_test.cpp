@@ -158,7 +158,7 @@ TEST_F(EngineTest, ALongPromptDoesNotHoldUpARunningStream) {
   EXPECT_GT(chunks, 30);
   EXPECT_LT(chunks, 100);
   EXPECT_GT(longest_gap_ms, 100);
-  EXPECT_LE(longest_gap_ms, 165) << "a tenth for what the next chunk costs more than the last";
+  EXPECT_LE(longest_gap_ms, 150);
 }
 
 TEST_F(EngineTest, APromptSeenBeforeIsJoinedFromTheCache) {

@@ -74,10 +74,10 @@ class StepPlanTest : public ::testing::Test {
     for (const auto& [session, count] : rows()) sum += count;
     return sum;
   }
-  // A row costs `ms`, a step without prompts 50 ms.
+  // A row costs `ms`, a step without prompts 27.5 ms.
   void learn(double ms) {
     pace_.prompts_took(std::vector{StepPace::Chunk{100, 0}}, 100 * ms);
-    pace_.sampled_rows_took(50);
+    pace_.sampled_rows_took(27.5);
   }
 
   static constexpr int kMaxRows = 512;
@@ -105,7 +105,7 @@ TEST_F(StepPlanTest, BesideARunningStreamAChunkIsCutByTime) {
   LiveSession* const reading = add(2000);
   EXPECT_EQ(rows()[reading], 32) << "nothing is known yet";
   learn(1);
-  EXPECT_NEAR(rows()[reading], 100, 1) << "150 ms less the 50 ms of the step itself";
+  EXPECT_NEAR(rows()[reading], 100, 1) << "150 ms, less a margin and the step itself";
   ASSERT_EQ(plan().decode.size(), 1u);
   EXPECT_EQ(plan().decode[0].session, running);
   for (int i = 0; i < 20; ++i) learn(0.01);

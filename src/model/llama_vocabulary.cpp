@@ -1,6 +1,7 @@
 #include "model/llama_vocabulary.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/ascii.h"
 #include "base/check.h"
@@ -62,8 +63,6 @@ std::pair<size_t, size_t> bearable_part(std::string_view text) {
 }
 
 void append_words(const llama_vocab* vocabulary, std::string_view text, Tokens& tokens) {
-  if (llama_vocab_type(vocabulary) != LLAMA_VOCAB_TYPE_BPE)
-    return append_tokens(vocabulary, text, false, tokens);
   while (!text.empty()) {
     const auto [end, longest] = bearable_part(text);
     const std::string_view part = text.substr(0, end);
@@ -76,10 +75,70 @@ void append_words(const llama_vocab* vocabulary, std::string_view text, Tokens& 
   }
 }
 
+// The character at `at`, as the number of its bytes; `at` moves behind it. A space counts as what
+// SentencePiece writes for it.
+uint32_t next_character(std::string_view text, size_t& at) {
+  if (text[at] == ' ') return ++at, 0xE29681;
+  uint32_t character = static_cast<unsigned char>(text[at++]);
+  while (at < text.size() && (text[at] & 0xC0) == 0x80)
+    character = character << 8 | static_cast<unsigned char>(text[at++]);
+  return character;
+}
+
+uint64_t pair_of(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
+
+// Each two characters that stand beside each other inside a token.
+std::vector<uint64_t> joined_pairs(const llama_vocab* vocabulary) {
+  std::vector<uint64_t> pairs;
+  for (Token token = 0; token < llama_vocab_n_tokens(vocabulary); ++token) {
+    const std::string_view text = llama_vocab_get_text(vocabulary, token);
+    uint32_t before = 0;
+    for (size_t at = 0; at < text.size();) {
+      const uint32_t character = next_character(text, at);
+      if (before != 0) pairs.push_back(pair_of(before, character));
+      before = character;
+    }
+  }
+  std::sort(pairs.begin(), pairs.end());
+  pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());
+  return pairs;
+}
+
+// SentencePiece's merges never cross a border between two characters that no token joins, so a long
+// text may be cut there: libllama takes time with the square of the bytes that are in no token.
+// libllama puts a space before each text. So each part but the first begins with the character
+// before it, whose tokens are dropped.
+void append_parts(const llama_vocab* vocabulary, const std::vector<uint64_t>& joined,
+                  std::string_view text, Tokens& tokens) {
+  constexpr size_t kPartBytes = 4096;
+  size_t begin = 0, repeated = 0;  // of the part; bytes of the character before it
+  while (begin + repeated < text.size()) {
+    size_t end = begin + repeated, last = end;
+    uint32_t before = next_character(text, end);
+    while (end < text.size()) {
+      size_t next = end;
+      const uint32_t character = next_character(text, next);
+      if (end - begin >= kPartBytes &&
+          !std::binary_search(joined.begin(), joined.end(), pair_of(before, character)))
+        break;
+      before = character;
+      last = std::exchange(end, next);
+    }
+    Tokens part, dropped;
+    append_tokens(vocabulary, text.substr(begin, end - begin), false, part);
+    if (repeated > 0) append_tokens(vocabulary, text.substr(begin, repeated), false, dropped);
+    tokens.insert(tokens.end(), part.begin() + static_cast<std::ptrdiff_t>(dropped.size()),
+                  part.end());
+    begin = last;
+    repeated = end - last;
+  }
+}
+
 }  // namespace
 
 LlamaVocabulary::LlamaVocabulary(const llama_vocab* vocabulary)
     : vocabulary_(vocabulary), special_(special_tokens(vocabulary)) {
+  if (llama_vocab_type(vocabulary) == LLAMA_VOCAB_TYPE_SPM) joined_ = joined_pairs(vocabulary);
   for (Token token = 0; token < size(); ++token)
     longest_piece_bytes_ =
         std::max(longest_piece_bytes_, static_cast<int>(piece(token, true).size()));
@@ -98,10 +157,15 @@ Tokens LlamaVocabulary::tokenize(std::string_view text, bool parse_special, bool
   Tokens tokens;
   if (add_bos) tokens = before_;
   for (const SpecialTokens::Piece& piece : special_.cut(text, parse_special)) {
+    const std::string_view part = text.substr(piece.begin, piece.end - piece.begin);
     if (piece.token != kNoToken)
       tokens.push_back(piece.token);
+    else if (llama_vocab_type(vocabulary_) == LLAMA_VOCAB_TYPE_BPE)
+      append_words(vocabulary_, part, tokens);
+    else if (llama_vocab_type(vocabulary_) == LLAMA_VOCAB_TYPE_SPM)
+      append_parts(vocabulary_, joined_, part, tokens);
     else
-      append_words(vocabulary_, text.substr(piece.begin, piece.end - piece.begin), tokens);
+      append_tokens(vocabulary_, part, false, tokens);
   }
   if (add_bos) tokens.insert(tokens.end(), after_.begin(), after_.end());
   return tokens;

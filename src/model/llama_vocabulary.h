@@ -2,6 +2,9 @@
 
 #include <llama.h>
 
+#include <cstdint>
+#include <vector>
+
 #include "model/special_tokens.h"
 #include "model/vocabulary.h"
 
@@ -22,6 +25,7 @@ class LlamaVocabulary final : public Vocabulary {
  private:
   const llama_vocab* vocabulary_;
   SpecialTokens special_;
+  std::vector<uint64_t> joined_;  // pairs of characters inside tokens, sorted; SentencePiece only
   int longest_piece_bytes_ = 1;
   Tokens before_, after_;  // what stands around a whole text: BOS and EOS, where there are such
 };

@@ -101,6 +101,11 @@ TEST(LlamaVocabularyRealModel, LongWordsAreTokenizedAsLlamaTokenizeDoes) {
     for (int i = 0; i < 10'000; ++i) text += letters[random.next() % std::strlen(letters)];
     EXPECT_EQ(vocabulary.tokenize(text, true, true), plain.tokenize(text, true, true)) << letters;
   }
+  for (const char* const piece : {"🙂", "世", "the ", "\n \n", "e\u0301", "word🙂\n"}) {
+    std::string text;
+    while (text.size() < 15'000) text += piece;
+    EXPECT_EQ(vocabulary.tokenize(text, true, true), plain.tokenize(text, true, true)) << piece;
+  }
 }
 
 TEST(LlamaVocabularyRealModel, AWordOfAnyLengthIsTokenized) {
@@ -108,7 +113,8 @@ TEST(LlamaVocabularyRealModel, AWordOfAnyLengthIsTokenized) {
   const LlamaVocabulary vocabulary(plain.get());
   std::string text;
   while (text.size() < 600'000) text += "nä";
-  EXPECT_EQ(vocabulary.detokenize(vocabulary.tokenize(text, true, false), false), text);
+  const std::string back = vocabulary.detokenize(vocabulary.tokenize(text, true, false), false);
+  EXPECT_TRUE(back.ends_with(text));  // some vocabularies put a space before it
 }
 
 TEST(LlamaVocabularyRealModel, NoTokenIsLongerThanTheLongest) {
