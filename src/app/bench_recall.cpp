@@ -34,7 +34,7 @@ struct Answered {
   bool brought = false;  // something came back, right or not
 };
 
-struct Condition {
+struct RecallCondition {
   std::string name;
   Heads heads;
   RecallPolicy policy;
@@ -85,7 +85,7 @@ class RecallBench {
   int run() {
     Json rows = Json::array();
     std::map<std::string, std::vector<Answered>> answered;
-    for (const Condition& condition : conditions_) {
+    for (const RecallCondition& condition : conditions_) {
       const std::vector<Answered>& these = answered[condition.name] = measure(condition);
       Json row = describe(condition.name, these);
       if (!condition.over.empty()) {
@@ -114,7 +114,7 @@ class RecallBench {
  private:
   static constexpr int kRecallTokens = 256;
 
-  std::vector<Answered> measure(const Condition& condition) {
+  std::vector<Answered> measure(const RecallCondition& condition) {
     reasoner_->swap_heads(condition.heads);
     RecallPlayOptions options;
     options.relations = flags_.seen_relations ? RelationSet::kTraining : RelationSet::kHeldOut;
@@ -212,7 +212,7 @@ class RecallBench {
 
   RecallFlags flags_;
   std::unique_ptr<Reasoner> reasoner_;
-  std::vector<Condition> conditions_;
+  std::vector<RecallCondition> conditions_;
 };
 
 int bench_recall(const RecallFlags& flags) {

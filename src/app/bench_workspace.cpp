@@ -17,14 +17,14 @@ struct WorkspaceFlags {
   bool json = false;
 };
 
-struct Condition {
+struct WorkspaceCondition {
   const char* name;
   int registers;
   double gate_threshold;
 };
-constexpr std::array<Condition, 3> kConditions = {{{"streams alone", 0, 1},
-                                                   {"registers", 3, 1},  // nothing passes
-                                                   {"registers and promotions", 3, 0.5}}};
+constexpr std::array<WorkspaceCondition, 3> kConditions = {{{"streams alone", 0, 1},
+                                                            {"registers", 3, 1},  // nothing passes
+                                                            {"registers and promotions", 3, 0.5}}};
 
 constexpr std::array<const char*, 4> kQuestions = {
     "Pens cost 2 dollars for 3. Tom buys 18 pens and pays with 20 dollars. What is his change?",
@@ -63,7 +63,7 @@ class WorkspaceBench {
     return wait_finished(ticket);
   }
 
-  Finished think(const Condition& condition, int round) {
+  Finished think(const WorkspaceCondition& condition, int round) {
     ThinkInput input;
     input.topology = flags_.topology;
     input.workspace.registers = condition.registers;

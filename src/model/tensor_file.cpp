@@ -11,18 +11,16 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "model/gguf_pointer.h"
 #include "model/llama_backend.h"
 
 namespace polyphon {
 namespace {
 
-struct FreeGguf {
-  void operator()(gguf_context* context) const { gguf_free(context); }
-};
 struct FreeGgml {
   void operator()(ggml_context* context) const { ggml_free(context); }
 };
-using Gguf = std::unique_ptr<gguf_context, FreeGguf>;
+using Gguf = GgufPointer;
 using Ggml = std::unique_ptr<ggml_context, FreeGgml>;
 
 // ggml's dimensions are in the reverse order and never fewer than four.

@@ -11,14 +11,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "model/gguf_pointer.h"
 #include "model/llama_backend.h"
 
 namespace polyphon {
 namespace {
-
-struct FreeGguf {
-  void operator()(gguf_context* context) const { gguf_free(context); }
-};
 
 // Typed access to the metadata; every refusal names the file.
 class Metadata {
@@ -118,7 +115,7 @@ ModelShape read_shape(const Metadata& metadata) {
 
 struct WeightFile::State {
   std::string path;
-  std::unique_ptr<gguf_context, FreeGguf> gguf;
+  GgufPointer gguf;
   int file = -1;
   ModelShape shape;
 

@@ -2,14 +2,12 @@
 #include <array>
 #include <cctype>
 
+#include "base/ascii.h"
 #include "reason/answer_extraction.h"
 #include "reason/sentences.h"
 
 namespace polyphon {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))

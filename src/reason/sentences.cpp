@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/ascii.h"
+
 namespace polyphon {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
 
 // Length of a list marker ("2. ", "- ") that `line` begins with and that something follows.
 size_t list_marker(std::string_view line) {

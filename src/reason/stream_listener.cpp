@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "reason/sentences.h"
 
@@ -11,8 +12,6 @@ namespace polyphon {
 namespace {
 
 constexpr size_t kTailBytes = 1024;
-
-bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
 
 bool holds_marker(const std::string& text) {
   return text.find("[remember:") != std::string::npos || text.find("[recall:") != std::string::npos;

@@ -8,7 +8,8 @@
 namespace polyphon {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{200};
+// Between two looks at whether the client is still there.
+constexpr std::chrono::milliseconds kClientCheck{200};
 // A comment is sent after so much silence, so that proxies keep the connection.
 constexpr std::chrono::seconds kHeartbeat{15};
 
@@ -49,7 +50,7 @@ class EventStream {
         first_.reset();
         return text;
       }
-      const auto event = sessions_.next(kPatience);
+      const auto event = sessions_.next(kClientCheck);
       if (!event) return "";
       state_.note(*event);
       return take(*event);
