@@ -1,16 +1,15 @@
 # libllama, its `common` library, ggml and cpp-httplib as imported targets:
 #   Llama::ggml  Llama::llama  Llama::common  Llama::httplib
-# From the cache entry that scripts/llama.sh built (POLYPHON_LLAMA_ROOT), or, with
-# -DPOLYPHON_SYSTEM_LLAMA=ON, from a system install.
+# From the cache entry that scripts/llama.sh built, or from POLYPHON_LLAMA_ROOT.
 
-option(POLYPHON_SYSTEM_LLAMA "Use an installed llama.cpp (find_package) instead of the pinned one" OFF)
 set(POLYPHON_GPU "" CACHE STRING "GPU backend of the pinned llama.cpp: cuda, vulkan or empty")
 set(POLYPHON_LLAMA_ROOT "" CACHE PATH "Folder with include/ and lib/ of the pinned llama.cpp")
 set(LLAMA_COMMAND "${PROJECT_SOURCE_DIR}/scripts/llama.sh")
 
 set(LLAMA_ROOT_DIR "${POLYPHON_LLAMA_ROOT}")
 if(NOT LLAMA_ROOT_DIR)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${LLAMA_COMMAND}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${LLAMA_COMMAND}"
+                                         "${PROJECT_SOURCE_DIR}/cmake/llama/CMakeLists.txt")
   execute_process(
     COMMAND "${CMAKE_COMMAND}" -E env "GPU=${POLYPHON_GPU}" "CXX=${CMAKE_CXX_COMPILER}"
             "${LLAMA_COMMAND}" path
@@ -32,7 +31,9 @@ endfunction()
 llama_import(ggml_base FILE libggml-base.so)
 llama_import(ggml FILE libggml.so LINKS Llama::ggml_base)
 llama_import(llama FILE libllama.so LINKS Llama::ggml)
-llama_import(common FILE libllama-common.so LINKS Llama::llama)
+llama_import(common FILE libllama-common.a LINKS Llama::llama)
+# It holds functions of llama.cpp's own programs whose callees are not built: the linker drops them.
+set_property(TARGET Llama::common PROPERTY INTERFACE_LINK_OPTIONS -Wl,--gc-sections)
 llama_import(httplib FILE libcpp-httplib.a LINKS "OpenSSL::SSL;OpenSSL::Crypto;Threads::Threads")
 # As its own CMakeLists.txt compiled it: the header's inline code must agree with the library.
 set_property(

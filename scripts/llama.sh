@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the pinned llama.cpp once into the cache folder, for every build tree of this machine.
+# Builds the pinned llama.cpp into the cache folder, once for every build tree of this machine.
 #   llama.sh path    prints the folder (include/, lib/) of the current pin, built or not
-#   llama.sh build   builds it unless it is there
+#   llama.sh build   builds what is missing to run on this machine
+#   llama.sh all     the same, with the CPU kernels of every machine: what a package needs
 # Environment: GPU=cuda|vulkan adds that backend (neither has been tried on such hardware yet),
 # JOBS, CC, CXX, POLYPHON_CACHE. The folder's name is a hash of all that decides its content.
 set -euo pipefail
@@ -11,48 +12,75 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 . "$root/scripts/terminal.sh"
 
 pin="$root/requirements/llama.txt"
+project="$root/cmake/llama/CMakeLists.txt"
+amx="$root/cmake/amx_tile_config.h"
 sha256="$(sed -n 's/.*--hash=sha256:\([0-9a-f]*\).*/\1/p' "$pin")"
 version="$(sed -n 's/^llama-cpp-python==\([^ ]*\).*/\1/p' "$pin")"
 gpu="${GPU:-none}"
 jobs="${JOBS:-$(nproc)}"
 
-# Shared by both configurations below. Libraries find each other beside themselves.
-common_flags=(
-  -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DGGML_BACKEND_DL=ON -DGGML_NATIVE=OFF
-  -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON "-DCMAKE_INSTALL_RPATH=\$ORIGIN"
-  -DLLAMA_BUILD_COMMON=ON -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_TOOLS=OFF
-  -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_UI=OFF
-  -DLLAMA_SUBPROCESS=OFF
-)
+core=(llama llama-common cpp-httplib)
+flags=()
 case "$gpu" in
-  none) core_flags=() ;;
-  cuda) core_flags=(-DGGML_CUDA=ON) ;;
-  vulkan) core_flags=(-DGGML_VULKAN=ON) ;;
+  none) ;;
+  cuda) flags+=(-DGGML_CUDA=ON) core+=(ggml-cuda) ;;
+  vulkan) flags+=(-DGGML_VULKAN=ON) core+=(ggml-vulkan) ;;
   *) fail "GPU=$gpu is not known: use cuda, vulkan or none" ;;
 esac
 
-# CPU kernels, one module a level; ggml loads the best that the machine can run, so that no
-# instruction is met that it lacks. On other machines than x86-64: one module for this host
-# (not tried yet).
+# CPU kernels: a module a level, the best first, with what /proc/cpuinfo must list. At run time ggml
+# loads the best module that is there and that the CPU can run. On other machines than x86-64 there
+# is one module, for this host (not tried yet).
+avx2="sse4_2 avx f16c fma avx2 bmi2"
+avx512="$avx2 avx512f avx512cd avx512vl avx512dq avx512bw avx512vbmi avx512_vnni"
 case "$(uname -m)" in
   x86_64)
-    cpu_flags=(-DGGML_CPU_ALL_VARIANTS=ON)
-    cpu_modules=(x64 haswell alderlake icelake zen4 sapphirerapids)
-    cpu_modules=("${cpu_modules[@]/#/ggml-cpu-}")
+    flags+=(-DGGML_NATIVE=OFF -DGGML_CPU_ALL_VARIANTS=ON)
+    levels=(
+      "ggml-cpu-sapphirerapids $avx512 avx512_bf16 amx_tile amx_int8"
+      "ggml-cpu-zen4 $avx512 avx512_bf16"
+      "ggml-cpu-icelake $avx512"
+      "ggml-cpu-alderlake $avx2 avx_vnni"
+      "ggml-cpu-haswell $avx2"
+      "ggml-cpu-x64"
+    )
     ;;
   *)
-    cpu_flags=(-DGGML_NATIVE=ON)
-    cpu_modules=(ggml-cpu)
+    flags+=(-DGGML_NATIVE=ON)
+    levels=(ggml-cpu)
     ;;
 esac
 
 compiler="$("${CXX:-c++}" --version 2>/dev/null | head -n 1)" ||
   fail "no C++ compiler: apt-get install g++"
 key="$({
-  cat "$pin" "$root/cmake/amx_tile_config.h" "${BASH_SOURCE[0]}"
+  cat "$pin" "$amx" "$project" "${BASH_SOURCE[0]}"
   printf '%s\n' "$compiler" "$(uname -m)" "$gpu"
 } | sha256sum | cut -c -16)"
 target="$cache/llama/$version-${gpu/none/cpu}-$key"
+
+# The CPU modules: all of them, or the one that ggml will load on this machine.
+modules() {
+  local level flag found=" $(sed -n 's/^flags.*: //p' /proc/cpuinfo | head -n 1) "
+  for level in "${levels[@]}"; do
+    if [ "$1" = build ]; then
+      for flag in ${level#* }; do
+        [ "$flag" = "${level%% *}" ] || [[ $found == *" $flag "* ]] || continue 2
+      done
+    fi
+    echo "${level%% *}"
+    [ "$1" = all ] || return 0
+  done
+}
+
+# Which targets are not in the cache yet.
+missing() {
+  local module
+  [ -e "$target" ] || printf '%s\n' "${core[@]}"
+  for module in $(modules "$1"); do
+    [ -e "$target/lib/lib$module.so" ] || echo "$module"
+  done
+}
 
 # The pinned sdist, kept, so that another configuration needs no network.
 download() {
@@ -60,29 +88,18 @@ download() {
   file="$folder/llama_cpp_python-$version.tar.gz"
   mkdir -p "$folder"
   if ! echo "$sha256  $file" | sha256sum --check --status 2>/dev/null; then
-    "$cache/venv/bin/python" -m pip download --quiet --no-deps --no-binary llama-cpp-python --require-hashes \
-      --dest "$folder" --requirement "$pin" >"$work/download.log" 2>&1 ||
+    watched "$work/download.log" "$cache/venv/bin/python" -m pip download --quiet --no-deps \
+      --no-binary llama-cpp-python --require-hashes --dest "$folder" --requirement "$pin" ||
       fail "cannot download llama-cpp-python==$version from the package index; is there a network?" \
         "($(tail -n 1 "$work/download.log"))"
   fi
   tar -xzf "$file" -C "$work" --no-same-owner
   mv "$work/llama_cpp_python-$version/vendor/llama.cpp" "$work/source"
+  # Else ggml waits for all fourteen CPU modules that it knows.
+  sed -i '/add_dependencies(ggml \${backend})/d' "$work/source/ggml/src/CMakeLists.txt"
 }
 
-# configure NAME FLAGS...: a build tree in $work/NAME.
-configure() {
-  local name=$1
-  shift
-  cmake -G Ninja -S "$work/source" -B "$work/$name" "${common_flags[@]}" "$@" \
-    "-DCMAKE_CXX_FLAGS=-include $work/amx_tile_config.h" >"$work/log" 2>&1 || report "configured"
-}
-compile() {
-  local name=$1
-  shift
-  counted "$work/log" nice ninja -C "$work/$name" -j "$jobs" "$@" || report "compiled"
-}
 report() {
-  mkdir -p "$cache/llama"
   cp "$work/log" "$cache/llama/failed.log"
   fail "llama.cpp could not be $1:" \
     "$(grep -m 1 -A 4 -E '^CMake Error|error:' "$work/log" | tr -s ' \n' ' '); see $cache/llama/failed.log"
@@ -98,16 +115,17 @@ collect() {
     "$source/vendor/cpp-httplib/httplib.h" "$out/include"
   cp "$source"/common/jinja/*.h "$out/include/jinja"
   cp "$source/LICENSE" "$out"
-  cp -P "$work"/core/bin/*.so* "$work"/core/vendor/cpp-httplib/libcpp-httplib.a "$out/lib"
-  cp -P "$work"/cpu/bin/libggml-cpu*.so* "$out/lib"
+  cp "$source/vendor/cpp-httplib/LICENSE" "$out/LICENSE.cpp-httplib"
+  cp -P "$work"/build/bin/*.so* "$work"/build/lib/*.a "$out/lib"
 }
 
 build() {
   mkdir -p "$cache/llama"
   exec 9>"$cache/llama/lock"
   flock 9
-  [ ! -e "$target" ] || return 0
-  say "      building from source, once: about five minutes on two cores"
+  mapfile -t targets < <(missing "$1")
+  [ "${#targets[@]}" -gt 0 ] || return 0
+  say "      building from source, once: ${targets[*]}"
   rm -rf "$cache"/llama/build.* # of a run that was killed: the lock is ours
   work="$(mktemp -d "$cache/llama/build.XXXXXX")"
   trap 'rm -rf "$work"' EXIT
@@ -115,19 +133,20 @@ build() {
   export CCACHE_BASEDIR="$work" CCACHE_NOHASHDIR=1
 
   download
-  cp "$root/cmake/amx_tile_config.h" "$work"
-  # The core without CPU kernels, then the kernels alone: ggml's own "all variants" target would
-  # build fourteen levels, and only these differ much.
-  configure core -DGGML_CPU=OFF "${core_flags[@]}"
-  compile core llama-common cpp-httplib
-  configure cpu "${cpu_flags[@]}"
-  compile cpu "${cpu_modules[@]}"
+  cp "$amx" "$project" "$work"
+  cmake -G Ninja -S "$work" -B "$work/build" "-DLLAMA_SOURCE=$work/source" "${flags[@]}" \
+    "-DCMAKE_CXX_FLAGS=-include $work/amx_tile_config.h" >"$work/log" 2>&1 || report "configured"
+  watched "$work/log" nice ninja -C "$work/build" -j "$jobs" "${targets[@]}" || report "compiled"
   collect "$work/out"
-  mv "$work/out" "$target"
+  if [ -e "$target" ]; then
+    for module in "${targets[@]}"; do mv "$work/out/lib/lib$module.so" "$target/lib"; done
+  else
+    mv "$work/out" "$target"
+  fi
 }
 
 case "${1:-}" in
   path) echo "$target" ;;
-  build) build ;;
-  *) fail "usage: llama.sh path|build" ;;
+  build | all) build "$1" ;;
+  *) fail "usage: llama.sh path|build|all" ;;
 esac

@@ -8,9 +8,12 @@
 #   python-plot   the same with matplotlib               (requirements/plot.txt)
 #   python-gym    the same with reasoning-gym            (requirements/gym.txt)
 #   python-peft   the same with PyTorch and PEFT         (requirements/peft.txt)
-#   llama         the pinned llama.cpp                   (scripts/llama.sh)
+#   llama         the pinned llama.cpp, for this machine (scripts/llama.sh)
+#   llama-all     the same, with the CPU kernels of every machine
 #   torch         the pinned libtorch                    (scripts/torch.sh)
-#   build         build/release/polyphon, and polyphon-train where libtorch is there
+#   build         build/release/polyphon
+#   trainer       the same and polyphon-train, where libtorch is there
+#   tests         both and every test
 #   model         the default model                      (share/polyphon/models.json)
 # Environment: GPU=cuda|vulkan|none (kept by build/release until it changes), JOBS, POLYPHON_CACHE.
 set -euo pipefail
@@ -45,13 +48,14 @@ packages() {
     may_sudo ||
       fail "Debian packages are missing; as root: apt-get install --no-install-recommends $missing"
     as_root=(sudo)
+    [ ! -t 0 ] || sudo -v # asks before the progress line would hide the question
   fi
   say "      installing $missing"
   # shellcheck disable=SC2086  # a list of names
-  "${as_root[@]}" sh -c '
+  watched "$cache/packages.log" "${as_root[@]}" sh -c '
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
-  ' apt $missing </dev/null >"$cache/packages.log" 2>&1 ||
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" </dev/null
+  ' apt $missing ||
     fail "apt-get could not install $missing: $(grep -m 1 '^E:' "$cache/packages.log" || true)"
 }
 
@@ -80,8 +84,8 @@ requirements() {
   local file="requirements/$1.txt" stamp="$venv/installed-$1"
   python
   cmp --quiet "$file" "$stamp" && return
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-    --only-binary :all: --requirement "$file" >"$cache/pip.log" 2>&1 ||
+  watched "$cache/pip.log" "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --require-hashes --only-binary :all: --requirement "$file" ||
     fail "pip could not install $file: $(grep -m 1 ERROR "$cache/pip.log" || tail -n 1 "$cache/pip.log")"
   cp "$file" "$stamp"
 }
@@ -91,6 +95,7 @@ gpu() {
   echo "${GPU:-$(sed -n 's/^POLYPHON_GPU:[A-Z]*=//p' $build_dir/CMakeCache.txt 2>/dev/null)}"
 }
 
+# llama build|all, as scripts/llama.sh takes it.
 llama() {
   [ "$(gpu)" != cuda ] || command -v nvcc >/dev/null ||
     fail "GPU=cuda needs NVIDIA's CUDA toolkit with nvcc on the PATH: install it from NVIDIA"
@@ -98,7 +103,7 @@ llama() {
     grep -qs VK_EXT_layer_settings "${VULKAN_SDK:-/usr}/include/vulkan/vulkan_core.h" ||
     fail "GPU=vulkan needs Vulkan headers 1.3.272 or newer (Debian 13 has them, Debian 12 has not):" \
       "install the Vulkan SDK and set VULKAN_SDK"
-  GPU="$(gpu)" scripts/llama.sh build
+  GPU="$(gpu)" scripts/llama.sh "$1"
 }
 
 # Where there is no wheel for the machine, all but polyphon-train is still built.
@@ -107,25 +112,32 @@ torch() {
   scripts/torch.sh install
 }
 
-build() {
+# compile TARGET...: ninja's targets.
+compile() {
   local log="$cache/build.log"
   cmake --preset release "-DPOLYPHON_GPU=$(gpu)" >"$log" 2>&1 ||
     fail "cmake could not configure: $(grep -m 1 -A 3 'CMake Error' "$log" | tr -s ' \n' ' ')"
-  if ! counted "$log" ninja -C $build_dir -j "${JOBS:-$(nproc)}"; then
+  if ! watched "$log" ninja -C $build_dir -j "${JOBS:-$(nproc)}" "$@"; then
     sed -n '/^FAILED/,$p' "$log" >&2
     fail "the build failed: see above"
   fi
 }
 
-model() { "$venv/bin/python" share/polyphon/models.py pull --quiet; }
+model() {
+  watched "$cache/model.log" "$venv/bin/python" share/polyphon/models.py pull --quiet ||
+    { cat "$cache/model.log" >&2 && exit 1; }
+}
 
 title() {
   case "$1" in
     packages) echo "Debian packages" ;;
     python | python-*) echo "Python tools" ;;
     llama) echo "llama.cpp" ;;
+    llama-all) echo "llama.cpp for every CPU" ;;
     torch) echo "libtorch" ;;
     build) echo "$build_dir/polyphon" ;;
+    trainer) echo "$build_dir/polyphon and polyphon-train" ;;
+    tests) echo "$build_dir, every test" ;;
     model) echo "default model" ;;
     *) fail "setup.sh: no step $1" ;;
   esac
@@ -138,6 +150,11 @@ for step in "$@"; do
   say "[$count/$#] $(title "$step")"
   case "$step" in
     python-*) requirements "${step#python-}" ;;
+    llama) llama build ;;
+    llama-all) llama all ;;
+    build) compile polyphon ;;
+    trainer) compile trainer ;;
+    tests) compile all ;;
     *) "$step" ;;
   esac
 done

@@ -56,11 +56,10 @@ install() {
   work="$(mktemp -d "$cache/torch/install.XXXXXX")"
   trap 'rm -rf "$work"' EXIT
   # One wheel for every Python: its libraries are the same, and no Python loads them.
-  "$cache/venv/bin/python" -m pip download --quiet --no-deps --only-binary :all: --require-hashes \
-    --python-version 3.11 --implementation cp --abi cp311 --abi none \
-    --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 \
-    --platform manylinux2014_x86_64 --dest "$work/wheels" --requirement "$pin" \
-    >"$work/log" 2>&1 ||
+  watched "$work/log" "$cache/venv/bin/python" -m pip download --quiet --no-deps \
+    --only-binary :all: --require-hashes --python-version 3.11 --implementation cp --abi cp311 \
+    --abi none --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 \
+    --platform manylinux2014_x86_64 --dest "$work/wheels" --requirement "$pin" ||
     fail "cannot download torch==$version from the package index; is there a network?" \
       "($(tail -n 1 "$work/log"))"
   for wheel in "$work"/wheels/torch-*.whl; do unpack "$wheel" "$work/out"; done

@@ -23,8 +23,8 @@ struct WorkspaceCondition {
   double gate_threshold;
 };
 constexpr std::array<WorkspaceCondition, 3> kConditions = {{{"streams alone", 0, 1},
-                                                   {"registers", 3, 1},  // nothing passes
-                                                   {"registers and promotions", 3, 0.5}}};
+                                                            {"registers", 3, 1},  // nothing passes
+                                                            {"registers and promotions", 3, 0.5}}};
 
 constexpr std::array<const char*, 4> kQuestions = {
     "Pens cost 2 dollars for 3. Tom buys 18 pens and pays with 20 dollars. What is his change?",

@@ -7,13 +7,12 @@
 #include <thread>
 
 #include "base/channel.h"
+#include "base/clock_for_test.h"
 #include "base/error.h"
 #include "model/fake_decoder.h"
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 class HandClock final : public Clock {
  public:

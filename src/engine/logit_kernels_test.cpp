@@ -13,7 +13,7 @@
 namespace polyphon {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kInfiniteLogit = std::numeric_limits<float>::infinity();
 
 // Sizes around the block and every vector length; some values equal, some not finite.
 std::vector<float> random_row(Random& random, bool finite_only) {
@@ -21,7 +21,8 @@ std::vector<float> random_row(Random& random, bool finite_only) {
   for (float& logit : row) {
     logit = static_cast<float>(static_cast<int>(random.next() % 400) - 300) / 8;
     if (finite_only || random.next() % 4 != 0) continue;
-    const float strange[] = {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()};
+    const float strange[] = {kInfiniteLogit, -kInfiniteLogit,
+                             std::numeric_limits<float>::quiet_NaN()};
     logit = strange[random.next() % 3];
   }
   return row;
@@ -50,9 +51,10 @@ TEST_P(LogitKernels, CleaningLeavesOnlyFiniteValuesAndTheirMaxima) {
     const std::vector<float> raw = random_row(random, false);
     std::vector<float> row = raw, maxima;
     const float all = clean_and_block_maxima(row, maxima);
-    std::vector<float> expected_maxima((raw.size() + kLogitBlock - 1) / kLogitBlock, -kInfinity);
+    std::vector<float> expected_maxima((raw.size() + kLogitBlock - 1) / kLogitBlock,
+                                       -kInfiniteLogit);
     for (size_t i = 0; i < raw.size(); ++i) {
-      ASSERT_EQ(row[i], std::isfinite(raw[i]) ? raw[i] : -kInfinity);
+      ASSERT_EQ(row[i], std::isfinite(raw[i]) ? raw[i] : -kInfiniteLogit);
       float& maximum = expected_maxima[i / kLogitBlock];
       maximum = std::max(maximum, row[i]);
     }
@@ -131,7 +133,7 @@ TEST_P(LogitKernels, EntropyAgreesWithDoubles) {
 }
 
 TEST_P(LogitKernels, WhatIsMinusInfinityHasNoWeight) {
-  std::vector<float> row(2 * kLogitBlock, -kInfinity), maxima, sums;
+  std::vector<float> row(2 * kLogitBlock, -kInfiniteLogit), maxima, sums;
   row[3] = 5;
   const float maximum = clean_and_block_maxima(row, maxima);
   exp_block_sums(row, maximum, 2, sums);

@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <map>
 
+#include "base/clock_for_test.h"
 #include "base/error.h"
 #include "model/fake_language_model.h"
 #include "tasks/family.h"
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 // Streams and answers of the fake model say what `script` lets them.
 std::unique_ptr<Reasoner> make_reasoner(FakeDecoder::Script script = {}) {

@@ -2,6 +2,7 @@
 #include <array>
 #include <cctype>
 
+#include "base/ascii.h"
 #include "reason/answer_extraction.h"
 #include "base/ascii.h"
 #include "reason/sentences.h"

@@ -5,13 +5,12 @@
 #include <cmath>
 #include <limits>
 
+#include "base/clock_for_test.h"
 #include "model/fake_language_model.h"
 #include "reason/reasoner.h"
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 class CompletionTest : public ::testing::Test {
  protected:

@@ -4,12 +4,11 @@
 
 #include <thread>
 
+#include "base/clock_for_test.h"
 #include "model/fake_decoder.h"
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 std::unique_ptr<Engine> engine(int cells) {
   FakeDecoder::Options sizes;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "base/clock_for_test.h"
 #include "base/error.h"
 #include "model/fake_language_model.h"
 #include "reason/reasoner.h"
@@ -16,8 +17,6 @@
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 // A Reasoner on the fake model, whose next token is a hash of what a row sees, unless scripted.
 // Every row that was decoded is kept.

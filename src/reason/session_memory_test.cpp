@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/clock_for_test.h"
 #include "base/error.h"
 #include "model/fake_language_model.h"
 #include "reason/reasoner.h"
@@ -14,8 +15,6 @@
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 // A Reasoner on the fake model, where a byte is a token and the next one is a hash of what a row
 // sees. Streams say a script first. Every row that was decoded is kept.

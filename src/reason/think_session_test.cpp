@@ -6,14 +6,13 @@
 #include <map>
 #include <set>
 
+#include "base/clock_for_test.h"
 #include "base/error.h"
 #include "model/fake_language_model.h"
 #include "reason/reasoner.h"
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 // A Reasoner on the fake model; by default its tokens are a function of what each row sees.
 class ThinkTest : public ::testing::Test {

@@ -5,14 +5,13 @@
 
 #include <cmath>
 
+#include "base/clock_for_test.h"
 #include "model/fake_language_model.h"
 #include "reason/plan.h"
 #include "reason/reasoner.h"
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 TEST(TopologyFeatures, TellTheShape) {
   const TopologyFeatures one = topology_features(parse_topology("1x1024"), 128);

@@ -4,13 +4,12 @@
 
 #include <cmath>
 
+#include "base/clock_for_test.h"
 #include "model/fake_language_model.h"
 #include "reason/reasoner.h"
 
 namespace polyphon {
 namespace {
-
-const SteadyClock kClock;
 
 // Every token has one other choice, e times less likely.
 const double kLogprob = -std::log1p(std::exp(-1)), kEntropy = -kLogprob + 1 / (1 + std::exp(1));
