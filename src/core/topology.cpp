@@ -23,11 +23,14 @@ namespace {
 int read_number(std::string_view whole, std::string_view digits, int most, const char* what) {
   int value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error == std::errc::result_out_of_range)
-    refuse(whole, fmt::format("{} must be at most {}", what, most));
-  if (error != std::errc() || end != digits.data() + digits.size() || digits[0] == '-')
+  const bool too_large = error == std::errc::result_out_of_range;
+  if ((error != std::errc() && !too_large) || end != digits.data() + digits.size() ||
+      digits[0] == '-')
     refuse(whole, fmt::format("'{}' is not a number of {}", shown(digits), what));
-  if (value < 1 || value > most) refuse(whole, fmt::format("{} must be 1 to {}", what, most));
+  if (too_large || value > most)
+    refuse(whole, fmt::format("{} {} are more than the {} that any configuration allows",
+                              shown(digits), what, most));
+  if (value < 1) refuse(whole, fmt::format("{} must be 1 or more", what));
   return value;
 }
 
