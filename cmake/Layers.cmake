@@ -4,7 +4,9 @@
 #   src/<name>/*_test.cpp   -> program polyphon_<name>_tests, found by ctest
 #   src/<name>/*_bench.cpp  -> program polyphon_<name>_bench, built by the target `benches`
 # A folder that does not exist is skipped, and so is a dependency on it; so is one whose package was
-# not found.
+# not found. A layer's files are compiled several at a time (POLYPHON_UNITY), which takes a third of
+# the time, since reading headers is half of the work or more. So a name in an unnamed namespace must
+# be the only one in its layer.
 #
 # polyphon_openmp(name file)
 #   Compiles one file of a layer with OpenMP, whose threads are then those of ggml. Not under a
@@ -16,7 +18,9 @@
 # polyphon_trainer()
 #   src/train/main.cpp      -> program polyphon-train beside it, the only one that links libtorch
 
+option(POLYPHON_UNITY "Compile a layer's files several at a time; OFF finds missing includes" ON)
 add_custom_target(benches)
+add_custom_target(trainer)
 
 function(polyphon_layer name)
   cmake_parse_arguments(ARG "" "NEEDS" "DEPENDS;PUBLIC;PRIVATE;DEFINES" ${ARGN})
@@ -46,6 +50,9 @@ function(polyphon_layer name)
     target_link_libraries(${target} PUBLIC ${layers} ${ARG_PUBLIC} Threads::Threads
                           PRIVATE ${ARG_PRIVATE} polyphon_flags)
     target_compile_definitions(${target} PRIVATE ${ARG_DEFINES})
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${POLYPHON_UNITY}
+                                               UNITY_BUILD_BATCH_SIZE 8)
+    polyphon_compile_alone(${sources})
   else()
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE "${PROJECT_SOURCE_DIR}/src")
@@ -57,6 +64,8 @@ function(polyphon_layer name)
     target_link_libraries(${target}_tests PRIVATE ${target} ${ARG_PRIVATE} GTest::gmock_main
                                                   polyphon_flags)
     target_compile_definitions(${target}_tests PRIVATE ${ARG_DEFINES})
+    set_target_properties(${target}_tests PROPERTIES UNITY_BUILD ${POLYPHON_UNITY}
+                                                     UNITY_BUILD_BATCH_SIZE 4)
     polyphon_discover_tests(${target}_tests)
   endif()
 
@@ -67,6 +76,16 @@ function(polyphon_layer name)
                                                   benchmark::benchmark_main polyphon_flags)
     add_dependencies(benches ${target}_bench)
   endif()
+endfunction()
+
+# Highway compiles such a file once for each CPU level, by its own name.
+function(polyphon_compile_alone)
+  foreach(source IN LISTS ARGN)
+    file(STRINGS "${source}" for_each_level REGEX "hwy/foreach_target")
+    if(for_each_level)
+      set_source_files_properties("${source}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
 endfunction()
 
 function(polyphon_openmp name file)
@@ -86,6 +105,7 @@ function(polyphon_program)
   endif()
   add_executable(polyphon "${main}")
   target_link_libraries(polyphon PRIVATE polyphon_app polyphon_flags)
+  add_dependencies(trainer polyphon)
 endfunction()
 
 # <torch/torch.h> alone takes half a minute and a gigabyte a file: the layer's files share one
@@ -97,6 +117,7 @@ function(polyphon_trainer)
   set(header "${PROJECT_SOURCE_DIR}/src/train/torch.h")
   target_precompile_headers(polyphon_train PRIVATE "${header}")
   target_precompile_headers(polyphon_train_tests REUSE_FROM polyphon_train)
+  set_target_properties(polyphon_train polyphon_train_tests PROPERTIES UNITY_BUILD OFF)
   set(main "${PROJECT_SOURCE_DIR}/src/train/main.cpp")
   file(GLOB found CONFIGURE_DEPENDS "${main}")
   if(NOT found)
@@ -107,4 +128,5 @@ function(polyphon_trainer)
   # either takes pages fresh from the kernel for each, a tenth of the time, or keeps the gaps.
   target_link_libraries(polyphon-train PRIVATE polyphon_train CLI11::CLI11 PkgConfig::jemalloc
                                                polyphon_flags)
+  add_dependencies(trainer polyphon-train)
 endfunction()
