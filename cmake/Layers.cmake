@@ -5,7 +5,8 @@
 #   src/<name>/*_bench.cpp  -> program polyphon_<name>_bench, built by the target `benches`
 # A folder that does not exist is skipped, and so is a dependency on it; so is one whose package was
 # not found. A layer's files are compiled several at a time (POLYPHON_UNITY), which takes a third of
-# the time: reading the headers of one file takes half of its time or more.
+# the time, since reading headers is half of the work or more. So a name in an unnamed namespace must
+# be the only one in its layer.
 #
 # polyphon_openmp(name file)
 #   Compiles one file of a layer with OpenMP, whose threads are then those of ggml. Not under a
@@ -17,7 +18,7 @@
 # polyphon_trainer()
 #   src/train/main.cpp      -> program polyphon-train beside it, the only one that links libtorch
 
-option(POLYPHON_UNITY "Compile a layer's files eight at a time; OFF finds missing includes" ON)
+option(POLYPHON_UNITY "Compile a layer's files several at a time; OFF finds missing includes" ON)
 add_custom_target(benches)
 add_custom_target(trainer)
 
@@ -63,6 +64,8 @@ function(polyphon_layer name)
     target_link_libraries(${target}_tests PRIVATE ${target} ${ARG_PRIVATE} GTest::gmock_main
                                                   polyphon_flags)
     target_compile_definitions(${target}_tests PRIVATE ${ARG_DEFINES})
+    set_target_properties(${target}_tests PROPERTIES UNITY_BUILD ${POLYPHON_UNITY}
+                                                     UNITY_BUILD_BATCH_SIZE 4)
     polyphon_discover_tests(${target}_tests)
   endif()
 
@@ -114,6 +117,7 @@ function(polyphon_trainer)
   set(header "${PROJECT_SOURCE_DIR}/src/train/torch.h")
   target_precompile_headers(polyphon_train PRIVATE "${header}")
   target_precompile_headers(polyphon_train_tests REUSE_FROM polyphon_train)
+  set_target_properties(polyphon_train polyphon_train_tests PROPERTIES UNITY_BUILD OFF)
   set(main "${PROJECT_SOURCE_DIR}/src/train/main.cpp")
   file(GLOB found CONFIGURE_DEPENDS "${main}")
   if(NOT found)

@@ -3,9 +3,9 @@
 
     lint.py BUILD_DIR CLANG_TIDY [FILE...]
 
-BUILD_DIR is a finished ninja build: its compile_commands.json says how to read each file, and its
-dependency log which headers a file depends on, so that only what changed since it last passed is
-read again. Prints the faults and exits with 1, or nothing and 0.
+BUILD_DIR is a configured build without unity files: its compile_commands.json says how to read each
+file. A file is read again when it, a header of src/ that it includes or .clang-tidy has changed since
+it last passed. Prints the faults and exits with 1, or nothing and 0.
 """
 
 import json
@@ -17,32 +17,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
-def dependencies(build):
-    """Object path (from the build folder) -> its source and headers, from ninja's log."""
-    text = subprocess.run(
-        ["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True, check=True
-    ).stdout
-    found, target = {}, None
-    for line in text.splitlines():
-        if line.startswith("    "):
-            found[target].append(build / line.strip())
-        elif ": #deps" in line:
-            target = line.split(":")[0]
-            found[target] = []
+def inputs(file):
+    """The file and the headers of src/ that it includes, directly or not."""
+    found, waiting = set(), [file]
+    while waiting:
+        path = waiting.pop()
+        if path not in found and path.exists():
+            found.add(path)
+            waiting += [ROOT / "src" / name for name in INCLUDE.findall(path.read_text())]
     return found
 
 
-def modified(path):
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")
-
-
-def is_current(stamp, inputs):
-    return stamp.exists() and all(modified(path) <= modified(stamp) for path in inputs)
+def is_current(stamp, files):
+    return stamp.exists() and all(f.stat().st_mtime <= stamp.stat().st_mtime for f in files)
 
 
 def gcc_headers():
@@ -67,17 +57,14 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     build, clang_tidy, only = Path(sys.argv[1]).resolve(), sys.argv[2], sys.argv[3:]
-    headers = dependencies(build)
     waiting = []
     for entry in json.loads((build / "compile_commands.json").read_text()):
         file = Path(entry["file"])
         name = str(file.relative_to(ROOT))
         if only and name not in only:
             continue
-        stamp = build / "lint" / (name + ".passed")
-        output = re.search(r" -o (\S+)", entry["command"])[1]
-        inputs = [file, ROOT / ".clang-tidy", *headers.get(output, [])]
-        if not is_current(stamp, inputs):
+        stamp = build / "passed" / name
+        if not is_current(stamp, [ROOT / ".clang-tidy", *inputs(file)]):
             waiting.append((file, stamp))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         passed = list(pool.map(lambda job: lint(clang_tidy, build, *job), waiting))

@@ -11,7 +11,7 @@
 namespace polyphon {
 namespace {
 
-std::string refusal(const std::string& json) {
+std::string suite_refusal(const std::string& json) {
   try {
     parse_suite(json, "s.json");
   } catch (const Error& error) {
@@ -41,26 +41,26 @@ TEST(Suite, GivesItsProblemsInOrder) {
 TEST(Suite, RefusesProblemsThatAreNotTheFrozenOnes) {
   Json json = suite_json();
   json["digest"] = suite_digest(parse_suite(json.dump(), "s.json"));
-  EXPECT_EQ(refusal(json.dump()), "");
+  EXPECT_EQ(suite_refusal(json.dump()), "");
   json["seed"] = 8;
-  EXPECT_NE(refusal(json.dump()).find("no longer those that were frozen"), std::string::npos);
+  EXPECT_NE(suite_refusal(json.dump()).find("no longer those that were frozen"), std::string::npos);
 }
 
 TEST(Suite, NamesWhatIsWrong) {
-  EXPECT_NE(refusal("{").find("s.json"), std::string::npos);
-  EXPECT_NE(refusal("[]").find("s.json"), std::string::npos);
+  EXPECT_NE(suite_refusal("{").find("s.json"), std::string::npos);
+  EXPECT_NE(suite_refusal("[]").find("s.json"), std::string::npos);
   Json json = suite_json();
   json["entries"][0]["family"] = "poetry";
-  EXPECT_NE(refusal(json.dump()).find("poetry"), std::string::npos);
+  EXPECT_NE(suite_refusal(json.dump()).find("poetry"), std::string::npos);
   json = suite_json();
   json["entries"][0]["difficulty"] = 99;
-  EXPECT_NE(refusal(json.dump()).find("99"), std::string::npos);
+  EXPECT_NE(suite_refusal(json.dump()).find("99"), std::string::npos);
   json = suite_json();
   json["entries"][0]["count"] = 0;
-  EXPECT_NE(refusal(json.dump()).find("count is 0"), std::string::npos);
+  EXPECT_NE(suite_refusal(json.dump()).find("count is 0"), std::string::npos);
   json = suite_json();
   json["entries"] = Json::array();
-  EXPECT_NE(refusal(json.dump()).find("no entries"), std::string::npos);
+  EXPECT_NE(suite_refusal(json.dump()).find("no entries"), std::string::npos);
   EXPECT_THROW(read_suite("no/such/suite.json"), Error);
 }
 

@@ -11,16 +11,16 @@
 namespace polyphon {
 namespace {
 
-struct Row {
+struct AnswerRow {
   int line;
   std::string text;
   std::string expected;
 };
 
-std::vector<Row> read_answers() {
+std::vector<AnswerRow> read_answers() {
   const auto path = std::filesystem::path(__FILE__).parent_path() / "testdata" / "answers.txt";
   std::ifstream file(path);
-  std::vector<Row> rows;
+  std::vector<AnswerRow> rows;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     const size_t tab = line.find('\t');
@@ -34,9 +34,9 @@ std::vector<Row> read_answers() {
 }
 
 TEST(AnswerExtractionTest, ReadsTheTable) {
-  const std::vector<Row> rows = read_answers();
+  const std::vector<AnswerRow> rows = read_answers();
   ASSERT_GT(rows.size(), 40u);
-  for (const Row& row : rows)
+  for (const AnswerRow& row : rows)
     EXPECT_EQ(normalise_answer(extract_answer(row.text)), row.expected)
         << "answers.txt:" << row.line << ": " << row.text << " -> " << extract_answer(row.text);
 }
