@@ -14,7 +14,7 @@ TextReader reader_of(const std::string& schema) {
   return TextReader(schema_to_gbnf(parse(schema), "response_format"));
 }
 
-std::string refusal(const OrderedJson& schema) {
+std::string schema_refusal(const OrderedJson& schema) {
   try {
     compile_for_test(schema_to_gbnf(schema, "response_format"));
     return "";
@@ -193,11 +193,11 @@ TEST(JsonSchema, WhatCannotBeEnforcedIsRefusedWithItsPlace) {
       {"7", "# must be a schema"},
   };
   for (const auto& [schema, why] : cases)
-    EXPECT_NE(refusal(parse(schema)).find(why), std::string::npos)
-        << schema << ": " << refusal(parse(schema));
+    EXPECT_NE(schema_refusal(parse(schema)).find(why), std::string::npos)
+        << schema << ": " << schema_refusal(parse(schema));
   OrderedJson deep = true;
   for (int i = 0; i < 3000; ++i) deep = OrderedJson{{"items", std::move(deep)}};
-  EXPECT_NE(refusal(deep).find("nests deeper"), std::string::npos);
+  EXPECT_NE(schema_refusal(deep).find("nests deeper"), std::string::npos);
 }
 
 TEST(JsonSchema, LongListsCostTimeInProportion) {
