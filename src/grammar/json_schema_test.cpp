@@ -146,6 +146,12 @@ TEST(JsonSchema, ReferencesAndCombinations) {
        {"{}"}},
       {R"({"allOf":[{"enum":[1,2,3]},{"enum":[2,3,4]}],"minimum":3})", {"3"}, {"2", "4"}},
       {R"({"anyOf":[false,{"const":1}]})", {"1"}, {"2"}},
+      {R"({"allOf":[{"items":{"type":"null"}},{"items":{"type":"string"}}]})",
+       {"[]"},
+       {"[null]", "[\"a\"]"}},
+      {R"({"allOf":[{"properties":{"a":{"const":1},"b":{"const":2}}},{"properties":{"a":{"const":3}}}]})",
+       {"{}", R"({"b":2})"},
+       {R"({"a":1})", R"({"a":3})"}},
   });
 }
 
@@ -180,6 +186,10 @@ TEST(JsonSchema, WhatCannotBeEnforcedIsRefusedWithItsPlace) {
       {"false", "no value can fit"},
       {R"({"required":["a"],"type":"object","additionalProperties":false})", "no value can fit"},
       {R"({"allOf":[{"type":"string"},{"type":"integer"}]})", "no value can fit"},
+      {R"({"oneOf":[{"items":{"type":"null"}},{"items":{"type":"string"}}]})",
+       "alternatives 0 and 1"},  // [] fits both
+      {R"({"allOf":[{"prefixItems":[{"type":"null"}]},{"items":{"type":"string"}}]})",
+       "'prefixItems' cannot be combined"},
       {R"({"allOf":[{"pattern":"a"},{"pattern":"b"}]})", "'pattern' stands in two parts"},
       {R"({"$ref":"other.json"})", "leads out of the schema"},
       {R"({"$ref":"#/nowhere"})", "leads to nothing"},

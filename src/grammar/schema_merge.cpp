@@ -51,6 +51,7 @@ class Merger {
     if (!a.is_object() || !b.is_object()) refuse_merge("a schema must be an object, true or false");
     if (a.contains("$ref")) return merge(followed(a, depth), b, depth + 1);
     if (b.contains("$ref")) return merge(a, followed(b, depth), depth + 1);
+    check_tuples(a, b);
     OrderedJson result = a;
     merge_properties(a, b, result, depth);
     for (const auto& [keyword, value] : b.items()) {
@@ -62,6 +63,7 @@ class Merger {
         *own = combined(keyword, *own, value, depth);
     }
     settle_values(result);
+    check_required(result);
     return result;
   }
 
@@ -97,12 +99,20 @@ class Merger {
     if (numbers && (keyword.starts_with("max") || keyword == "exclusiveMaximum"))
       return a < b ? a : b;
     if (keyword == "additionalProperties" || keyword == "items") {
-      if (a == false || b == false) return false;
-      return merge(a, b, depth + 1);
+      return merged_part(a, b, depth);
     }
     if (keyword == "anyOf" || keyword == "oneOf") return product(a, b, depth);
     if (keyword == "uniqueItems") return true;
     refuse_merge(fmt::format("'{}' stands in two parts of allOf and cannot be combined", keyword));
+  }
+
+  // Of a part that need not be there: where the two contradict each other, it must not.
+  OrderedJson merged_part(const OrderedJson& a, const OrderedJson& b, int depth) {
+    try {
+      return merge(a, b, depth + 1);
+    } catch (const SchemaContradiction&) {
+      return false;
+    }
   }
 
   // One of `a` and one of `b`: every pair that does not contradict itself.
@@ -136,20 +146,37 @@ class Merger {
     const auto add = [&](const std::string& name, const OrderedJson& schema,
                          const OrderedJson& other, const OrderedJson& others) {
       const auto extra = other.find("additionalProperties");
-      if (!others.contains(name) && extra != other.end()) {
-        try {
-          all[name] = merge(schema, *extra, depth + 1);
-        } catch (const SchemaContradiction&) {
-          all[name] = false;
-        }
-      } else {
-        all[name] = others.contains(name) ? merge(schema, others.at(name), depth + 1) : schema;
-      }
+      if (others.contains(name))
+        all[name] = merged_part(schema, others.at(name), depth);
+      else
+        all[name] = extra == other.end() ? schema : merged_part(schema, *extra, depth);
     };
     for (const auto& [name, schema] : mine.items()) add(name, schema, b, yours);
     for (const auto& [name, schema] : yours.items())
       if (!mine.contains(name)) add(name, schema, a, mine);
     result["properties"] = std::move(all);
+  }
+
+  // What one side says of an item by its place, the other may say of all.
+  static void check_tuples(const OrderedJson& a, const OrderedJson& b) {
+    const auto tuple = [](const OrderedJson& schema) {
+      return schema.contains("prefixItems") ||
+             (schema.contains("items") && schema["items"].is_array());
+    };
+    const auto items = [&](const OrderedJson& schema) {
+      return tuple(schema) || schema.contains("items");
+    };
+    if ((tuple(a) && items(b)) || (tuple(b) && items(a)))
+      refuse_merge("'prefixItems' cannot be combined with items of another part of allOf");
+  }
+
+  static void check_required(const OrderedJson& schema) {
+    const auto required = schema.find("required"), properties = schema.find("properties");
+    if (required == schema.end() || properties == schema.end() || !required->is_array()) return;
+    for (const OrderedJson& name : *required)
+      if (name.is_string() && properties->is_object() &&
+          properties->value(name.get<std::string>(), OrderedJson()) == false)
+        throw SchemaContradiction("a property is required that no value fits");
   }
 
   // const and enum of the merged schema, which came from different sides.
