@@ -9,6 +9,7 @@ import threading
 import time
 
 import httpx
+import openai
 import pytest
 from conftest import Server
 from test_openai_client import CHAT, HELLO, PROBLEM, idle
@@ -128,6 +129,25 @@ def test_the_time_limit_is_an_error_in_the_stream_too(strict):
     assert figures["polyphon_kv_cells_used"] == figures["polyphon_kv_cells_cached"]
 
 
+def test_the_official_client_hears_of_a_failure_in_the_stream(strict):
+    client = openai.OpenAI(base_url=strict.url + "/v1", api_key="none", max_retries=0)
+    endless = {"ignore_eos": True}
+    streams = [
+        lambda: client.chat.completions.create(
+            model="", messages=PROBLEM, max_tokens=1900, stream=True, extra_body=endless
+        ),
+        lambda: client.responses.create(
+            model="", input="Hello.", max_output_tokens=1900, stream=True, extra_body=endless
+        ),
+    ]
+    for open_stream in streams:
+        events = []
+        with pytest.raises(openai.APIError, match="time limit"):
+            for event in open_stream():
+                events.append(event)
+        assert events
+
+
 def test_a_full_queue_says_when_to_come_again(strict):
     # Each needs most of the cells: one runs, two wait, the others are refused.
     body = {"messages": PROBLEM, "max_tokens": 1500, "ignore_eos": True}
@@ -148,18 +168,6 @@ def test_a_full_queue_says_when_to_come_again(strict):
         assert int(reply.headers["Retry-After"]) > 0
         assert "waiting" in reply.json()["error"]["message"]
     assert {reply.status_code for reply in replies} <= {200, 429, 503, 504}
-
-
-def test_a_grammar_that_would_hang_the_matcher_is_refused(strict):
-    body = {"messages": HELLO, "max_tokens": 4}
-    bad = httpx.post(
-        strict.url + CHAT, json=body | {"grammar": 'root ::= ("a"? "b"?){100}'}, timeout=20
-    )
-    assert bad.status_code == 400 and bad.json()["error"]["param"] == "grammar"
-    # One that ends ends the answer.
-    good = httpx.post(strict.url + CHAT, json=body | {"grammar": 'root ::= "ab"'}, timeout=60).json()
-    assert good["choices"][0]["message"]["content"] == "ab"
-    assert good["choices"][0]["finish_reason"] == "stop"
 
 
 def test_tls_with_a_certificate_of_ones_own(tmp_path):

@@ -150,7 +150,6 @@ void read_engine(Section section, Config& config) {
       throw Error(ErrorCode::kInvalidArgument, "is '" + kernels + "': must be own or stock");
     config.kernels = kernels;
   });
-  section.read("prefill_chunk_tokens", config.engine.prefill_chunk_tokens, 1, 8192);
   section.read("max_waiting", config.engine.max_waiting, 0, 1000000);
   section.read("max_cached_prefixes", config.engine.max_cached_prefixes, 0, 64);
   section.finish();
@@ -322,7 +321,7 @@ std::string config_hash(const Config& config) {
       {"max_rows", config.decoder.max_rows},
       {"threads", config.decoder.threads},
       {"kernels", config.kernels},
-      {"prefill_chunk_tokens", config.engine.prefill_chunk_tokens},
+      {"prefill_chunk_tokens", 256},  // a setting once: traces of that time keep their hash
       {"chat_template", config.model_options.chat_template},
       {"strategies", std::move(strategies)},
       {"temperature_ladder", reason.temperature_ladder},

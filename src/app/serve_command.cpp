@@ -15,10 +15,14 @@
 #include "app/load.h"
 #include "app/model_catalogue.h"
 #include "base/error.h"
+#include "base/logging.h"
 #include "server/server.h"
 
 namespace polyphon {
 namespace {
+
+// Beyond the drain timeout: to cut off what still runs and to free the model.
+constexpr int kStopGraceS = 15;
 
 struct ServeFlags {
   ModelFlags model;
@@ -104,9 +108,12 @@ int serve(const ServeFlags& flags) {
       if (signal == SIGHUP) read_version_again(*reasoner, config);
     }
     std::cerr << "polyphon: stopping, running requests finish\n";
-    std::thread([&signals] {
-      int again = 0;
-      sigwait(&signals, &again);
+    // Ends the process at a second signal, and when a forward pass hangs for good.
+    std::thread([&signals, seconds = config.server.drain_timeout_s + kStopGraceS] {
+      const timespec limit{seconds, 0};
+      if (sigtimedwait(&signals, nullptr, &limit) < 0)
+        std::cerr << fmt::format("error: still running {} s after the signal, ended by force\n",
+                                 seconds);
       std::_Exit(1);
     }).detach();
     server.stop();
@@ -118,6 +125,7 @@ int serve(const ServeFlags& flags) {
       info.description, reasoner->engine()->capacity_cells(), compute.cpu_variant,
       info.supports_views ? "" : "; no streams: " + info.views_reason,
       config.server.tls_certificate.empty() ? "http" : "https", config.server.host, server.port()));
+  const StrayOutput stray;
   server.serve();
   return 0;
 }

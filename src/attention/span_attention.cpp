@@ -70,18 +70,18 @@ const SpanAttention::Planned& SpanAttention::planned(const AttentionOp& op) {
   return made;
 }
 
-// Thread t of n computes what lies in [t / n, (t + 1) / n) of the cost of all row groups, runs of
+// Share s of n is what lies in [s / n, (s + 1) / n) of the cost of all row groups, runs of
 // KV heads and units in a row.
-void SpanAttention::attend(const AttentionOp& op, const Planned& planned, size_t thread,
-                           size_t threads) {
-  Thread& self = team_[thread];
+void SpanAttention::attend(const AttentionOp& op, const Planned& planned, size_t share,
+                           size_t shares) {
+  Worker& self = workers_[share];
   self.edge_count = 0;
   const MaskPlan& plan = planned.plan;
-  const int together = heads_together(op, plan, threads);
+  const int together = heads_together(op, plan, shares);
   uint64_t total = 0;
   for (const uint64_t cost : planned.group_costs)
     total += cost * static_cast<uint64_t>(op.kv_heads);
-  const uint64_t begin = total * thread / threads, end = total * (thread + 1) / threads;
+  const uint64_t begin = total * share / shares, end = total * (share + 1) / shares;
   uint64_t base = 0;
   for (size_t g = 0; g < plan.groups.size() && base < end; ++g) {
     const RowGroup& group = plan.groups[g];
@@ -100,67 +100,68 @@ void SpanAttention::attend(const AttentionOp& op, const Planned& planned, size_t
       const bool mine = group.unit_count == 0 ? begin <= base && base < end : first < last;
       base += planned.group_costs[g] * static_cast<uint64_t>(heads);
       if (!mine) continue;
-      Share& share = whole ? self.inner : self.edges[self.edge_count++];
-      share.group = g;
-      share.first_head = head;
-      shape_states(op, group, heads, share.floats, share.states);
+      Part& part = whole ? self.inner : self.edges[self.edge_count++];
+      part.group = g;
+      part.first_head = head;
+      shape_states(op, group, heads, part.floats, part.states);
       const SpanWork work{
           &group, std::span(plan.units).subspan(group.first_unit + first, last - first), head};
-      attend_units(op, plan, work, self.scratch, share.states);
+      attend_units(op, plan, work, self.scratch, part.states);
       if (!whole) continue;
       for (int h = 0; h < heads; ++h)
-        for (int q = 0; q < share.states[0].queries; ++q)
-          merge_states(op, group, head + h, q, {&share.states[static_cast<size_t>(h)], 1});
+        for (int q = 0; q < part.states[0].queries; ++q)
+          merge_states(op, group, head + h, q, {&part.states[static_cast<size_t>(h)], 1});
     }
   }
 }
 
-// Joins the shares of neighbouring threads in the same row group and KV heads; the queries of each
-// are dealt out to all threads.
-void SpanAttention::merge(const AttentionOp& op, const Planned& planned, size_t thread,
-                          size_t threads) {
-  std::vector<const Share*> shares;
+// Joins the parts of neighbouring shares in the same row group and KV heads; the queries of each
+// are dealt out to all shares.
+void SpanAttention::merge(const AttentionOp& op, const Planned& planned, size_t share,
+                          size_t shares) {
+  std::vector<const Part*> parts;
   std::vector<SoftmaxState> states;
   const auto finish = [&] {
-    if (shares.empty()) return;
-    const Share& any = *shares.front();
+    if (parts.empty()) return;
+    const Part& any = *parts.front();
     const auto queries = static_cast<size_t>(any.states[0].queries);
-    for (size_t i = thread; i < queries * any.states.size(); i += threads) {
+    for (size_t i = share; i < queries * any.states.size(); i += shares) {
       const size_t head = i / queries;
       states.clear();
-      for (const Share* share : shares) states.push_back(share->states[head]);
+      for (const Part* part : parts) states.push_back(part->states[head]);
       merge_states(op, planned.plan.groups[any.group], any.first_head + static_cast<int>(head),
                    static_cast<int>(i % queries), states);
     }
-    shares.clear();
+    parts.clear();
   };
-  for (size_t t = 0; t < threads; ++t)
-    for (size_t e = 0; e < team_[t].edge_count; ++e) {
-      const Share& share = team_[t].edges[e];
-      if (!shares.empty() &&
-          (share.group != shares.front()->group || share.first_head != shares.front()->first_head))
+  for (const Worker& worker : workers_)
+    for (size_t e = 0; e < worker.edge_count; ++e) {
+      const Part& part = worker.edges[e];
+      if (!parts.empty() &&
+          (part.group != parts.front()->group || part.first_head != parts.front()->first_head))
         finish();
-      shares.push_back(&share);
+      parts.push_back(&part);
     }
   finish();
 }
 
+// The shares are as many as the team has threads when all of them compute. A smaller team deals the
+// same shares out, so that sums do not depend on how many threads there are at the moment.
 void SpanAttention::compute(const AttentionOp& op) {
   const Planned& plan = planned(op);
-  if (team_.size() < static_cast<size_t>(threads_)) team_.resize(static_cast<size_t>(threads_));
-#ifdef _OPENMP
+  const auto shares = static_cast<size_t>(shares_);
+  if (workers_.size() < shares) workers_.resize(shares);
 #pragma omp parallel num_threads(threads_) if (threads_ > 1)
   {
-    const auto thread = static_cast<size_t>(omp_get_thread_num());
-    const auto threads = static_cast<size_t>(omp_get_num_threads());
-    attend(op, plan, thread, threads);
-#pragma omp barrier
-    merge(op, plan, thread, threads);
-  }
-#else
-  attend(op, plan, 0, 1);
-  merge(op, plan, 0, 1);
+    size_t thread = 0, threads = 1;
+#ifdef _OPENMP
+    thread = static_cast<size_t>(omp_get_thread_num());
+    threads = static_cast<size_t>(omp_get_num_threads());
 #endif
+    for (size_t share = thread; share < shares; share += threads) attend(op, plan, share, shares);
+#pragma omp barrier
+    for (size_t share = thread; share < shares; share += threads) merge(op, plan, share, shares);
+  }
 }
 
 }  // namespace polyphon

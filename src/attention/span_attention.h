@@ -13,7 +13,11 @@ namespace polyphon {
 
 class SpanAttention {
  public:
-  void set_threads(int threads) { threads_ = threads; }
+  // May change from one compute() to the next. The results depend on the most there ever were.
+  void set_threads(int threads) {
+    threads_ = threads;
+    shares_ = std::max(shares_, threads);
+  }
 
   // Forgets what the masks said: a new step may have written others into the same memory.
   void begin_step() { plans_.clear(); }
@@ -29,27 +33,28 @@ class SpanAttention {
     std::vector<uint64_t> unit_costs;   // of all units of the same group before each
     std::vector<uint64_t> group_costs;  // of one KV head
   };
-  // What a thread computed of one row group and some neighbouring KV heads.
-  struct Share {
+  // What a worker computed of one row group and some neighbouring KV heads.
+  struct Part {
     size_t group = 0;
     int first_head = 0;
     std::vector<SoftmaxState> states;  // of each head
     AlignedFloats floats;
   };
-  struct Thread {
+  struct Worker {
     SpanScratch scratch;
-    Share inner;     // a whole row group and KV head, written at once
-    Share edges[2];  // those that a neighbour has a share in, kept until all are done
+    Part inner;     // a whole row group and KV head, written at once
+    Part edges[2];  // those that a neighbour has a part of, kept until all are done
     size_t edge_count = 0;
   };
 
   const Planned& planned(const AttentionOp& op);
-  void attend(const AttentionOp& op, const Planned& planned, size_t thread, size_t threads);
-  void merge(const AttentionOp& op, const Planned& planned, size_t thread, size_t threads);
+  void attend(const AttentionOp& op, const Planned& planned, size_t share, size_t shares);
+  void merge(const AttentionOp& op, const Planned& planned, size_t share, size_t shares);
 
   int threads_ = 1;
-  std::vector<Planned> plans_;  // of this step's masks
-  std::vector<Thread> team_;
+  int shares_ = 1;               // that the work is cut into
+  std::vector<Planned> plans_;   // of this step's masks
+  std::vector<Worker> workers_;  // one a share
 };
 
 }  // namespace polyphon

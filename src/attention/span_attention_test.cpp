@@ -48,6 +48,25 @@ TEST(SpanAttention, MatchesTheReferenceForEveryHeadSize) {
       }
 }
 
+// Threads follow what is free on the machine, and a session's tokens must not.
+TEST(SpanAttention, ASmallerTeamComputesTheSameBits) {
+  for (const int rows : {1, 3, 8}) {
+    AttentionCase attention(
+        {.rows = rows, .cells = 700, .heads = 6, .kv_heads = 2, .key_size = 64, .value_size = 64},
+        1, nothing_hidden());
+    SpanAttention span;
+    span.set_threads(3);
+    span.compute(attention.op);
+    const std::vector<float> by_three = attention.out;
+    for (const int threads : {1, 2}) {
+      std::fill(attention.out.begin(), attention.out.end(), NAN);
+      span.set_threads(threads);
+      span.compute(attention.op);
+      EXPECT_EQ(attention.out, by_three) << rows << " rows, " << threads << " threads";
+    }
+  }
+}
+
 TEST(SpanAttention, MatchesTheReferenceForEveryKvType) {
   for (const KvType keys : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ80})
     for (const KvType values : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ80})

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/shown.h"
 
 namespace polyphon {
 namespace {
@@ -15,24 +16,27 @@ namespace {
       ErrorCode::kInvalidArgument,
       fmt::format("topology '{}': {}; expected \"auto\", STREAMSxTOKENS such as \"8x256\", or "
                   "phases such as \"4x512>1x2048\"",
-                  text, why),
+                  shown(text), why),
       "polyphon.topology");
 }
 
 int read_number(std::string_view whole, std::string_view digits, int most, const char* what) {
   int value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error == std::errc::result_out_of_range)
-    refuse(whole, fmt::format("{} must be at most {}", what, most));
-  if (error != std::errc() || end != digits.data() + digits.size() || digits[0] == '-')
-    refuse(whole, fmt::format("'{}' is not a number of {}", digits, what));
-  if (value < 1 || value > most) refuse(whole, fmt::format("{} must be 1 to {}", what, most));
+  const bool too_large = error == std::errc::result_out_of_range;
+  if ((error != std::errc() && !too_large) || end != digits.data() + digits.size() ||
+      digits[0] == '-')
+    refuse(whole, fmt::format("'{}' is not a number of {}", shown(digits), what));
+  if (too_large || value > most)
+    refuse(whole, fmt::format("{} {} are more than the {} that any configuration allows",
+                              shown(digits), what, most));
+  if (value < 1) refuse(whole, fmt::format("{} must be 1 or more", what));
   return value;
 }
 
 Phase read_phase(std::string_view whole, std::string_view text) {
   const size_t by = text.find('x');
-  if (by == std::string_view::npos) refuse(whole, fmt::format("'{}' has no 'x'", text));
+  if (by == std::string_view::npos) refuse(whole, fmt::format("'{}' has no 'x'", shown(text)));
   return {read_number(whole, text.substr(0, by), Topology::kMaxStreams, "streams"),
           read_number(whole, text.substr(by + 1), Topology::kMaxStreamTokens, "tokens")};
 }
@@ -77,7 +81,8 @@ MergeMode parse_merge_mode(std::string_view text) {
   for (size_t i = 0; i < kMergeNames.size(); ++i)
     if (kMergeNames[i] == text) return static_cast<MergeMode>(i);
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("merge '{}': use kv, prefill, compact or vote", text), "polyphon.merge");
+              fmt::format("merge '{}': use kv, prefill, compact or vote", shown(text)),
+              "polyphon.merge");
 }
 
 }  // namespace polyphon

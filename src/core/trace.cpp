@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "core/json_fault.h"
 
 namespace polyphon {
 namespace {
@@ -65,6 +66,12 @@ void take_back(int file, ssize_t written) {
   struct stat state{};
   if (::fstat(file, &state) != 0 || !S_ISREG(state.st_mode)) return;
   [[maybe_unused]] const int result = ::ftruncate(file, state.st_size - written);
+}
+
+[[noreturn]] void refuse_line(const std::string& path, int number, const std::string& why) {
+  throw Error(ErrorCode::kInvalidArgument,
+              path + " line " + std::to_string(number) + ": " + why +
+                  "; expected lines that `polyphon think --trace` wrote");
 }
 
 }  // namespace
@@ -126,7 +133,7 @@ Trace trace_from_json(const Json& json) {
     trace.outcome = json.value("outcome", Json());
     return trace;
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, std::string("not a trace: ") + error.what());
+    throw Error(ErrorCode::kInvalidArgument, "not a trace: " + json_fault(error));
   }
 }
 
@@ -159,9 +166,10 @@ std::vector<Trace> read_traces(const std::string& path) {
     if (line.empty()) continue;
     try {
       traces.push_back(trace_from_json(Json::parse(line)));
+    } catch (const Json::exception& error) {
+      refuse_line(path, number, "not a trace: " + json_fault(error));
     } catch (const std::exception& error) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  path + " line " + std::to_string(number) + ": " + error.what());
+      refuse_line(path, number, error.what());
     }
   }
   return traces;

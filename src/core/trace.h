@@ -3,17 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/json.h"
 #include "core/token.h"
 
 namespace polyphon {
-
-using Json = nlohmann::json;
 
 // A run of cells decoded in one sequence, or placed there. tokens[i] sits at position begin + i and
 // was decoded in step steps[i], or is there from that step on; logprobs[i] is NaN for tokens that

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/replace_file.h"
+#include "core/json_fault.h"
 
 namespace polyphon {
 namespace {
@@ -52,7 +53,7 @@ Version read_version(const std::string& folder) {
       throw Error(ErrorCode::kInvalidArgument, json_path(folder) + ": name is empty");
     return version;
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, json_path(folder) + ": " + error.what());
+    throw Error(ErrorCode::kInvalidArgument, json_path(folder) + ": " + json_fault(error));
   }
 }
 

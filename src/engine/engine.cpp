@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "base/check.h"
+#include "engine/heartbeat.h"
 #include "engine/kv_cache.h"
 #include "engine/live_session.h"
 #include "engine/prefix_cache.h"
 #include "engine/sample_rows.h"
+#include "engine/step_pace.h"
 #include "engine/step_plan.h"
 #include "engine/waiting_queue.h"
 
@@ -36,13 +38,15 @@ std::optional<Error> verdict(const SessionTerms& terms, TimePoint now) {
 
 }  // namespace
 
-// The decode thread. Everything above the mutex belongs to that thread alone.
+// The decode thread. Everything above the mutex belongs to that thread alone, but for the
+// heartbeat, which any thread reads.
 class Engine::Loop {
  public:
   Loop(std::unique_ptr<Decoder> decoder, const EngineOptions& options, const Clock& clock)
       : decoder_(std::move(decoder)),
         options_(options),
         clock_(clock),
+        heartbeat_(clock),
         cache_(*decoder_),
         prefixes_(cache_, cache_entries(*decoder_, options)),
         session_sequences_(decoder_->max_sequences() - cache_entries(*decoder_, options)),
@@ -58,6 +62,7 @@ class Engine::Loop {
 
   void submit(WaitingSession waiting);
   EngineStatus status() const;
+  double stuck_ms() const { return heartbeat_.step_ms(); }
   bool drain(std::chrono::milliseconds timeout);
   int session_sequences() const { return session_sequences_; }
 
@@ -71,6 +76,7 @@ class Engine::Loop {
   bool decode(const std::vector<PlannedRun>& runs, bool hidden_wanted, double& seconds);
   void sample(std::span<const PlannedRun> runs, bool hidden_wanted, double row_ms);
   void deliver();
+  void keep_pace(const StepPlan& plan, double step_ms, double prefill_ms);
   std::set<LiveSession*> count_step(const StepPlan& plan);
   void end_step(const std::set<LiveSession*>& decoded);
   void fail_all(const Error& error);
@@ -79,6 +85,7 @@ class Engine::Loop {
   std::unique_ptr<Decoder> decoder_;
   const EngineOptions options_;
   const Clock& clock_;
+  Heartbeat heartbeat_;
   KvCache cache_;
   PrefixCache prefixes_;
   const int session_sequences_;
@@ -92,6 +99,7 @@ class Engine::Loop {
   std::vector<Row> rows_;        // scratch
   std::vector<Choice> choices_;  // of this step, in the order of the batch
   size_t turn_ = 0;
+  StepPace pace_;
   EngineStatus counts_;
 
   mutable std::mutex mutex_;
@@ -120,16 +128,22 @@ void Engine::Loop::submit(WaitingSession waiting) {
 }
 
 EngineStatus Engine::Loop::status() const {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   EngineStatus status = published_;
   waiting_.for_each([&](const WaitingSession& waiting) {
     SessionStatus& session = status.sessions.emplace_back();
     session.number = waiting.number;
     session.waiting = true;
-    session.age_ms = milliseconds_between(waiting.submitted, clock_.now());
+    session.submitted = waiting.submitted;
     session.prompt_tokens = static_cast<int>(waiting.session->prompt().size());
     session.cells_reserved = waiting.session->needs().cells;
   });
+  lock.unlock();
+  status.activity = heartbeat_.activity();
+  status.step_ms = heartbeat_.step_ms();
+  const TimePoint now = clock_.now();
+  for (SessionStatus& session : status.sessions)
+    session.age_ms = milliseconds_between(session.submitted, now);
   return status;
 }
 
@@ -144,17 +158,20 @@ bool Engine::Loop::drain(std::chrono::milliseconds timeout) {
 void Engine::Loop::run(const std::stop_token& stop) {
   publish_status();
   while (!stop.stop_requested()) {
+    heartbeat_.begin_step();
     remove_gone();
     admit();
     const bool busy = step();
     publish_status();
     if (busy) continue;
     decoder_->rest();
+    heartbeat_.enter(Activity::kIdle);
     std::unique_lock lock(mutex_);
     wake_.wait(lock, stop, [&] { return waiting_.size() > 0; });
   }
   fail_all(Error(ErrorCode::kUnavailable, "the server stopped before the request was done"));
   publish_status();
+  heartbeat_.enter(Activity::kIdle);
 }
 
 void Engine::Loop::remove_gone() {
@@ -220,8 +237,9 @@ void Engine::Loop::admit() {
 bool Engine::Loop::step() {
   std::erase_if(live_, [](const auto& live) { return live->session().finished(); });
   if (live_.empty()) return false;
-  const StepPlan plan =
-      plan_step(live_, options_.prefill_chunk_tokens, decoder_->max_rows(), turn_++);
+  const TimePoint started = clock_.now();
+  const double prefill_before = counts_.prefill_seconds;
+  const StepPlan plan = plan_step(live_, pace_, decoder_->max_rows(), turn_++);
   const bool hidden_wanted =
       std::any_of(plan.decode.begin(), plan.decode.end(),
                   [](const auto& run) { return run.session->session().wants_hidden(); });
@@ -232,7 +250,17 @@ bool Engine::Loop::step() {
   const std::set<LiveSession*> decoded = count_step(plan);
   deliver();
   end_step(decoded);
+  keep_pace(plan, milliseconds_between(started, clock_.now()),
+            (counts_.prefill_seconds - prefill_before) * 1000);
   return true;
+}
+
+// What the step took, in all and for its prompts, decides how much prompt the next one may take.
+void Engine::Loop::keep_pace(const StepPlan& plan, double step_ms, double prefill_ms) {
+  std::vector<StepPace::Chunk> chunks;
+  for (const PlannedRun& run : plan.prefill) chunks.push_back({run.count, run.begin});
+  pace_.prompts_took(chunks, prefill_ms);
+  if (!plan.decode.empty()) pace_.sampled_rows_took(step_ms - prefill_ms);
 }
 
 // The sessions that had rows in this step: their clocks tick.
@@ -260,6 +288,7 @@ bool Engine::Loop::decode(const std::vector<PlannedRun>& runs, bool hidden_wante
       for (int i = 0; i < run.count; ++i) rows_.push_back(run.session->row(run.sequence, i));
       if (hidden_wanted) rows_.back().output = true;
     }
+    heartbeat_.enter(Activity::kDecoding);
     const TimePoint started = clock_.now();
     const DecodeStatus status = cache_.decode(rows_, hidden_wanted);
     const double pass_ms = milliseconds_between(started, clock_.now());
@@ -278,6 +307,7 @@ bool Engine::Loop::decode(const std::vector<PlannedRun>& runs, bool hidden_wante
 }
 
 void Engine::Loop::sample(std::span<const PlannedRun> runs, bool hidden_wanted, double row_ms) {
+  heartbeat_.enter(Activity::kSampling);
   const TimePoint started = clock_.now();
   std::vector<SampleJob> jobs;
   const size_t first = choices_.size();
@@ -298,6 +328,7 @@ void Engine::Loop::sample(std::span<const PlannedRun> runs, bool hidden_wanted, 
 }
 
 void Engine::Loop::deliver() {
+  heartbeat_.enter(Activity::kSessions);
   for (const Choice& choice : choices_)
     choice.session->deliver(choice.sequence, choice.token, choice.hidden);
   counts_.generated_tokens += static_cast<int64_t>(choices_.size());
@@ -306,9 +337,9 @@ void Engine::Loop::deliver() {
 void Engine::Loop::end_step(const std::set<LiveSession*>& decoded) {
   std::erase_if(live_, [&](std::unique_ptr<LiveSession>& live) {
     if (decoded.contains(live.get())) live->session().after_step();
-    const char* const fault = live->fault();
+    const std::optional<Error> fault = live->fault();
     if (!fault) return false;
-    live->session().fail(Error(ErrorCode::kInternal, fault));
+    live->session().fail(*fault);
     ++counts_.sessions_failed;
     return true;
   });
@@ -372,6 +403,8 @@ void Engine::submit(std::unique_ptr<Session> session, const SessionTerms& terms)
 }
 
 EngineStatus Engine::status() const { return loop_->status(); }
+
+double Engine::stuck_ms() const { return loop_->stuck_ms(); }
 
 bool Engine::drain(std::chrono::milliseconds timeout) { return loop_->drain(timeout); }
 

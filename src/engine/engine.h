@@ -18,8 +18,6 @@ namespace polyphon {
 enum class Priority { kInteractive, kBackground };
 
 struct EngineOptions {
-  int prefill_chunk_tokens =
-      256;                       // prefill rows a step while others decode (all of max_rows if not)
   int max_waiting = 256;         // sessions in the queue; one more is refused with kOverloaded
   int max_cached_prefixes = 32;  // entries of the prefix cache
 };
@@ -38,7 +36,8 @@ struct SessionTerms {
 struct SessionStatus {
   int64_t number = 0;    // 1, 2, ... in order of arrival
   bool waiting = false;  // for its tenant's turn or for cells; else live
-  double age_ms = 0;     // since submit()
+  TimePoint submitted{};
+  double age_ms = 0;  // since submit(), when status() was called
   int prompt_tokens = 0;
   int prompt_tokens_cached = 0;   // of these, spared by the prefix cache
   int prompt_tokens_decoded = 0;  // of these, decoded so far
@@ -64,8 +63,15 @@ struct EngineCounts {
   EngineCounts& operator+=(const EngineCounts& other);
 };
 
-// With gauges of now.
+// What the decode thread does: nothing, a forward pass, the choice of tokens, or the work of
+// sessions (admission, callbacks).
+enum class Activity { kIdle, kDecoding, kSampling, kSessions };
+
+// With gauges of now. `activity` and `step_ms` are read when status() is called, the other figures
+// are those of the end of the last step.
 struct EngineStatus : EngineCounts {
+  Activity activity = Activity::kIdle;
+  double step_ms = 0;  // age of the decode thread's current step, 0 when idle
   int sessions_live = 0;
   int sessions_waiting = 0;
   int sequences_decoding = 0;
@@ -75,7 +81,7 @@ struct EngineStatus : EngineCounts {
   int prefixes_cached = 0;
   std::vector<SessionStatus> sessions;  // live ones, then those that wait
 
-  // Of two engines.
+  // Of two engines; activity and step_ms are those of the older step.
   EngineStatus& operator+=(const EngineStatus& other);
   using EngineCounts::operator+=;
 };
@@ -95,6 +101,9 @@ class Engine {
 
   // Any thread.
   EngineStatus status() const;
+  // How long ago the decode thread last finished a step or woke; 0 when it is idle. A value far
+  // above a forward pass's time means that the thread hangs. Any thread; takes no lock.
+  double stuck_ms() const;
   int capacity_cells() const { return capacity_cells_; }
   int max_sequences() const { return max_sequences_; }
   int64_t bytes_per_cell() const { return bytes_per_cell_; }

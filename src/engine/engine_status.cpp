@@ -17,6 +17,10 @@ EngineCounts& EngineCounts::operator+=(const EngineCounts& other) {
 
 EngineStatus& EngineStatus::operator+=(const EngineStatus& other) {
   EngineCounts::operator+=(other);
+  if (activity == Activity::kIdle || other.step_ms > step_ms) {
+    activity = other.activity;
+    step_ms = other.step_ms;
+  }
   sessions_live += other.sessions_live;
   sessions_waiting += other.sessions_waiting;
   sequences_decoding += other.sequences_decoding;

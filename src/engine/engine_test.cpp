@@ -14,6 +14,15 @@
 namespace polyphon {
 namespace {
 
+class HandClock final : public Clock {
+ public:
+  TimePoint now() const override { return now_.load(); }
+  void advance(std::chrono::milliseconds by) { now_ = now_.load() + by; }
+
+ private:
+  std::atomic<TimePoint> now_ = TimePoint{} + std::chrono::hours(1);
+};
+
 struct Outcome {
   std::string text;
   std::optional<ErrorCode> failed;
@@ -68,10 +77,10 @@ Tokens tokens_of(const std::string& text) { return Tokens(text.begin(), text.end
 class EngineTest : public ::testing::Test {
  protected:
   void start(FakeDecoder::Options sizes = {}, EngineOptions options = {},
-             FakeDecoder::Script script = {}) {
+             FakeDecoder::Script script = {}, const Clock& clock = kClock) {
     auto decoder = std::make_unique<FakeDecoder>(sizes, std::move(script));
     decoder_ = decoder.get();
-    engine_ = std::make_unique<Engine>(std::move(decoder), options, kClock);
+    engine_ = std::make_unique<Engine>(std::move(decoder), options, clock);
   }
   std::shared_ptr<Channel<Outcome>> run(const std::string& prompt, int tokens,
                                         const SessionTerms& terms = {}) {
@@ -86,6 +95,7 @@ class EngineTest : public ::testing::Test {
   }
   void idle() { ASSERT_TRUE(engine_->drain(std::chrono::seconds(20))); }
 
+  HandClock hand_clock_;  // for start(); an engine reads its clock until it ends
   FakeDecoder* decoder_ = nullptr;
   std::unique_ptr<Engine> engine_;
 };
@@ -109,6 +119,45 @@ TEST_F(EngineTest, LongPromptsAreChunkedAndGiveTheSameText) {
   large.max_rows = 512;
   start(large);
   EXPECT_EQ(wait(run(prompt, 8)).text, chunked);
+}
+
+TEST_F(EngineTest, ALongPromptDoesNotHoldUpARunningStream) {
+  using namespace std::chrono_literals;
+  // A pass costs 10 ms, a row of a prompt 2 ms and 1 ms more for each 1,024 cells before it.
+  std::promise<void> reached, go_on;
+  int passes = 0, chunks = 0;
+  double longest_gap_ms = 0;
+  TimePoint last;
+  FakeDecoder::Options sizes;
+  sizes.max_rows = 512;
+  sizes.on_decode = [&](std::span<const Row> rows) {
+    if (++passes == 10) {
+      reached.set_value();
+      go_on.get_future().wait();
+    }
+    auto cost = 10'000us;
+    if (rows.size() > 1) {
+      chunks += passes > 10;
+      for (const Row& row : rows) cost += 2'000us + 1us * row.position;
+    } else {
+      if (chunks > 0)
+        longest_gap_ms = std::max(longest_gap_ms, milliseconds_between(last, hand_clock_.now()));
+      last = hand_clock_.now();
+    }
+    hand_clock_.advance(std::chrono::duration_cast<std::chrono::milliseconds>(cost));
+  };
+  start(sizes, {}, {}, hand_clock_);
+  auto stream = run("a stream", 200);
+  reached.get_future().wait();
+  auto prompt = run(std::string(2000, 'x'), 1);
+  go_on.set_value();
+  EXPECT_EQ(wait(prompt).text.size(), 1u);
+  EXPECT_EQ(wait(stream).text.size(), 200u);
+  idle();
+  EXPECT_GT(chunks, 30);
+  EXPECT_LT(chunks, 100);
+  EXPECT_GT(longest_gap_ms, 100);
+  EXPECT_LE(longest_gap_ms, 150);
 }
 
 TEST_F(EngineTest, APromptSeenBeforeIsJoinedFromTheCache) {
@@ -294,6 +343,75 @@ TEST_F(EngineTest, EachSessionHasItsFigures) {
   EXPECT_EQ(wait(waits).text.size(), 150u);
   idle();
   EXPECT_TRUE(engine_->status().sessions.empty());
+}
+
+TEST_F(EngineTest, AForwardPassThatHangsIsSeenFromOutside) {
+  using namespace std::chrono_literals;
+  std::promise<void> reached, go_on;
+  start(
+      {}, {},
+      [&, calls = 0](const FakeRow&, std::span<float> logits) mutable {
+        logits['a'] = 1;
+        if (++calls != 4) return;
+        reached.set_value();
+        go_on.get_future().wait();
+      },
+      hand_clock_);
+  hand_clock_.advance(1h);
+  EXPECT_EQ(engine_->stuck_ms(), 0) << "an idle engine is well";
+  auto runs = run("a prompt", 8);
+  reached.get_future().wait();
+  EXPECT_EQ(engine_->stuck_ms(), 0) << "time before the thread woke does not count";
+  hand_clock_.advance(90s);
+  EXPECT_EQ(engine_->stuck_ms(), 90'000);
+  const EngineStatus status = engine_->status();
+  EXPECT_EQ(status.activity, Activity::kDecoding);
+  EXPECT_EQ(status.step_ms, 90'000);
+  ASSERT_EQ(status.sessions.size(), 1u);
+  EXPECT_EQ(status.sessions[0].age_ms, 90'000) << "ages grow while nothing is published";
+  EngineStatus both;
+  both += status;
+  both += EngineStatus{};
+  EXPECT_EQ(both.activity, Activity::kDecoding) << "an idle engine does not hide a stuck one";
+  EXPECT_EQ(both.step_ms, 90'000);
+  go_on.set_value();
+  EXPECT_EQ(wait(runs).text, "aaaaaaaa");
+  idle();
+  while (engine_->status().activity != Activity::kIdle) std::this_thread::yield();
+  hand_clock_.advance(1h);
+  EXPECT_EQ(engine_->stuck_ms(), 0);
+}
+
+TEST_F(EngineTest, ASessionThatHangsIsSeenFromOutside) {
+  using namespace std::chrono_literals;
+  class HangingSession final : public ScriptedSession {
+   public:
+    HangingSession(std::shared_ptr<Channel<Outcome>> done, std::promise<void>& reached,
+                   std::shared_future<void> go_on)
+        : ScriptedSession(tokens_of("prompt"), 4, std::move(done)),
+          reached_(reached),
+          go_on_(std::move(go_on)) {}
+    void after_step() override {
+      if (std::exchange(hung_, true)) return;
+      reached_.set_value();
+      go_on_.wait();
+    }
+
+   private:
+    std::promise<void>& reached_;
+    std::shared_future<void> go_on_;
+    bool hung_ = false;
+  };
+  std::promise<void> reached, go_on;
+  auto done = std::make_shared<Channel<Outcome>>();
+  start({}, {}, {}, hand_clock_);
+  engine_->submit(std::make_unique<HangingSession>(done, reached, go_on.get_future().share()), {});
+  reached.get_future().wait();
+  hand_clock_.advance(5s);
+  EXPECT_EQ(engine_->stuck_ms(), 5'000);
+  EXPECT_EQ(engine_->status().activity, Activity::kSessions);
+  go_on.set_value();
+  EXPECT_EQ(wait(done).text.size(), 4u);
 }
 
 TEST_F(EngineTest, InteractiveSessionsGoFirst) {

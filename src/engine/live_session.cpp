@@ -190,7 +190,7 @@ std::vector<LiveSession::Pending> LiveSession::pending() const {
     const bool sampled =
         sequence.waiting.size() == 1 && (sequence.waiting[0].sampled || state_wanted);
     result.push_back({static_cast<SequenceNumber>(i), sequence.sampler != nullptr, sampled,
-                      static_cast<int>(sequence.waiting.size())});
+                      static_cast<int>(sequence.waiting.size()), sequence.next});
   }
   return result;
 }
@@ -226,7 +226,8 @@ void LiveSession::deliver(SequenceNumber sequence, const SampledToken& token,
   if (to.id < 0 || !to.sampler) return;  // stopped by an earlier callback of this step
   if (token.token == kNoToken) {
     no_finite_logit_ |= !to.sampler->has_grammar();
-    if (!no_finite_logit_) session_->on_token(sequence, token);
+    if (const char* const why = to.sampler->grammar_fault()) grammar_fault_ = why;
+    if (!no_finite_logit_ && !grammar_fault_) session_->on_token(sequence, token);
     return;
   }
   ++tokens_sampled_;
@@ -240,19 +241,23 @@ void LiveSession::deliver(SequenceNumber sequence, const SampledToken& token,
   if (sequences_[sequence].id >= 0) sequences_[sequence].hidden = {};
 }
 
-const char* LiveSession::fault() const {
-  if (no_finite_logit_) return "the model computed no finite logit: its file may be damaged";
-  if (cells_used_ > needs_.cells) return "the session used more cells than it asked for";
+std::optional<Error> LiveSession::fault() const {
+  const auto internal = [](const char* why) { return Error(ErrorCode::kInternal, why); };
+  if (no_finite_logit_)
+    return internal("the model computed no finite logit: its file may be damaged");
+  if (grammar_fault_) return Error(ErrorCode::kInvalidArgument, grammar_fault_, "grammar");
+  if (cells_used_ > needs_.cells) return internal("the session used more cells than it asked for");
   const bool stalled =
       !session_->finished() && std::all_of(sequences_.begin(), sequences_.end(),
                                            [](const Sequence& s) { return s.waiting.empty(); });
-  return stalled ? "the session was left with nothing to decode" : nullptr;
+  if (stalled) return internal("the session was left with nothing to decode");
+  return std::nullopt;
 }
 
 SessionStatus LiveSession::status() const {
   SessionStatus status;
   status.number = number_;
-  status.age_ms = milliseconds_between(submitted_, clock_.now());
+  status.submitted = submitted_;
   status.prompt_tokens = static_cast<int>(session_->prompt().size());
   status.prompt_tokens_cached = cached_prompt_tokens_;
   status.prompt_tokens_decoded =

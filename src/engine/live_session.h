@@ -51,6 +51,7 @@ class LiveSession final : public SessionViews {
     bool generating = false;  // the sequence samples after its last waiting token
     bool sampled = false;     // exactly one token waits and it was sampled: a decode row
     int waiting = 0;
+    Position begin = 0;  // of the first waiting token
   };
   // Sequences that have something to decode.
   std::vector<Pending> pending() const;
@@ -69,8 +70,8 @@ class LiveSession final : public SessionViews {
   int cells_outstanding() const;
   int sequences_outstanding() const;
   SessionStatus status() const;
-  // Why the engine must end the session, or null.
-  const char* fault() const;
+  // Why the engine must end the session, if it must.
+  std::optional<Error> fault() const;
 
  private:
   struct Waiting {
@@ -110,6 +111,7 @@ class LiveSession final : public SessionViews {
   int cells_used_ = 0;  // decoded, placed or joined from the prefix cache, and not free again
   int tokens_sampled_ = 0;
   bool no_finite_logit_ = false;
+  const char* grammar_fault_ = nullptr;
   Step step_ = 0;
   Trace trace_;
 

@@ -36,6 +36,8 @@ class Sampler {
 
   const SamplingParams& params() const { return params_; }
   bool has_grammar() const { return grammar_ != nullptr; }
+  // As Grammar::fault(); null without a grammar.
+  const char* grammar_fault() const { return grammar_ ? grammar_->fault() : nullptr; }
   // The next sample() also keeps the model's distribution before any filter, for
   // take_distribution().
   void keep_distribution() { keeps_distribution_ = true; }

@@ -1,11 +1,16 @@
-// What one step decodes: a row for each sequence that continues, and a bounded chunk of the prompts
-// that wait, shared out evenly among the sessions. Pure: no decoder, no clock.
+// What one step decodes: a row for each sequence that continues, and a chunk of the prompts that
+// wait. Pure: no decoder, no clock.
+//
+// A session that is alone gets chunks of a fixed size, so that its tokens do not depend on the
+// clock (docs/reproducibility.md). Beside others, chunks are cut by the time they will take:
+// prompts must not hold up the streams that clients read.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "engine/live_session.h"
+#include "engine/step_pace.h"
 
 namespace polyphon {
 
@@ -15,6 +20,7 @@ struct PlannedRun {
   SequenceNumber sequence = 0;
   int count = 0;
   bool samples = false;  // the run ends where the sequence samples
+  Position begin = 0;    // of the first one
 };
 
 struct StepPlan {
@@ -24,9 +30,10 @@ struct StepPlan {
   bool empty() const { return decode.empty() && prefill.empty(); }
 };
 
-// Background sessions get rows only when no interactive one has any. `turn` rotates who comes first
-// in the prefill chunk.
-StepPlan plan_step(const std::vector<std::unique_ptr<LiveSession>>& sessions,
-                   int prefill_chunk_tokens, int max_rows, size_t turn);
+// Background sessions get rows only when no interactive one has any. The session with the least to
+// read goes first; a quarter of each chunk goes to the sessions in turn, so that a long prompt is
+// never starved by short ones. `turn` is the number of the step.
+StepPlan plan_step(const std::vector<std::unique_ptr<LiveSession>>& sessions, const StepPace& pace,
+                   int max_rows, size_t turn);
 
 }  // namespace polyphon

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/json.h"
 #include "core/sampling.h"
-#include "core/trace.h"
 
 namespace polyphon {
 
@@ -34,14 +34,14 @@ class MessageParser {
 };
 
 struct ChatInput {
-  Json messages;                     // OpenAI's array
-  Json tools;                        // OpenAI's array, or null
+  OrderedJson messages;              // OpenAI's array
+  OrderedJson tools;                 // OpenAI's array, or null
   std::string tool_choice = "auto";  // "auto", "required", "none"
   bool parallel_tool_calls = false;
-  Json json_schema;     // response_format's schema, or null; {} is any object
-  std::string grammar;  // GBNF of the caller's own
+  OrderedJson json_schema;  // response_format's schema, or null; {} is any object
+  std::string grammar;      // GBNF of the caller's own
   bool enable_thinking = true;
-  Json template_kwargs;  // chat_template_kwargs, or null
+  OrderedJson template_kwargs;  // chat_template_kwargs, or null
 };
 
 struct ChatPrompt {
@@ -56,7 +56,7 @@ class ChatTemplate {
   virtual ~ChatTemplate() = default;
 
   // Throws Error{kInvalidArgument} with the field at fault: unknown roles, content that is not
-  // text, bad tool or JSON schema, grammar that does not parse.
+  // text, a bad tool or JSON schema. A grammar of the caller's own is not looked at.
   virtual ChatPrompt render(const ChatInput& input) const = 0;
 
   // What stands between an assistant's turn that was left open and the next one, when the user says
@@ -66,8 +66,5 @@ class ChatTemplate {
 
   virtual std::string source() const = 0;  // the template's own text, for /props
 };
-
-// GBNF for a JSON schema. Throws Error{kInvalidArgument} of the request's `field`.
-std::string grammar_of_schema(const Json& schema, const std::string& field);
 
 }  // namespace polyphon

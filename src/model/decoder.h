@@ -43,7 +43,7 @@ class Decoder {
   virtual int capacity_cells() const = 0;  // cells in the unified KV cache
   virtual int max_sequences() const = 0;   // at most 256
   virtual int max_rows() const = 0;        // rows that one decode() takes
-  virtual int threads() const = 0;         // that decode() computes with
+  virtual int threads() const = 0;         // that the last decode() computed with
   virtual int vocabulary_size() const = 0;
   virtual int hidden_size() const = 0;
   // Bytes of KV a cell takes over all layers.

@@ -47,6 +47,7 @@ DecodeStatus FakeDecoder::decode(std::span<const Row> rows, bool want_hidden) {
   POLYPHON_CHECK(static_cast<int>(rows.size()) <= options_.max_rows);
   if (fail_in_ >= 0 && fail_in_-- == 0) return fail_status_;
   if (static_cast<int>(rows.size()) > ledger_.free()) return DecodeStatus::kNoSpace;
+  if (options_.on_decode) options_.on_decode(rows);
   ++decodes_;
   rows_decoded_ += static_cast<int>(rows.size());
   logits_.assign(rows.size(), {});

@@ -25,6 +25,8 @@ class FakeDecoder final : public Decoder {
     int max_rows = 128;
     int vocabulary_size = 259;
     int hidden_size = 4;
+    // Called with the rows of each decode, e.g. to let a fake clock go on by what they cost.
+    std::function<void(std::span<const Row>)> on_decode = {};
   };
   // Fills the logits of a row (zero before). Without one the next token is a hash of what is
   // visible, among the lower-case letters.

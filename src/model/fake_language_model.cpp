@@ -41,6 +41,8 @@ class ByteVocabulary final : public Vocabulary {
   bool is_end_of_generation(Token token) const override {
     return token == FakeTokens::kEnd || token == FakeTokens::kTurnEnd;
   }
+
+  int longest_piece_bytes() const override { return 12; }  // "<|im_start|>"
 };
 
 class PlainParser final : public MessageParser {

@@ -19,6 +19,9 @@ class Grammar {
   virtual bool allows(Token token) = 0;
   // Advances past a token that was taken. The token must be allowed.
   virtual void accept(Token token) = 0;
+  // Why nothing more is allowed although the text is not over: following the grammar would cost
+  // more than its budget. Null where there is no such fault. The request must end with an error.
+  virtual const char* fault() const { return nullptr; }
 };
 
 }  // namespace polyphon

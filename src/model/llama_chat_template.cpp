@@ -1,14 +1,14 @@
 #include "model/llama_chat_template.h"
 
 #include <chat.h>
-#include <json-schema-to-grammar.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <regex>
 
 #include "base/error.h"
 #include "model/chatml_tools.h"
-#include "model/grammar_limits.h"
+#include "model/schema_placeholders.h"
 
 namespace polyphon {
 namespace {
@@ -31,22 +31,32 @@ auto as_field_error(const std::string& field, Body body) {
   }
 }
 
-// Between their JSON type and ours goes text: neither leaves its side.
-common_json to_common(const Json& json, const std::string& field) {
-  check_json_nesting(json, field);
-  return common_json::parse(json.dump());
+// llama.cpp's readers of JSON recurse: a stack that overflows would take the server down.
+constexpr int kMaxJsonNesting = 100;
+
+bool nests_deeper(const OrderedJson& json, int levels) {
+  if (!json.is_structured()) return false;
+  if (levels == 0) return true;
+  return std::any_of(json.begin(), json.end(),
+                     [&](const OrderedJson& part) { return nests_deeper(part, levels - 1); });
 }
 
-// {} means any value to a schema, but any object to response_format.
-Json object_schema(const Json& schema) {
-  return schema.is_object() && schema.empty() ? Json{{"type", "object"}} : schema;
+void check_nesting(const OrderedJson& json, const char* field) {
+  if (nests_deeper(json, kMaxJsonNesting))
+    refuse(field, fmt::format(" nests deeper than {} levels", kMaxJsonNesting));
+}
+
+// Between their JSON type and ours goes text: neither leaves its side.
+common_json to_common(const OrderedJson& json, const char* field) {
+  check_nesting(json, field);
+  return common_json::parse(json.dump());
 }
 
 bool has_tools(const ChatInput& input) { return input.tools.is_array() && !input.tools.empty(); }
 
 bool mentions_tools(const ChatInput& input) {
   return has_tools(input) ||
-         std::any_of(input.messages.begin(), input.messages.end(), [](const Json& message) {
+         std::any_of(input.messages.begin(), input.messages.end(), [](const OrderedJson& message) {
            return message.is_object() &&
                   (message.contains("tool_calls") || message.value("role", "") == "tool");
          });
@@ -55,7 +65,6 @@ bool mentions_tools(const ChatInput& input) {
 void check_constraints(const ChatInput& input) {
   if (!input.grammar.empty() && (has_tools(input) || !input.json_schema.is_null()))
     refuse("grammar", " cannot be combined with response_format or tools");
-  if (!input.grammar.empty()) check_grammar_limits(input.grammar);
   if (input.tool_choice == "required" && !has_tools(input))
     refuse("tool_choice", " is 'required', but there are no tools");
 }
@@ -135,17 +144,31 @@ class LlamaChatTemplate final : public ChatTemplate {
       else if (has_tools(input))
         refuse("tools", ": this model's chat template knows no tools");
     }
-    const common_chat_templates_inputs inputs = read(input);
-    const auto params =
-        as_field_error("messages", [&] { return common_chat_templates_apply(templates, inputs); });
+    common_chat_templates_inputs inputs = read(input);
+    const auto apply = [&] {
+      return as_field_error("messages",
+                            [&] { return common_chat_templates_apply(templates, inputs); });
+    };
     ChatPrompt prompt;
-    prompt.text = params.prompt;
+    SchemaPlaceholders placeholders;
+    if (has_tools(input)) {  // the prompt shows the tools as they are
+      inputs.tool_choice = COMMON_CHAT_TOOL_CHOICE_NONE;
+      prompt.text = apply().prompt;
+      inputs = read(input);
+      inputs.tools = read_tools(placeholders.tools(input.tools));
+    }
+    if (!input.json_schema.is_null())
+      inputs.json_schema = placeholders.response_format(input.json_schema).dump();
+    const auto params = apply();
+    if (!has_tools(input)) prompt.text = params.prompt;
     prompt.stops = params.additional_stops;
     prompt.parser = std::make_shared<LlamaMessageParser>(params);
     prompt.grammar = to_grammar(params);
     prompt.grammar.field = has_tools(input) ? "tools" : "response_format";
     if (has_tools(input))
       prompt.grammar.gbnf = as_strict_as_asked(std::move(prompt.grammar.gbnf), input);
+    if (!prompt.grammar.gbnf.empty())
+      prompt.grammar.gbnf = placeholders.replace(prompt.grammar.gbnf);
     if (!input.grammar.empty())  // the caller's own, which `common` forgets on some templates
       prompt.grammar = GrammarSpec{input.grammar};
     return prompt;
@@ -172,28 +195,27 @@ class LlamaChatTemplate final : public ChatTemplate {
     return tools != capabilities.end() && tools->second;
   }
 
+  static std::vector<common_chat_tool> read_tools(const OrderedJson& tools) {
+    return as_field_error(
+        "tools", [&] { return common_chat_tools_parse_oaicompat(to_common(tools, "tools")); });
+  }
+
   static common_chat_templates_inputs read(const ChatInput& input) {
     common_chat_templates_inputs inputs;
     inputs.messages = as_field_error("messages", [&] {
       return common_chat_msgs_parse_oaicompat(to_common(input.messages, "messages"));
     });
     if (inputs.messages.empty()) refuse("messages", " must not be empty");
-    inputs.tools = as_field_error("tools", [&] {
-      return common_chat_tools_parse_oaicompat(to_common(input.tools, "tools"));
-    });
+    inputs.tools = read_tools(input.tools);
     inputs.tool_choice = as_field_error(
         "tool_choice", [&] { return common_chat_tool_choice_parse_oaicompat(input.tool_choice); });
     inputs.parallel_tool_calls = input.parallel_tool_calls;
     inputs.enable_thinking = input.enable_thinking;
     inputs.reasoning_format = COMMON_REASONING_FORMAT_DEEPSEEK;
     inputs.grammar = input.grammar;
-    if (!input.json_schema.is_null()) {
-      grammar_of_schema(input.json_schema, "response_format");  // for its error
-      inputs.json_schema = object_schema(input.json_schema).dump();
-    }
     if (!input.template_kwargs.is_null())
       as_field_error("chat_template_kwargs", [&] {
-        check_json_nesting(input.template_kwargs, "chat_template_kwargs");
+        check_nesting(input.template_kwargs, "chat_template_kwargs");
         for (const auto& [name, value] : input.template_kwargs.items())
           inputs.chat_template_kwargs[name] = value.dump();
         return true;
@@ -213,11 +235,6 @@ std::unique_ptr<ChatTemplate> make_llama_chat_template(const llama_model* model,
   return as_field_error("chat_template", [&] {
     return std::make_unique<LlamaChatTemplate>(common_chat_templates_init(model, override_source));
   });
-}
-
-std::string grammar_of_schema(const Json& schema, const std::string& field) {
-  return as_field_error(
-      field, [&] { return json_schema_to_grammar(to_common(object_schema(schema), field)); });
 }
 
 }  // namespace polyphon

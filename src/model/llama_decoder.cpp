@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "base/spare_cores.h"
 #include "model/key_turner.h"
 #include "model/llama_adapter.h"
 #include "model/llama_backend.h"
@@ -98,6 +99,7 @@ class LlamaDecoder final : public Decoder {
         options_(options),
         max_rows_(static_cast<int>(llama_n_batch(context))),  // at most the context's size
         batch_(llama_batch_init(max_rows_, 0, 1)),
+        spare_cores_(llama_n_threads(context)),
         bytes_per_cell_(kv_bytes_per_cell(model_, parse_kv_type(options.kv_type))) {}
   ~LlamaDecoder() override { llama_batch_free(batch_); }
   LlamaDecoder(const LlamaDecoder&) = delete;
@@ -124,6 +126,7 @@ class LlamaDecoder final : public Decoder {
       batch_.seq_id[i][0] = rows[i].sequence;
       batch_.logits[i] = rows[i].output ? 1 : 0;
     }
+    follow_spare_cores();
     // libllama outputs every row while embeddings are on, so only where every row is wanted.
     llama_set_embeddings(context_.get(), want_hidden);
     take_llama_errors();
@@ -187,6 +190,15 @@ class LlamaDecoder final : public Decoder {
     }
   }
 
+  // The results do not depend on it: each row's sums are cut in the same way.
+  void follow_spare_cores() {
+    const TimePoint now = std::chrono::steady_clock::now();
+    if (!spare_cores_.due(now)) return;
+    spare_cores_.look(cpu_use(), now);
+    const int threads = spare_cores_.threads();
+    if (threads != this->threads()) llama_set_n_threads(context_.get(), threads, threads);
+  }
+
   const Adapter adapter_;  // the context computes with it; may be null
   std::unique_ptr<llama_context, decltype(&llama_free)> context_;
   llama_memory_t memory_;
@@ -195,6 +207,7 @@ class LlamaDecoder final : public Decoder {
   std::optional<KeyTurner> turner_;  // from the first use on
   int max_rows_;
   llama_batch batch_;
+  SpareCores spare_cores_;
   int64_t bytes_per_cell_;
 };
 

@@ -14,9 +14,9 @@
 #include "model/llama_backend.h"
 #include "model/llama_chat_template.h"
 #include "model/llama_decoder.h"
-#include "model/llama_grammar.h"
 #include "model/llama_vocabulary.h"
 #include "model/openmp_team.h"
+#include "model/token_grammar.h"
 #include "model/weightless_model.h"
 
 namespace polyphon {
@@ -75,7 +75,7 @@ class LlamaLanguageModel final : public LanguageModel {
     return make_llama_decoder(model_.get(), options);
   }
   std::unique_ptr<Grammar> make_grammar(const GrammarSpec& spec) const override {
-    return make_llama_grammar(llama_model_get_vocab(model_.get()), vocabulary_, spec);
+    return grammars_.make(spec);
   }
 
  private:
@@ -83,6 +83,7 @@ class LlamaLanguageModel final : public LanguageModel {
   bool has_weights_;
   ModelInfo info_;
   LlamaVocabulary vocabulary_;
+  GrammarMaker grammars_{vocabulary_};
   std::unique_ptr<ChatTemplate> chat_template_;
 };
 

@@ -15,10 +15,10 @@
 namespace polyphon {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using PassClock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+double seconds_since(PassClock::time_point start) {
+  return std::chrono::duration<double>(PassClock::now() - start).count();
 }
 
 using Chain = std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)>;
@@ -96,7 +96,7 @@ PlainLlama::~PlainLlama() = default;
 PlainLlama::Run PlainLlama::decode(const Tokens& prompt, int sequences, int tokens) {
   const TeamGuard guard;
   Run result;
-  auto start = Clock::now();
+  auto start = PassClock::now();
   state_->prefill(prompt);
   std::vector<Chain> chains;
   std::vector<Token> last;
@@ -106,7 +106,7 @@ PlainLlama::Run PlainLlama::decode(const Tokens& prompt, int sequences, int toke
     if (s > 0) llama_memory_seq_cp(llama_get_memory(state_->context.get()), 0, s, -1, -1);
   }
   result.prefill_seconds = seconds_since(start);
-  start = Clock::now();
+  start = PassClock::now();
   for (int i = 0; i < tokens; ++i) {
     for (int s = 0; s < sequences; ++s)
       state_->add(last[static_cast<size_t>(s)], static_cast<int>(prompt.size()) + i, s, true);
@@ -150,7 +150,7 @@ std::vector<std::vector<float>> PlainLlama::logits(const Tokens& tokens) {
 
 double PlainLlama::prefill(const Tokens& tokens) {
   const TeamGuard guard;
-  const auto start = Clock::now();
+  const auto start = PassClock::now();
   state_->prefill(tokens);
   llama_sampler_sample(default_chain(1).get(), state_->context.get(), -1);
   return seconds_since(start);
@@ -167,7 +167,7 @@ double plain_sampler_ms(int rows, int vocabulary_size, int repeats) {
   std::vector<llama_token_data> candidates(static_cast<size_t>(vocabulary_size));
   std::vector<double> times;
   for (int i = 0; i < repeats; ++i) {
-    const auto start = Clock::now();
+    const auto start = PassClock::now();
     for (size_t r = 0; r < logits.size(); ++r) {
       for (int t = 0; t < vocabulary_size; ++t)
         candidates[static_cast<size_t>(t)] = {t, logits[r][static_cast<size_t>(t)], 0};

@@ -21,6 +21,8 @@ class Vocabulary {
   // `render_special`.
   virtual std::string piece(Token token, bool render_special) const = 0;
   virtual bool is_end_of_generation(Token token) const = 0;
+  // Bytes of the longest token: a text has at least its bytes divided by this many tokens.
+  virtual int longest_piece_bytes() const = 0;
 
   // Of text without control tokens, as a part of something longer.
   int count_tokens(std::string_view text) const {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/replace_file.h"
+#include "core/json_fault.h"
 #include "pipeline/run_header.h"
 #include "tasks/family.h"
 
@@ -108,7 +109,7 @@ Outcome outcome_from_json(const Json& json) {
     if (json.contains("answer_right")) outcome.answer_right = json["answer_right"].get<bool>();
     return outcome;
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, std::string("not an outcome: ") + error.what());
+    throw Error(ErrorCode::kInvalidArgument, "not an outcome: " + json_fault(error));
   }
 }
 
@@ -123,10 +124,10 @@ RolloutCounts read_rollouts(const std::string& folder, const OnRollout& on_trace
   std::ifstream file(traces_path(folder));
   std::string line;
   int number = 1;
-  const auto damaged = [&](const std::exception& error) {
+  const auto damaged = [&](const std::string& why) {
     if (++counts.damaged == 1)
-      counts.first_damage = fmt::format("{} line {}: {}", traces_path(folder), number,
-                                        std::string(error.what()).substr(0, 200));
+      counts.first_damage =
+          fmt::format("{} line {}: {}", traces_path(folder), number, why.substr(0, 200));
   };
   for (; std::getline(file, line); ++number) {
     try {
@@ -134,13 +135,13 @@ RolloutCounts read_rollouts(const std::string& folder, const OnRollout& on_trace
       on_trace(trace, outcome_from_json(trace.outcome));
       ++counts.traces;
     } catch (const Json::exception& error) {
-      damaged(error);
+      damaged(json_fault(error));
     } catch (const std::out_of_range& error) {
-      damaged(error);
+      damaged(error.what());
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kInvalidArgument && error.code() != ErrorCode::kNotFound)
         throw;
-      damaged(error);
+      damaged(error.what());
     }
   }
   return counts;

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "core/json_fault.h"
 
 namespace polyphon {
 
@@ -55,7 +56,7 @@ EvaluationSample sample_from_json(const Json& json) {
                                 stream.at("tokens").get<int>()});
     return sample;
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, std::string("not a sample: ") + error.what());
+    throw Error(ErrorCode::kInvalidArgument, "not a sample: " + json_fault(error));
   }
 }
 

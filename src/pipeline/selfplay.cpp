@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "core/json_fault.h"
 #include "pipeline/play_state.h"
 #include "tasks/family.h"
 
@@ -105,7 +106,7 @@ class TaskPlayer {
       state_.give_back(player_, task,
                        Error(ErrorCode::kInternal, fmt::format("{} gave a trace that cannot be "
                                                                "read: {}",
-                                                               player_.name(), error.what())));
+                                                               player_.name(), json_fault(error))));
     }
   }
 

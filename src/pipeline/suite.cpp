@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "core/json_fault.h"
 #include "tasks/family.h"
 
 namespace polyphon {
@@ -31,7 +32,7 @@ Suite parse_suite(const std::string& text, const std::string& name) {
                                entry.at("difficulty").get<int>(), entry.at("count").get<int>()});
     suite.digest = json.value("digest", "");
   } catch (const Json::exception& error) {
-    throw refuse(error.what());
+    throw refuse(json_fault(error));
   }
   if (suite.entries.empty()) throw refuse("has no entries");
   for (const SuiteEntry& entry : suite.entries) {

@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "reason/answer_extraction.h"
+#include "base/ascii.h"
 #include "reason/sentences.h"
 
 namespace polyphon {

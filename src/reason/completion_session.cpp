@@ -59,10 +59,7 @@ class CompletionSession final : public Session {
 
   bool finished() const override { return finished_; }
 
-  void fail(const Error& error) override {
-    events_->push(Failed{error});
-    events_->close();
-  }
+  void fail(const Error& error) override { events_->fail(error); }
 
  private:
   void begin_choice(SequenceNumber sequence, int index) {
@@ -102,8 +99,7 @@ class CompletionSession final : public Session {
     result.timings.total_ms = milliseconds_between(submitted_, now);
     result.timings.answer_tokens = result.usage.completion_tokens;
     finished_ = true;
-    events_->push(std::move(result));
-    events_->close();
+    events_->finish(std::move(result));
   }
 
   const LanguageModel& model_;
@@ -155,16 +151,12 @@ class EmbeddingSession final : public Session {
     result.usage.cached_tokens = views_->cached_prompt_tokens();
     views_->stop(sequence, false);
     finished_ = true;
-    events_->push(std::move(result));
-    events_->close();
+    events_->finish(std::move(result));
   }
 
   bool finished() const override { return finished_; }
 
-  void fail(const Error& error) override {
-    events_->push(Failed{error});
-    events_->close();
-  }
+  void fail(const Error& error) override { events_->fail(error); }
 
  private:
   // Alone in its step, the last token gives its hidden state; the token sampled is not used.

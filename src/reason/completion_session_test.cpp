@@ -48,6 +48,21 @@ class CompletionTest : public ::testing::Test {
   Finished result_;
 };
 
+TEST_F(CompletionTest, APromptThatCannotFitIsRefusedBeforeItIsTokenized) {
+  start();
+  // 4,096 cells, and the longest token has 12 bytes.
+  EXPECT_EQ(reasoner_->tokenize_prompt(std::string(49'000, 'x'), true, "prompt").size(), 49'000u);
+  try {
+    reasoner_->tokenize_prompt(std::string(60'000, 'x'), true, "prompt");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(error.field(), "prompt");
+    EXPECT_NE(std::string(error.what()).find("the context holds 4096"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST_F(CompletionTest, ChoicesShareThePromptAndDifferInTheirSeeds) {
   start([](const FakeRow&, std::span<float> logits) {
     for (int c = 'a'; c <= 'z'; ++c) logits[static_cast<size_t>(c)] = 20;

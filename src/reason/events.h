@@ -2,6 +2,7 @@
 // last event is always Finished or Failed; the channel is closed after it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -131,6 +132,28 @@ struct Failed {
 using SessionEvent =
     std::variant<StreamStarted, ThoughtDelta, StreamEnded, Promoted, Recalled, SearchBegan,
                  SearchEnded, AnswerDelta, ChoiceEnded, Finished, Failed>;
-using EventChannel = Channel<SessionEvent>;
+
+// From the session to its client.
+class EventChannel : public Channel<SessionEvent> {
+ public:
+  // Hears of the end of the session before its client does, whether or not there is one any more,
+  // and may fill in what the session does not know. On the decode thread: it must not block.
+  using OnFinished = std::function<void(Finished&)>;
+  explicit EventChannel(OnFinished on_finished = {}) : on_finished_(std::move(on_finished)) {}
+
+  // The session's last words.
+  void finish(Finished finished) {
+    if (on_finished_) on_finished_(finished);
+    push(std::move(finished));
+    close();
+  }
+  void fail(const Error& error) {
+    push(Failed{error});
+    close();
+  }
+
+ private:
+  const OnFinished on_finished_;
+};
 
 }  // namespace polyphon

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/shown.h"
 
 namespace polyphon {
 
@@ -23,8 +24,8 @@ ReasonOptions with_diversity(ReasonOptions options, const DiversityRequest& requ
       const auto found = std::find_if(options.strategies.begin(), options.strategies.end(),
                                       [&](const Strategy& s) { return s.name == name; });
       if (found == options.strategies.end())
-        throw Error(ErrorCode::kInvalidArgument, fmt::format("no strategy is called '{}'", name),
-                    "polyphon.strategies");
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("no strategy is called '{}'", shown(name)), "polyphon.strategies");
       chosen.push_back(*found);
     }
     options.strategies = std::move(chosen);

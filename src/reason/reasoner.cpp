@@ -15,6 +15,9 @@
 namespace polyphon {
 namespace {
 
+// A request that needs memory waits so long for what sessions before it left.
+constexpr std::chrono::seconds kToStore{5};
+
 std::string fresh_trace_id() {
   std::random_device device;
   return fmt::format("trace-{:08x}{:08x}", device(), device());
@@ -50,10 +53,6 @@ std::optional<SessionEvent> SessionTicket::next(std::chrono::milliseconds timeou
   auto event = events_->pop(timeout);
   if (!event && events_->finished())
     throw Error(ErrorCode::kInternal, "the session ended without a word");
-  auto* const finished = event ? std::get_if<Finished>(&*event) : nullptr;
-  if (!finished) return event;
-  finished->version = version_;
-  if (on_finished_) on_finished_(*finished);
   return event;
 }
 
@@ -68,6 +67,20 @@ Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine>
 
 // The engine before the model whose weights it reads.
 Reasoner::~Reasoner() { served_.reset(); }
+
+void Reasoner::use_memory_store(std::unique_ptr<MemoryStore> store) {
+  store_ = std::move(store);
+  sinks_.add([this](const FinishedSession& session) {
+    if (!session.keeps_memory) return;
+    keep_memory(session.finished.memory, *store_, session.tenant, session.finished.trace->id,
+                session.computed_by);
+  });
+}
+
+MemoryStore* Reasoner::memory_store() {
+  if (store_) sinks_.wait(kToStore);
+  return store_.get();
+}
 
 std::shared_ptr<const Reasoner::Served> Reasoner::served() const {
   const std::lock_guard lock(served_mutex_);
@@ -100,14 +113,44 @@ Reasoner::Identity Reasoner::identity() const {
           identity_.config_hash};
 }
 
+std::shared_ptr<EventChannel> Reasoner::events_of(const Served& served, const SessionTerms& terms,
+                                                  bool keeps_memory) {
+  return std::make_shared<EventChannel>(
+      [this, version = served.version,
+       session = FinishedSession{terms.tenant, computed_by(served), keeps_memory, {}}](
+          Finished& finished) mutable {
+        finished.version = version;
+        Json polyphon = std::exchange(finished.polyphon, {});  // large: not copied
+        session.finished = finished;
+        finished.polyphon = std::move(polyphon);
+        sinks_.push(std::move(session));
+      });
+}
+
 // Sends the session off; the ticket can cancel it.
 SessionTicket Reasoner::submit(const Served& served, std::unique_ptr<Session> session,
-                               std::shared_ptr<EventChannel> events, SessionTerms terms,
-                               SessionTicket::OnFinished on_finished) {
+                               std::shared_ptr<EventChannel> events, SessionTerms terms) {
   if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
   served.engine->submit(std::move(session), terms);
-  return SessionTicket(served.version, served.engine, std::move(events), terms.cancelled,
-                       std::move(on_finished));
+  return SessionTicket(served.engine, std::move(events), terms.cancelled);
+}
+
+int Reasoner::positions(const Engine& engine) const {
+  return std::min(engine.capacity_cells(), model_->info().trained_context);
+}
+
+Tokens Reasoner::tokenize_prompt(std::string_view text, bool parse_special,
+                                 const std::string& field) const {
+  const Vocabulary& vocabulary = model_->vocabulary();
+  const auto most = static_cast<size_t>(positions(*engine()));
+  const auto longest = static_cast<size_t>(vocabulary.longest_piece_bytes());
+  if (text.size() / longest > most)
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the prompt has {} bytes, more than {} tokens, but the context holds {}",
+                    text.size(), text.size() / longest, most),
+        field);
+  return vocabulary.tokenize(text, parse_special, true);
 }
 
 ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
@@ -117,7 +160,7 @@ ThinkRequest Reasoner::request_of(const ThinkInput& input) const {
   const Vocabulary& vocabulary = model_->vocabulary();
   const ChatPrompt prompt = model_->chat_template().render(input.chat);
   ThinkRequest request;
-  request.prompt = vocabulary.tokenize(prompt.text, true, true);
+  request.prompt = tokenize_prompt(prompt.text, true, "messages");
   request.topology = input.topology;
   request.merge = input.merge;
   request.sampling = input.sampling;
@@ -174,12 +217,13 @@ ComputedBy Reasoner::computed_by(const Served& served) const {
 
 void Reasoner::load_memory(const Served& served, MemoryRequest& memory, const SessionTerms& terms) {
   const ComputedBy by = computed_by(served);
-  if (store_) polyphon::load_memory(memory, *store_, terms.tenant, by, model_->vocabulary());
+  MemoryStore* const store = memory_store();
+  if (store) polyphon::load_memory(memory, *store, terms.tenant, by, model_->vocabulary());
   const auto fresh = complete_cells(*served.engine, memory, terms);
-  if (!store_) return;
+  if (!store) return;
   or_log([&] {
     for (const LoadedNode* node : fresh)
-      keep_cells(*node->cells, *store_, terms.tenant, node->id, by);
+      keep_cells(*node->cells, *store, terms.tenant, node->id, by);
   });
 }
 
@@ -199,27 +243,18 @@ std::vector<const LoadedNode*> Reasoner::complete_cells(Engine& engine, MemoryRe
 
 SessionTicket Reasoner::submit_thought(const Served& served, const ThinkRequest& request,
                                        SessionTerms terms, bool keep) {
-  auto events = std::make_shared<EventChannel>();
+  auto events = events_of(served, terms, keep && store_);
   const TraceHeader header{fresh_trace_id(), version_with(served.version, *served.heads),
                            identity_.model_digest, identity_.config_hash};
-  auto on_finished = keep ? keeper(served, terms.tenant, header.id) : SessionTicket::OnFinished();
   return submit(served,
                 make_think_session(*model_, request, options_, served.heads, header, events),
-                events, std::move(terms), std::move(on_finished));
-}
-
-SessionTicket::OnFinished Reasoner::keeper(const Served& served, const std::string& tenant,
-                                           const std::string& session) {
-  if (!store_) return {};
-  return [this, tenant, session, by = computed_by(served)](const Finished& finished) {
-    or_log([&] { keep_memory(finished.memory, *store_, tenant, session, by); });
-  };
+                events, std::move(terms));
 }
 
 SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) {
   const auto served = this->served();
   const Engine& engine = *served->engine;
-  const int positions = std::min(engine.capacity_cells(), model_->info().trained_context);
+  const int positions = this->positions(engine);
   const auto prompt = static_cast<int>(request.prompt.size());
   if (prompt + 1 > positions)
     throw Error(
@@ -235,14 +270,15 @@ SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) 
                             request.choices, prompt, engine.capacity_cells()),
                 "n");
   request.max_tokens = std::min(request.max_tokens, room);
-  auto events = std::make_shared<EventChannel>();
+  auto events = events_of(*served, terms);
   return submit(*served, make_completion_session(*model_, std::move(request), events), events,
                 std::move(terms));
 }
 
 SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
-  auto events = std::make_shared<EventChannel>();
-  return submit(*served(), make_embedding_session(*model_, std::move(prompt), events), events,
+  const auto served = this->served();
+  auto events = events_of(*served, terms);
+  return submit(*served, make_embedding_session(*model_, std::move(prompt), events), events,
                 std::move(terms));
 }
 

@@ -19,6 +19,7 @@
 #include "reason/kept_memory.h"
 #include "reason/options.h"
 #include "reason/plan.h"
+#include "reason/session_sinks.h"
 #include "reason/think_session.h"
 #include "store/memory_store.h"
 
@@ -45,32 +46,23 @@ struct ThinkInput {
 // A running session, as its client holds it. Dropping it cancels the session.
 class SessionTicket {
  public:
-  using OnFinished = std::function<void(const Finished&)>;
-  SessionTicket(std::string version, std::shared_ptr<Engine> engine,
-                std::shared_ptr<EventChannel> events, std::shared_ptr<std::atomic<bool>> cancelled,
-                OnFinished on_finished = {})
-      : version_(std::move(version)),
-        engine_(std::move(engine)),
-        events_(std::move(events)),
-        cancelled_(std::move(cancelled)),
-        on_finished_(std::move(on_finished)) {}
+  SessionTicket(std::shared_ptr<Engine> engine, std::shared_ptr<EventChannel> events,
+                std::shared_ptr<std::atomic<bool>> cancelled)
+      : engine_(std::move(engine)), events_(std::move(events)), cancelled_(std::move(cancelled)) {}
   ~SessionTicket() { cancel(); }
   SessionTicket(SessionTicket&&) = default;
   SessionTicket& operator=(SessionTicket&&) = default;
 
-  // The next event, or nothing yet; what is to be kept is stored before its Finished comes out, on
-  // the caller's thread. Throws Error{kInternal} when the session ended without a word.
+  // The next event, or nothing yet. Throws Error{kInternal} when the session ended without a word.
   std::optional<SessionEvent> next(std::chrono::milliseconds timeout);
   void cancel() {
     if (cancelled_) cancelled_->store(true);
   }
 
  private:
-  std::string version_;             // of what the engine runs
   std::shared_ptr<Engine> engine_;  // lives as long as what runs on it
   std::shared_ptr<EventChannel> events_;
   std::shared_ptr<std::atomic<bool>> cancelled_;
-  OnFinished on_finished_;
 };
 
 class Reasoner {
@@ -86,8 +78,11 @@ class Reasoner {
   ~Reasoner();
 
   // Where tenants' memory is kept; without one it ends with each session. Before any request.
-  void use_memory_store(std::unique_ptr<MemoryStore> store) { store_ = std::move(store); }
-  MemoryStore* memory_store() { return store_.get(); }  // may be null
+  void use_memory_store(std::unique_ptr<MemoryStore> store);
+  // May be null. What finished sessions leave is in it, unless storing it takes very long.
+  MemoryStore* memory_store();
+  // Those who are told of every session that finishes.
+  SessionSinks& sinks() { return sinks_; }
 
   const LanguageModel& model() const { return *model_; }
   const ReasonOptions& options() const { return options_; }
@@ -105,6 +100,10 @@ class Reasoner {
   // The same for another version of the model: an engine over the same weights with its adapter.
   // The engine before goes when its last session has ended.
   void swap_version(const std::string& version, std::unique_ptr<Engine> engine, Heads heads);
+
+  // The tokens of a prompt, the beginning of text included. Throws Error{kInvalidArgument, `field`}
+  // for a text that is too long for the context whatever its tokens are, before they are computed.
+  Tokens tokenize_prompt(std::string_view text, bool parse_special, const std::string& field) const;
 
   // All throw Error as their parts do. None blocks on decoding, but for think() and replay() when
   // they bring memory along whose cells are not kept.
@@ -126,10 +125,13 @@ class Reasoner {
     std::shared_ptr<const Heads> heads;
   };
   std::shared_ptr<const Served> served() const;
+  // Where a session of these terms says what it does.
+  std::shared_ptr<EventChannel> events_of(const Served& served, const SessionTerms& terms,
+                                          bool keeps_memory = false);
   static SessionTicket submit(const Served& served, std::unique_ptr<Session> session,
-                              std::shared_ptr<EventChannel> events, SessionTerms terms,
-                              SessionTicket::OnFinished on_finished = {});
+                              std::shared_ptr<EventChannel> events, SessionTerms terms);
   void swap(const std::function<void(Served&)>& change);
+  int positions(const Engine& engine) const;  // that one sequence may have
 
   ThinkRequest request_of(const ThinkInput& input) const;
   // `keep`: what the session leaves goes to the tenant's store.
@@ -141,16 +143,15 @@ class Reasoner {
   // Computes the cells that are missing. The nodes that got some.
   std::vector<const LoadedNode*> complete_cells(Engine& engine, MemoryRequest& memory,
                                                 const SessionTerms& terms) const;
-  SessionTicket::OnFinished keeper(const Served& served, const std::string& tenant,
-                                   const std::string& session);
 
   std::unique_ptr<LanguageModel> model_;
   ReasonOptions options_;
   const Identity identity_;  // as it was at first
+  std::unique_ptr<MemoryStore> store_;
+  SessionSinks sinks_;  // they use the store; sessions, which end before, use them
   EngineRoster engines_;
   mutable std::mutex served_mutex_;
   std::shared_ptr<const Served> served_;  // served_mutex_
-  std::unique_ptr<MemoryStore> store_;
 };
 
 // Drains the ticket's events until the end. Throws the error of Failed. `on_event` may be empty.

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/shown.h"
 
 namespace polyphon {
 
@@ -23,8 +24,8 @@ std::string to_string(SearchMode mode) {
 SearchMode parse_search_mode(const std::string& text) {
   for (const SearchMode mode : {SearchMode::kOff, SearchMode::kAuto, SearchMode::kAlways})
     if (to_string(mode) == text) return mode;
-  throw Error(ErrorCode::kInvalidArgument, "search is '" + text + "': must be off, auto or always",
-              "polyphon.search");
+  throw Error(ErrorCode::kInvalidArgument,
+              "search is '" + shown(text) + "': must be off, auto or always", "polyphon.search");
 }
 
 std::string branch_owner(int stream, int search, int node) {

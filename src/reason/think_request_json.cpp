@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "core/json_fault.h"
 #include "reason/think_session.h"
 
 namespace polyphon {
@@ -145,7 +146,7 @@ ThinkRequest think_request_from_json(const Json& json) {
     return request;
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kInvalidArgument,
-                std::string("the trace's request cannot be read: ") + error.what(), "request");
+                "the trace's request cannot be read: " + json_fault(error), "request");
   }
 }
 

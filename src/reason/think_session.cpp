@@ -388,14 +388,10 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
   trace.result = result.polyphon;
   trace.result["answer"] = text;
   result.trace = std::make_shared<Trace>(std::move(trace));
-  context_.events->push(std::move(result));
-  context_.events->close();
+  context_.events->finish(std::move(result));
 }
 
-void ThinkSession::fail(const Error& error) {
-  context_.events->push(Failed{error});
-  context_.events->close();
-}
+void ThinkSession::fail(const Error& error) { context_.events->fail(error); }
 
 }  // namespace
 

@@ -1,7 +1,13 @@
 #include "server/api_error.h"
 
+#include "base/shown.h"
+
 namespace polyphon {
 namespace {
+
+// Whatever the message repeats, and whoever wrote it.
+constexpr size_t kMostMessageBytes = 2000;
+constexpr size_t kMostParamBytes = 200;
 
 const char* type_of(int status) {
   switch (status) {
@@ -55,9 +61,9 @@ ErrorCode error_code(int status) {
 Json error_body(int status, const std::string& message, const std::string& param,
                 const std::string& code) {
   return {{"error",
-           {{"message", message},
+           {{"message", shown(message, kMostMessageBytes)},
             {"type", type_of(status)},
-            {"param", param.empty() ? Json() : Json(param)},
+            {"param", param.empty() ? Json() : Json(shown(param, kMostParamBytes))},
             {"code", code.empty() ? Json() : Json(code)}}}};
 }
 

@@ -66,6 +66,12 @@ class ChatReply final : public Reply {
         wants_logprobs_(request.answer_sampling().logprobs >= 0),
         choices_(request.choices(), Choice(request)) {}
 
+  std::string opening() override {
+    std::string text;
+    for (size_t i = 0; i < choices_.size(); ++i)
+      text += sse(chunk(static_cast<int>(i), {{"role", "assistant"}, {"content", ""}}));
+    return text;
+  }
   std::string on_event(const SessionEvent& event) override {
     thoughts_.add(event);
     return std::visit([this](const auto& one) { return on(one); }, event);
@@ -79,7 +85,6 @@ class ChatReply final : public Reply {
     MessageText text;
     Json logprobs = Json::array();
     std::string finish_reason;
-    bool opened = false;  // the chunk with the role was sent
   };
 
   std::string on(const StreamStarted& started);
@@ -100,7 +105,6 @@ class ChatReply final : public Reply {
   Choice& at(int choice) { return choices_[static_cast<size_t>(choice)]; }
   Json chunk(int choice, Json delta, Json finish_reason = nullptr) const;
   std::string event(Json polyphon);
-  std::string role_first(int choice);
 
   const std::string id_, model_, version_;
   const std::time_t created_;
@@ -123,16 +127,11 @@ Json ChatReply::chunk(int choice, Json delta, Json finish_reason) const {
              {"finish_reason", std::move(finish_reason)}}}}};
 }
 
-std::string ChatReply::role_first(int choice) {
-  if (std::exchange(at(choice).opened, true)) return "";
-  return sse(chunk(choice, {{"role", "assistant"}, {"content", ""}}));
-}
-
 std::string ChatReply::on(const StreamStarted& started) {
   if (!streaming_ || !stream_thoughts_) return "";
   Json data = chunk(0, Json::object());
   data["polyphon"] = {{"event", "stream_started"}, {"stream", thoughts_.tag(started.stream)}};
-  return role_first(0) + sse(data);
+  return sse(data);
 }
 
 std::string ChatReply::on(const ThoughtDelta& thought) {
@@ -202,11 +201,10 @@ std::string ChatReply::on(const AnswerDelta& delta) {
     choice.logprobs.insert(choice.logprobs.end(), logprobs.begin(), logprobs.end());
     return "";
   }
-  std::string text = role_first(delta.choice);
-  if (added.empty() && logprobs.empty()) return text;
+  if (added.empty() && logprobs.empty()) return "";
   Json data = chunk(delta.choice, delta_json(added));
   if (wants_logprobs_) data["choices"][0]["logprobs"] = {{"content", std::move(logprobs)}};
-  return text + sse(data);
+  return sse(data);
 }
 
 std::string ChatReply::on(const ChoiceEnded& end) {
@@ -214,8 +212,8 @@ std::string ChatReply::on(const ChoiceEnded& end) {
   const MessageDelta rest = choice.text.end(end.finish_reason == "length");
   const bool calls = !choice.text.message().tool_calls.empty() && end.finish_reason == "stop";
   choice.finish_reason = calls ? "tool_calls" : end.finish_reason;
-  std::string text = role_first(end.choice);
-  if (!rest.empty()) text += sse(chunk(end.choice, delta_json(rest)));
+  std::string text;
+  if (!rest.empty()) text = sse(chunk(end.choice, delta_json(rest)));
   // A request that thinks gets its finish reason with the polyphon object, at the very end.
   if (!thinks_) text += sse(chunk(end.choice, Json::object(), choice.finish_reason));
   return text;

@@ -1,5 +1,6 @@
 #include "server/chat_request.h"
 
+#include "base/shown.h"
 #include "server/memory_reader.h"
 #include "server/sampling_reader.h"
 
@@ -9,7 +10,7 @@ namespace {
 WorkspaceRequest read_workspace(const FieldReader& fields, const WorkspaceRequest& defaults) {
   constexpr int kMost = 1 << 20;  // the layer below knows the real bounds
   WorkspaceRequest wish = defaults;
-  const Json* registers = fields.find("registers");
+  const OrderedJson* registers = fields.find("registers");
   if (registers && (*registers == false || *registers == "off"))
     wish.registers = 0;
   else if (const auto count = fields.integer("registers", 0, kMost))
@@ -39,7 +40,7 @@ DiversityRequest read_diversity(const FieldReader& fields) {
 // "off", "auto", "always", false, or an object with a mode ("auto" if it names none) and numbers.
 SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaults) {
   SearchRequest wish = defaults;
-  const Json* search = fields.find("search");
+  const OrderedJson* search = fields.find("search");
   if (!search) return wish;
   if (*search == false) {
     wish.mode = SearchMode::kOff;
@@ -59,7 +60,7 @@ SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaul
 }
 
 // `wishes`: the request's polyphon object, null when the config makes it think.
-ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
+ThinkInput read_think(const OrderedJson* wishes, const SamplingParams& sampling,
                       const ReasonOptions& defaults) {
   ThinkInput input;
   input.topology = defaults.topology;
@@ -111,7 +112,7 @@ ThinkInput read_think(const Json* wishes, const SamplingParams& sampling,
 Priority read_priority(const FieldReader& wishes) {
   const std::string name = wishes.string("priority").value_or("interactive");
   if (name != "interactive" && name != "background")
-    wishes.refuse("priority", "must be interactive or background, not '" + name + "'");
+    wishes.refuse("priority", "must be interactive or background, not '" + shown(name) + "'");
   return name == "background" ? Priority::kBackground : Priority::kInteractive;
 }
 
@@ -143,7 +144,7 @@ GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat
     fields.refuse("grammar", "cannot be combined with response_format or tools");
   const std::vector<std::string> stop = read_stop(fields);
   const int choices = read_choices(fields);
-  const Json* wishes = fields.object("polyphon");
+  const OrderedJson* wishes = fields.object("polyphon");
   const bool views = context.reasoner.model().info().supports_views;
 
   ChatPrompt prompt = context.reasoner.model().chat_template().render(chat);
@@ -159,7 +160,7 @@ GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat
     return request;
   }
   CompletionRequest completion;
-  completion.prompt = vocabulary.tokenize(prompt.text, true, true);
+  completion.prompt = context.reasoner.tokenize_prompt(prompt.text, true, "messages");
   completion.sampling = std::move(sampling);
   completion.grammar = std::move(prompt.grammar);
   completion.stop = stop;
@@ -171,7 +172,7 @@ GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat
   return request;
 }
 
-GenerationRequest read_chat_request(const Json& body, const RequestContext& context) {
+GenerationRequest read_chat_request(const OrderedJson& body, const RequestContext& context) {
   const FieldReader fields(body);
   check_model(fields, context.options);
   for (const char* media : {"audio", "web_search_options"})

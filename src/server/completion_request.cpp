@@ -1,6 +1,8 @@
 // /v1/completions, and prompts in all their spellings.
 #include <fmt/format.h>
 
+#include "base/shown.h"
+#include "grammar/json_schema.h"
 #include "server/chat_input_reader.h"
 #include "server/request_reader.h"
 #include "server/sampling_reader.h"
@@ -13,11 +15,11 @@ constexpr size_t kMaxPrompts = 64;
 GrammarSpec read_constraint(const FieldReader& fields) {
   GrammarSpec grammar;
   grammar.gbnf = fields.string("grammar").value_or("");
-  const Json schema = read_response_format(fields, "response_format");
+  const OrderedJson schema = read_response_format(fields, "response_format");
   if (schema.is_null()) return grammar;
   if (!grammar.empty()) fields.refuse("grammar", "cannot be combined with response_format");
   grammar.field = "response_format";
-  grammar.gbnf = grammar_of_schema(schema, grammar.field);
+  grammar.gbnf = schema_to_gbnf(schema, grammar.field);
   return grammar;
 }
 
@@ -27,23 +29,24 @@ std::vector<Tokens> read_prompts(const FieldReader& fields, const char* key,
                                  const RequestContext& context, size_t most) {
   const Vocabulary& vocabulary = context.reasoner.model().vocabulary();
   std::vector<Tokens> prompts;
-  const auto add_tokens = [&](const Json& tokens) {
+  const auto add_tokens = [&](const OrderedJson& tokens) {
     Tokens& prompt = prompts.emplace_back();
-    for (const Json& token : tokens) {
+    for (const OrderedJson& token : tokens) {
       if (!token.is_number_integer() || token < 0 || token >= vocabulary.size())
-        fields.refuse(key, fmt::format("holds {}: not a token of the vocabulary", token.dump()));
+        fields.refuse(key,
+                      fmt::format("holds {}: not a token of the vocabulary", shown(token.dump())));
       prompt.push_back(token.get<Token>());
     }
   };
-  const auto add = [&](const Json& item) {
+  const auto add = [&](const OrderedJson& item) {
     if (item.is_string())
-      prompts.push_back(vocabulary.tokenize(item.get<std::string>(), false, true));
+      prompts.push_back(context.reasoner.tokenize_prompt(item.get<std::string>(), false, key));
     else if (item.is_array())
       add_tokens(item);
     else
       fields.refuse(key, "must be text, tokens, or an array of them");
   };
-  const Json* value = fields.find(key);
+  const OrderedJson* value = fields.find(key);
   if (!value) fields.refuse(key, "is required");
   const bool several = value->is_array() && !value->empty() && !(*value)[0].is_number();
   if (!several) {
@@ -51,14 +54,14 @@ std::vector<Tokens> read_prompts(const FieldReader& fields, const char* key,
   } else {
     if (value->size() > most)
       fields.refuse(key, fmt::format("has {} entries: at most {}", value->size(), most));
-    for (const Json& item : *value) add(item);
+    for (const OrderedJson& item : *value) add(item);
   }
   for (const Tokens& prompt : prompts)
     if (prompt.empty()) fields.refuse(key, "must not be empty");
   return prompts;
 }
 
-GenerationRequest read_completion_request(const Json& body, const RequestContext& context) {
+GenerationRequest read_completion_request(const OrderedJson& body, const RequestContext& context) {
   const FieldReader fields(body);
   GenerationRequest request = read_frame(fields, context.options);
   if (fields.find("suffix"))

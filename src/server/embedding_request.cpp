@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/shown.h"
 #include "server/sampling_reader.h"
 
 namespace polyphon {
@@ -17,7 +18,7 @@ static_assert(std::endian::native == std::endian::little);
 
 }  // namespace
 
-EmbeddingRequest read_embedding_request(const Json& body, const RequestContext& context) {
+EmbeddingRequest read_embedding_request(const OrderedJson& body, const RequestContext& context) {
   const FieldReader fields(body);
   check_model(fields, context.options);
   EmbeddingRequest request;
@@ -25,7 +26,7 @@ EmbeddingRequest read_embedding_request(const Json& body, const RequestContext& 
   if (request.model.empty()) request.model = context.options.served_name;
   const std::string format = fields.string("encoding_format").value_or("float");
   if (format != "float" && format != "base64")
-    fields.refuse("encoding_format", "is '" + format + "': must be float or base64");
+    fields.refuse("encoding_format", "is '" + shown(format) + "': must be float or base64");
   request.base64 = format == "base64";
   const ModelInfo& model = context.reasoner.model().info();
   const auto dimensions = fields.integer("dimensions", 1, 1 << 20);

@@ -14,7 +14,7 @@ struct EmbeddingRequest {
   bool base64 = false;  // the official client asks for it
 };
 
-EmbeddingRequest read_embedding_request(const Json& body, const RequestContext& context);
+EmbeddingRequest read_embedding_request(const OrderedJson& body, const RequestContext& context);
 // Numbers, or base64 of little-endian 32-bit floats.
 Json embedding_json(const std::vector<float>& embedding, bool base64);
 

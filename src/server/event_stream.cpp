@@ -4,30 +4,33 @@
 
 #include "base/error.h"
 #include "server/api_error.h"
+#include "server/client_stream.h"
 
 namespace polyphon {
 namespace {
 
 // Between two looks at whether the client is still there.
 constexpr std::chrono::milliseconds kClientCheck{200};
-// A comment is sent after so much silence, so that proxies keep the connection.
+// A comment is sent after so much silence, so that proxies keep the connection; sooner to a client
+// that may be gone, since only what is sent tells.
 constexpr std::chrono::seconds kHeartbeat{15};
+constexpr std::chrono::seconds kQuestion{1};
 
 class EventStream {
  public:
   EventStream(ServerState& state, RequestSlots::Slot slot, SessionGroup sessions,
-              std::unique_ptr<Reply> reply, SessionEvent first)
+              std::unique_ptr<Reply> reply)
       : state_(state),
         slot_(std::move(slot)),
         sessions_(std::move(sessions)),
-        reply_(std::move(reply)),
-        first_(std::move(first)) {}
+        reply_(std::move(reply)) {}
 
   // Sends what is next. False ends the response: the client has gone.
   bool send_next(httplib::DataSink& sink) {
     const std::string text = next_text();
     const auto now = std::chrono::steady_clock::now();
-    if (text.empty() && now - sent_ > kHeartbeat) return send(sink, ": still here\n\n");
+    if (text.empty() && now - sent_ > (client_may_be_gone() ? kQuestion : kHeartbeat))
+      return send(sink, ": still here\n\n");
     if (text.empty()) return sink.is_writable();
     if (!send(sink, text)) return false;
     if (over_) sink.done();
@@ -45,15 +48,9 @@ class EventStream {
   std::string next_text() {
     try {
       if (state_.slots.is_cut_off()) throw Error(ErrorCode::kUnavailable, "the server is stopping");
-      if (first_) {
-        std::string text = take(*first_);
-        first_.reset();
-        return text;
-      }
+      if (!std::exchange(opened_, true)) return reply_->opening();
       const auto event = sessions_.next(kClientCheck);
-      if (!event) return "";
-      state_.note(*event);
-      return take(*event);
+      return event ? take(*event) : "";
     } catch (const Error& error) {
       return fail(error);
     } catch (const std::exception& error) {
@@ -79,17 +76,16 @@ class EventStream {
   RequestSlots::Slot slot_;
   SessionGroup sessions_;
   std::unique_ptr<Reply> reply_;
-  std::optional<SessionEvent> first_;
   std::chrono::steady_clock::time_point sent_ = std::chrono::steady_clock::now();
-  bool over_ = false;
+  bool opened_ = false, over_ = false;
 };
 
 }  // namespace
 
 void stream_events(httplib::Response& response, ServerState& state, RequestSlots::Slot slot,
-                   SessionGroup sessions, std::unique_ptr<Reply> reply, SessionEvent first) {
-  auto stream = std::make_shared<EventStream>(state, std::move(slot), std::move(sessions),
-                                              std::move(reply), std::move(first));
+                   SessionGroup sessions, std::unique_ptr<Reply> reply) {
+  auto stream =
+      std::make_shared<EventStream>(state, std::move(slot), std::move(sessions), std::move(reply));
   response.set_header("Cache-Control", "no-cache");
   response.set_header("X-Accel-Buffering", "no");
   response.set_chunked_content_provider(

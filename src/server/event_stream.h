@@ -11,9 +11,10 @@
 
 namespace polyphon {
 
-// Sends `first` and all that follows, until the end, or until the client goes away: then the
-// sessions are cancelled. `slot` is held as long.
+// Sends the reply's opening at once and then what its events give, until the end, or until the
+// client goes away: then the sessions are cancelled. `slot` is held as long. The status is 200;
+// what fails from now on is told in an event.
 void stream_events(httplib::Response& response, ServerState& state, RequestSlots::Slot slot,
-                   SessionGroup sessions, std::unique_ptr<Reply> reply, SessionEvent first);
+                   SessionGroup sessions, std::unique_ptr<Reply> reply);
 
 }  // namespace polyphon

@@ -7,46 +7,41 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/shown.h"
 #include "base/utf8.h"
+#include "core/ordered_json.h"
 #include "server/api_error.h"
 
 namespace polyphon {
 namespace {
 
-std::string shown(const Json& value) {
-  std::string text = to_text(value);
-  if (text.size() > 60) text = text.substr(0, complete_utf8_prefix(text.substr(0, 60))) + "...";
-  return text;
-}
+constexpr size_t kMostPathBytes = 200;
+// Where JSON does not parse, with what was read last.
+constexpr size_t kMostParseErrorBytes = 300;
+
+std::string shown_value(const OrderedJson& value) { return shown(to_text(Json(value))); }
 
 }  // namespace
 
-Json parse_body(const std::string& body) {
+OrderedJson parse_body(const std::string& body) {
   if (!is_valid_utf8(body)) throw Error(ErrorCode::kInvalidArgument, "the body is not valid UTF-8");
-  const auto bounded = [](int depth, Json::parse_event_t, const Json&) {
-    if (depth <= kMaxBodyDepth) return true;
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the body nests more than {} levels deep", kMaxBodyDepth));
-  };
-  Json json;
+  OrderedJson json;
   try {
-    json = Json::parse(body, bounded);
-  } catch (const Json::exception& error) {
-    const std::string_view why =
-        error.what();  // "[json.exception.parse_error.101] parse error ..."
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the body is not valid JSON: {}", why.substr(why.find("] ") + 2)));
+    json = parse_ordered(body, kMaxBodyDepth);
+  } catch (const Error& error) {
+    throw Error(error.code(), "the body " + shown(std::string(error.what()), kMostParseErrorBytes));
   }
   if (!json.is_object())
-    throw Error(ErrorCode::kInvalidArgument, "the body must be a JSON object, not " + shown(json));
+    throw Error(ErrorCode::kInvalidArgument,
+                "the body must be a JSON object, not " + shown_value(json));
   return json;
 }
 
-FieldReader::FieldReader(const Json& object, std::string path)
+FieldReader::FieldReader(const OrderedJson& object, std::string path)
     : object_(object), path_(std::move(path)) {
   if (!object_.is_object())
-    throw Error(ErrorCode::kInvalidArgument, path_ + " must be an object, not " + shown(object_),
-                path_);
+    throw Error(ErrorCode::kInvalidArgument,
+                path_ + " must be an object, not " + shown_value(object_), path_);
 }
 
 std::string FieldReader::path(const std::string& key) const {
@@ -60,35 +55,36 @@ void FieldReader::allow_only(std::span<const char* const> keys) const {
 }
 
 void FieldReader::refuse(const std::string& key, const std::string& why) const {
-  throw Error(ErrorCode::kInvalidArgument, path(key) + " " + why, path(key));
+  const std::string at = shown(path(key), kMostPathBytes);
+  throw Error(ErrorCode::kInvalidArgument, at + " " + why, at);
 }
 
-const Json* FieldReader::find(const char* key) const {
+const OrderedJson* FieldReader::find(const char* key) const {
   const auto found = object_.find(key);
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
 std::optional<std::string> FieldReader::string(const char* key) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return std::nullopt;
-  if (!value->is_string()) refuse(key, "must be a string, not " + shown(*value));
+  if (!value->is_string()) refuse(key, "must be a string, not " + shown_value(*value));
   return value->get<std::string>();
 }
 
 std::optional<bool> FieldReader::boolean(const char* key) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return std::nullopt;
-  if (!value->is_boolean()) refuse(key, "must be true or false, not " + shown(*value));
+  if (!value->is_boolean()) refuse(key, "must be true or false, not " + shown_value(*value));
   return value->get<bool>();
 }
 
 std::optional<int64_t> FieldReader::integer(const char* key, int64_t least, int64_t most) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return std::nullopt;
   const auto out_of_range = [&]() {
-    refuse(key, fmt::format("is {}: must be {} to {}", shown(*value), least, most));
+    refuse(key, fmt::format("is {}: must be {} to {}", shown_value(*value), least, most));
   };
-  if (!value->is_number()) refuse(key, "must be a whole number, not " + shown(*value));
+  if (!value->is_number()) refuse(key, "must be a whole number, not " + shown_value(*value));
   int64_t result = 0;
   if (value->is_number_unsigned()) {
     if (value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) out_of_range();
@@ -99,7 +95,8 @@ std::optional<int64_t> FieldReader::integer(const char* key, int64_t least, int6
     const double number = value->get<double>();
     constexpr double kExact = 9007199254740992;  // 2^53
     if (!(std::fabs(number) <= kExact)) out_of_range();
-    if (std::floor(number) != number) refuse(key, "must be a whole number, not " + shown(*value));
+    if (std::floor(number) != number)
+      refuse(key, "must be a whole number, not " + shown_value(*value));
     result = static_cast<int64_t>(number);
   }
   if (result < least || result > most) out_of_range();
@@ -107,40 +104,40 @@ std::optional<int64_t> FieldReader::integer(const char* key, int64_t least, int6
 }
 
 std::optional<double> FieldReader::number(const char* key, double least, double most) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return std::nullopt;
-  if (!value->is_number()) refuse(key, "must be a number, not " + shown(*value));
+  if (!value->is_number()) refuse(key, "must be a number, not " + shown_value(*value));
   const double result = value->get<double>();
   if (!(result >= least && result <= most))
-    refuse(key, fmt::format("is {}: must be {} to {}", shown(*value), least, most));
+    refuse(key, fmt::format("is {}: must be {} to {}", shown_value(*value), least, most));
   return result;
 }
 
 std::vector<std::string> FieldReader::strings(const char* key, size_t most) const {
-  const Json* value = find(key);
+  const OrderedJson* value = find(key);
   if (!value) return {};
   if (value->is_string()) return {value->get<std::string>()};
   if (!value->is_array())
-    refuse(key, "must be a string or an array of strings, not " + shown(*value));
+    refuse(key, "must be a string or an array of strings, not " + shown_value(*value));
   if (value->size() > most)
     refuse(key, fmt::format("has {} entries: at most {}", value->size(), most));
   std::vector<std::string> result;
-  for (const Json& item : *value) {
-    if (!item.is_string()) refuse(key, "must hold strings only, not " + shown(item));
+  for (const OrderedJson& item : *value) {
+    if (!item.is_string()) refuse(key, "must hold strings only, not " + shown_value(item));
     result.push_back(item.get<std::string>());
   }
   return result;
 }
 
-const Json* FieldReader::array(const char* key) const {
-  const Json* value = find(key);
-  if (value && !value->is_array()) refuse(key, "must be an array, not " + shown(*value));
+const OrderedJson* FieldReader::array(const char* key) const {
+  const OrderedJson* value = find(key);
+  if (value && !value->is_array()) refuse(key, "must be an array, not " + shown_value(*value));
   return value;
 }
 
-const Json* FieldReader::object(const char* key) const {
-  const Json* value = find(key);
-  if (value && !value->is_object()) refuse(key, "must be an object, not " + shown(*value));
+const OrderedJson* FieldReader::object(const char* key) const {
+  const OrderedJson* value = find(key);
+  if (value && !value->is_object()) refuse(key, "must be an object, not " + shown_value(*value));
   return value;
 }
 

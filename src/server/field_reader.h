@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/trace.h"
+#include "core/json.h"
 #include "reason/request_field.h"
 
 namespace polyphon {
@@ -17,16 +17,17 @@ namespace polyphon {
 // Levels of arrays and objects that a body may nest; what reads it further recurses.
 inline constexpr int kMaxBodyDepth = 100;
 
-// Throws Error{kInvalidArgument}: not JSON (where), not UTF-8, nested too deep, not an object.
-Json parse_body(const std::string& body);
+// Objects keep the order of their members. Throws Error{kInvalidArgument}: not JSON (where), not
+// UTF-8, nested too deep, not an object.
+OrderedJson parse_body(const std::string& body);
 
 class FieldReader {
  public:
   // `object` must outlive this. `path` stands before every field's name.
-  explicit FieldReader(const Json& object, std::string path = "");
+  explicit FieldReader(const OrderedJson& object, std::string path = "");
 
   // The value, or null.
-  const Json* find(const char* key) const;
+  const OrderedJson* find(const char* key) const;
   std::optional<std::string> string(const char* key) const;
   std::optional<bool> boolean(const char* key) const;
   std::optional<int64_t> integer(const char* key, int64_t least, int64_t most) const;
@@ -34,8 +35,8 @@ class FieldReader {
   // A string, or an array of at most `most` strings.
   std::vector<std::string> strings(const char* key, size_t most) const;
   // Null when absent.
-  const Json* array(const char* key) const;
-  const Json* object(const char* key) const;
+  const OrderedJson* array(const char* key) const;
+  const OrderedJson* object(const char* key) const;
 
   // Reads what is there of the table's fields into `request`. All their names go to `keys`.
   template <typename Request>
@@ -62,7 +63,7 @@ class FieldReader {
   [[noreturn]] void refuse(const std::string& key, const std::string& why) const;
 
  private:
-  const Json& object_;
+  const OrderedJson& object_;
   std::string path_;
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "server/api_error.h"
+#include "server/client_stream.h"
 #include "server/embedding_request.h"
 #include "server/event_stream.h"
 #include "server/http_json.h"
@@ -48,31 +48,28 @@ SessionGroup Generation::start(const GenerationRequest& generation, const Reques
 }
 
 // Waits for the next event while the client and the server are there.
-SessionEvent Generation::next(SessionGroup& sessions, const Request& request) {
+SessionEvent Generation::next(SessionGroup& sessions) {
   while (true) {
     if (auto event = sessions.next(kPatience)) {
-      state_.note(*event);
       if (auto* failed = std::get_if<Failed>(&*event)) throw failed->error;
       return std::move(*event);
     }
-    if (request.is_connection_closed())
-      throw Error(ErrorCode::kCancelled, "the client has gone away");
+    if (client_is_gone()) throw Error(ErrorCode::kCancelled, "the client has gone away");
     if (state_.slots.is_cut_off()) throw Error(ErrorCode::kUnavailable, "the server is stopping");
   }
 }
 
-Finished Generation::run(SessionGroup& sessions, const Request& request, Reply* reply) {
+Finished Generation::run(SessionGroup& sessions, Reply* reply) {
   auto looked = std::chrono::steady_clock::now();
   while (true) {
-    SessionEvent event = next(sessions, request);
+    SessionEvent event = next(sessions);
     if (reply) reply->on_event(event);
     if (sessions.over()) return std::get<Finished>(std::move(event));
     // A session that talks all the time must not hide that nobody listens.
     const auto now = std::chrono::steady_clock::now();
     if (now - looked < kPatience) continue;
     looked = now;
-    if (request.is_connection_closed())
-      throw Error(ErrorCode::kCancelled, "the client has gone away");
+    if (client_is_gone()) throw Error(ErrorCode::kCancelled, "the client has gone away");
     if (state_.slots.is_cut_off()) throw Error(ErrorCode::kUnavailable, "the server is stopping");
   }
 }
@@ -82,13 +79,11 @@ void Generation::answer(const Request& request, Response& response,
   auto slot = state_.slots.take();
   SessionGroup sessions = start(generation, request);
   if (!generation.stream) {
-    run(sessions, request, reply.get());
+    run(sessions, reply.get());
     return send_json(response, 200, reply->body());
   }
-  // Only once a session has begun is the status 200: what fails before gets its own.
-  SessionEvent first = next(sessions, request);
-  stream_events(response, state_, std::move(slot), std::move(sessions), std::move(reply),
-                std::move(first));
+  // Refused requests have got their own status by now.
+  stream_events(response, state_, std::move(slot), std::move(sessions), std::move(reply));
 }
 
 void Generation::chat(const Request& request, Response& response) {
@@ -126,7 +121,7 @@ void Generation::embeddings(const Request& request, Response& response) {
     for (size_t i = begin; i < end; ++i)
       batch.emplace_back().add(state_.reasoner.embed(wanted.prompts[i], state_.terms_of(request)));
     for (SessionGroup& sessions : batch) {
-      const Finished finished = run(sessions, request, nullptr);
+      const Finished finished = run(sessions, nullptr);
       tokens += finished.usage.prompt_tokens;
       data.push_back({{"object", "embedding"},
                       {"index", data.size()},

@@ -23,8 +23,8 @@ class Generation {
 
  private:
   SessionGroup start(const GenerationRequest& generation, const httplib::Request& request);
-  SessionEvent next(SessionGroup& sessions, const httplib::Request& request);
-  Finished run(SessionGroup& sessions, const httplib::Request& request, Reply* reply);
+  SessionEvent next(SessionGroup& sessions);
+  Finished run(SessionGroup& sessions, Reply* reply);
   void answer(const httplib::Request& request, httplib::Response& response,
               const GenerationRequest& generation, std::unique_ptr<Reply> reply);
 

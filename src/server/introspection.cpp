@@ -1,14 +1,23 @@
 #include "server/introspection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/shown.h"
 #include "base/utf8.h"
 #include "server/api_error.h"
 #include "server/http_json.h"
 
 namespace polyphon {
 namespace {
+
+// A scrape waits so long for sessions that have just finished.
+constexpr std::chrono::milliseconds kToCount{100};
+
+// A step of a big model on a slow machine takes seconds, none takes as long as this.
+constexpr double kMostStuckMs = 30'000;
 
 // In llama-server's names, where it has one. What may still be decoded is what is reserved.
 Json slot_json(const SessionStatus& session, const VersionStatus& on) {
@@ -65,13 +74,21 @@ void Introspection::models(const Request& request, Response& response) {
   const auto& aliases = options.aliases;
   if (name != options.served_name &&
       std::find(aliases.begin(), aliases.end(), name) == aliases.end())
-    throw Error(ErrorCode::kNotFound, "the model '" + name + "' is not served here", "model");
+    throw Error(ErrorCode::kNotFound, "the model '" + shown(name) + "' is not served here",
+                "model");
   send_json(response, 200, model_json(name));
 }
 
 void Introspection::health(const Request&, Response& response) {
   if (state_.slots.closed())
     return send_json(response, 503, error_body(503, "the server is stopping"));
+  const double stuck_ms = state_.reasoner.engine()->stuck_ms();
+  if (stuck_ms > kMostStuckMs)
+    return send_json(
+        response, 503,
+        error_body(503, fmt::format("the decode thread has made no progress for {:.0f} s: restart "
+                                    "the server if that does not end",
+                                    stuck_ms / 1000)));
   send_json(response, 200, {{"status", "ok"}});
 }
 
@@ -124,12 +141,15 @@ void Introspection::slots(const Request& request, Response& response) {
 }
 
 void Introspection::metrics(const Request&, Response& response) {
-  response.set_content(state_.metrics.scrape(state_.reasoner.engine_status()),
+  // What an answer has told of is in the figures.
+  SessionSinks& sinks = state_.reasoner.sinks();
+  sinks.wait(kToCount);
+  response.set_content(state_.metrics.scrape(state_.reasoner.engine_status(), sinks.dropped()),
                        "text/plain; version=0.0.4");
 }
 
 void Introspection::tokenize(const Request& request, Response& response) {
-  const Json body = parse_body(request.body);
+  const OrderedJson body = parse_body(request.body);
   const FieldReader fields(body);
   const auto text = fields.string("content");
   if (!text) fields.refuse("content", "is required");
@@ -142,17 +162,17 @@ void Introspection::tokenize(const Request& request, Response& response) {
   for (Token token : tokens) {
     std::string piece = vocabulary.piece(token, true);
     // As llama-server does: bytes where the piece alone is not text.
-    Json shown = piece;
-    if (!is_valid_utf8(piece)) shown = std::vector<uint8_t>(piece.begin(), piece.end());
-    pieces.push_back({{"id", token}, {"piece", std::move(shown)}});
+    Json text = piece;
+    if (!is_valid_utf8(piece)) text = std::vector<uint8_t>(piece.begin(), piece.end());
+    pieces.push_back({{"id", token}, {"piece", std::move(text)}});
   }
   send_json(response, 200, {{"tokens", std::move(pieces)}});
 }
 
 void Introspection::detokenize(const Request& request, Response& response) {
-  const Json body = parse_body(request.body);
+  const OrderedJson body = parse_body(request.body);
   const FieldReader fields(body);
-  const Json* tokens = fields.array("tokens");
+  const OrderedJson* tokens = fields.array("tokens");
   if (!tokens) fields.refuse("tokens", "is required");
   std::string text;
   if (!tokens->empty())
@@ -162,7 +182,7 @@ void Introspection::detokenize(const Request& request, Response& response) {
 }
 
 void Introspection::apply_template(const Request& request, Response& response) {
-  const Json body = parse_body(request.body);
+  const OrderedJson body = parse_body(request.body);
   const ChatInput chat = read_chat_input(FieldReader(body));
   send_json(response, 200, {{"prompt", state_.reasoner.model().chat_template().render(chat).text}});
 }

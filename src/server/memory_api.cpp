@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/shown.h"
 #include "base/utf8.h"
 #include "reason/kept_memory.h"
 #include "reason/memory_export.h"
@@ -24,12 +25,12 @@ size_t whole_parameter(const Request& request, const char* name, size_t otherwis
   if (value.empty()) return otherwise;
   if (value.size() > 9 || value.find_first_not_of("0123456789") != std::string::npos)
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{} is '{}': must be a whole number", name, value), name);
+                fmt::format("{} is '{}': must be a whole number", name, shown(value)), name);
   return static_cast<size_t>(std::stoul(value));
 }
 
 std::string text_of(const Request& request) {
-  const Json body = parse_body(request.body);
+  const OrderedJson body = parse_body(request.body);
   const FieldReader fields(body);
   fields.allow_only({"text"});
   const std::string text = fields.string("text").value_or("");
@@ -50,7 +51,7 @@ StoredNode MemoryApi::node_of(const Request& request) {
   const std::string id = request.matches[1];
   auto node =
       id.size() > 18 ? std::nullopt : store().find(state_.terms_of(request).tenant, std::stoll(id));
-  if (!node) throw Error(ErrorCode::kNotFound, "there is no memory " + id, "id");
+  if (!node) throw Error(ErrorCode::kNotFound, "there is no memory " + shown(id), "id");
   return *std::move(node);
 }
 
@@ -62,9 +63,9 @@ void MemoryApi::list(const Request& request, Response& response) {
     nodes = most_similar(std::move(nodes), query, std::numeric_limits<size_t>::max());
   const size_t begin = std::min(nodes.size(), whole_parameter(request, "offset", 0));
   const size_t end = std::min(nodes.size(), begin + whole_parameter(request, "limit", 100));
-  Json shown = Json::array();
-  for (size_t i = begin; i < end; ++i) shown.push_back(to_json(nodes[i]));
-  send_json(response, 200, {{"nodes", std::move(shown)}, {"total", nodes.size()}});
+  Json page = Json::array();
+  for (size_t i = begin; i < end; ++i) page.push_back(to_json(nodes[i]));
+  send_json(response, 200, {{"nodes", std::move(page)}, {"total", nodes.size()}});
 }
 
 void MemoryApi::forget(const Request& request, Response& response) {
@@ -115,8 +116,8 @@ void MemoryApi::export_graph(const Request& request, Response& response) {
   if (format.empty() || format == "json")
     return send_json(response, 200, memory_json(nodes, edges));
   if (format != "graphml")
-    throw Error(ErrorCode::kInvalidArgument, "format is '" + format + "': must be json or graphml",
-                "format");
+    throw Error(ErrorCode::kInvalidArgument,
+                "format is '" + shown(format) + "': must be json or graphml", "format");
   response.set_content(memory_graphml(nodes, edges), "application/graphml+xml; charset=utf-8");
 }
 

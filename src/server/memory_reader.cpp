@@ -4,7 +4,7 @@ namespace polyphon {
 
 MemoryRequest read_memory(const FieldReader& polyphon, const MemoryRequest& defaults) {
   MemoryRequest wish = defaults;
-  const Json* value = polyphon.find("memory");
+  const OrderedJson* value = polyphon.find("memory");
   if (!value) return wish;
   if (value->is_boolean() || *value == "off") {
     wish.enabled = *value == true;

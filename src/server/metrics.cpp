@@ -98,28 +98,25 @@ std::shared_ptr<Metrics::Families> Metrics::families(const std::string& version)
   return families;
 }
 
-void Metrics::observe(const SessionEvent& event) {
-  const auto* finished = std::get_if<Finished>(&event);
-  if (!finished) return;
+void Metrics::observe(const Finished& finished) {
   std::unique_lock lock(mutex_);
-  const auto families = this->families(finished->version);
+  const auto families = this->families(finished.version);
   lock.unlock();
   Families& f = *families;
   f.sessions("finished").Increment();
-  if (!finished->embedding.empty()) return;
-  const Timings& timings = finished->timings;
+  if (!finished.embedding.empty()) return;
+  const Timings& timings = finished.timings;
   f.time_to_first_token.Observe(timings.time_to_first_answer_token_ms / 1000);
   if (timings.answer_tokens > 1)
     f.time_per_output_token.Observe(timings.answer_ms / 1000 / (timings.answer_tokens - 1));
   f.end_to_end.Observe(timings.total_ms / 1000);
-  if (finished->polyphon.is_null()) return;
-  f.merges(finished->polyphon.value("merge", "")).Increment();
-  if (!finished->trace) return;
-  for (const TraceDecision& decision : finished->trace->decisions)
+  if (!finished.trace) return;
+  f.merges(finished.trace->result.value("merge", "")).Increment();
+  for (const TraceDecision& decision : finished.trace->decisions)
     if (decision.kind == "collapse") f.collapses.Increment();
 }
 
-std::string Metrics::scrape(const std::vector<VersionStatus>& versions) {
+std::string Metrics::scrape(const std::vector<VersionStatus>& versions, int64_t dropped) {
   const std::lock_guard lock(mutex_);  // raise() reads and then increments
   std::erase_if(families_, [&](const auto& known) {
     return std::none_of(versions.begin(), versions.end(), [&](const VersionStatus& version) {
@@ -137,6 +134,14 @@ std::string Metrics::scrape(const std::vector<VersionStatus>& versions) {
       metrics.insert(metrics.end(), family.metric.begin(), family.metric.end());
     }
   }
+  prometheus::Registry server;
+  prometheus::BuildCounter()
+      .Name("polyphon_sessions_unrecorded_total")
+      .Help("Finished sessions that were not recorded, since too many waited for it")
+      .Register(server)
+      .Add({})
+      .Increment(static_cast<double>(dropped));
+  for (prometheus::MetricFamily& family : server.Collect()) all.try_emplace(family.name, family);
   std::vector<prometheus::MetricFamily> listed;
   for (auto& [name, family] : all) listed.push_back(std::move(family));
   return prometheus::TextSerializer().Serialize(listed);

@@ -18,11 +18,11 @@ class Metrics {
   Metrics();
   ~Metrics();
 
-  // An event of a session, as it passes; Finished fills the histograms of its version.
-  void observe(const SessionEvent& event);
-  // The text of a scrape, with the engines' counts of now. Versions that are not named have no
-  // series any more.
-  std::string scrape(const std::vector<VersionStatus>& versions);
+  // Fills the histograms of the session's version.
+  void observe(const Finished& finished);
+  // The text of a scrape, with the engines' counts of now, and the sessions that were dropped
+  // before they were observed. Versions that are not named have no series any more.
+  std::string scrape(const std::vector<VersionStatus>& versions, int64_t dropped);
 
  private:
   struct Families;

@@ -17,7 +17,7 @@ struct ServerOptions {
   std::string tls_certificate;              // PEM files; both or none
   std::string tls_key;
   int64_t max_body_bytes = 16 << 20;
-  int io_timeout_s = 60;          // of one read or write
+  int io_timeout_s = 60;          // to send a body (longer for large ones), and of a stuck write
   int request_timeout_s = 3600;   // then the request fails with 504
   int drain_timeout_s = 60;       // of a graceful stop
   int default_max_tokens = 1024;  // of a chat answer that sets no limit

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "core/json_fault.h"
 #include "server/think_body.h"
 
 namespace polyphon {
@@ -71,7 +72,7 @@ std::string RemotePlayer::go_on(const Continuation& from, const SessionTerms&,
   try {
     return answer.at("choices").at(0).at("text").get<std::string>();
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInternal, name() + " gave no text: " + error.what());
+    throw Error(ErrorCode::kInternal, name() + " gave no text: " + json_fault(error));
   }
 }
 

@@ -13,6 +13,9 @@ namespace polyphon {
 class Reply {
  public:
   virtual ~Reply() = default;
+  // The first SSE text, before any event: it tells the client that the request was accepted. Once,
+  // and only when the reply is streamed; may be empty.
+  virtual std::string opening() { return ""; }
   // Takes the next event; SSE text to send now, often empty. What it returns is dropped when the
   // reply is not streamed.
   virtual std::string on_event(const SessionEvent& event) = 0;

@@ -42,10 +42,10 @@ struct RequestContext {
   const ServerOptions& options;
 };
 
-GenerationRequest read_chat_request(const Json& body, const RequestContext& context);
-GenerationRequest read_completion_request(const Json& body, const RequestContext& context);
+GenerationRequest read_chat_request(const OrderedJson& body, const RequestContext& context);
+GenerationRequest read_completion_request(const OrderedJson& body, const RequestContext& context);
 // /v1/responses: `input` (text or items) and `instructions` become a chat.
-GenerationRequest read_responses_request(const Json& body, const RequestContext& context);
+GenerationRequest read_responses_request(const OrderedJson& body, const RequestContext& context);
 
 // The messages, tools and response_format of a chat body; nothing of how it is answered.
 ChatInput read_chat_input(const FieldReader& fields);

@@ -36,8 +36,13 @@ class ResponsesReply final : public Reply {
         shows_thoughts_(!request.stream || request.stream_thoughts),
         text_(request.parser, request.stream) {}
 
+  std::string opening() override {
+    std::string out = typed({{"type", "response.created"}, {"response", response("in_progress")}});
+    return out += typed({{"type", "response.in_progress"}, {"response", response("in_progress")}});
+  }
+
   std::string on_event(const SessionEvent& event) override {
-    std::string out = std::exchange(created_sent_, true) ? "" : opening();
+    std::string out;
     thoughts_.add(event);
     if (const auto* thought = std::get_if<ThoughtDelta>(&event)) {
       if (shows_thoughts_) out += grow(thought_item(thought->stream), thought->text);
@@ -203,12 +208,6 @@ class ResponsesReply final : public Reply {
             {"usage", nullptr}};
   }
 
-  std::string opening() {
-    std::string out = typed({{"type", "response.created"}, {"response", response("in_progress")}});
-    out += typed({{"type", "response.in_progress"}, {"response", response("in_progress")}});
-    return out;
-  }
-
   std::string typed(Json data) {
     data["sequence_number"] = sequence_++;
     return "event: " + data["type"].get<std::string>() + "\n" + sse(data);
@@ -222,7 +221,7 @@ class ResponsesReply final : public Reply {
   std::vector<Item> items_;              // by output_index
   std::map<int, size_t> thought_items_;  // stream to output_index
   std::vector<size_t> call_items_;       // function call to output_index
-  bool created_sent_ = false, cut_ = false;
+  bool cut_ = false;
   int sequence_ = 0;
   Finished finished_;
 };

@@ -1,6 +1,7 @@
 // /v1/responses: its items and its flat tools, turned into a chat.
 #include <fmt/format.h>
 
+#include "base/shown.h"
 #include "server/chat_input_reader.h"
 #include "server/chat_request.h"
 
@@ -9,7 +10,7 @@ namespace {
 
 // The text of an item's content: a string, or parts of input_text and output_text.
 std::string read_text(const FieldReader& item, const char* key) {
-  const Json* content = item.find(key);
+  const OrderedJson* content = item.find(key);
   if (!content) item.refuse(key, "is required");
   if (content->is_string()) return content->get<std::string>();
   if (!content->is_array()) item.refuse(key, "must be a string or an array of parts");
@@ -18,7 +19,7 @@ std::string read_text(const FieldReader& item, const char* key) {
     const FieldReader part((*content)[i], fmt::format("{}[{}]", item.path(key), i));
     const auto type = part.string("type").value_or("");
     if (type != "input_text" && type != "output_text" && type != "text")
-      part.refuse("type", "is '" + type + "': this server takes text only");
+      part.refuse("type", "is '" + shown(type) + "': this server takes text only");
     const auto piece = part.string("text");
     if (!piece) part.refuse("text", "is required");
     text += *piece;
@@ -26,7 +27,7 @@ std::string read_text(const FieldReader& item, const char* key) {
   return text;
 }
 
-Json call_of(const FieldReader& item) {
+OrderedJson call_of(const FieldReader& item) {
   const auto id = item.string("call_id"), name = item.string("name"),
              arguments = item.string("arguments");
   if (!id) item.refuse("call_id", "is required");
@@ -37,13 +38,14 @@ Json call_of(const FieldReader& item) {
           {"function", {{"name", *name}, {"arguments", *arguments}}}};
 }
 
-void add_item(const FieldReader& item, Json& messages) {
+void add_item(const FieldReader& item, OrderedJson& messages) {
   const std::string type = item.string("type").value_or("message");
   if (type == "reasoning") return;  // thoughts of earlier turns are not read again
   if (type == "function_call") {
     // Calls that belong together are one message.
     if (messages.empty() || !messages.back().contains("tool_calls"))
-      messages.push_back({{"role", "assistant"}, {"content", ""}, {"tool_calls", Json::array()}});
+      messages.push_back(
+          {{"role", "assistant"}, {"content", ""}, {"tool_calls", OrderedJson::array()}});
     messages.back()["tool_calls"].push_back(call_of(item));
     return;
   }
@@ -60,11 +62,11 @@ void add_item(const FieldReader& item, Json& messages) {
   messages.push_back({{"role", read_role(item)}, {"content", read_text(item, "content")}});
 }
 
-Json read_items(const FieldReader& fields) {
-  Json messages = Json::array();
+OrderedJson read_items(const FieldReader& fields) {
+  OrderedJson messages = OrderedJson::array();
   if (const auto instructions = fields.string("instructions"))
     messages.push_back({{"role", "system"}, {"content", *instructions}});
-  const Json* input = fields.find("input");
+  const OrderedJson* input = fields.find("input");
   if (!input) fields.refuse("input", "is required");
   if (input->is_string()) {
     messages.push_back({{"role", "user"}, {"content", *input}});
@@ -79,7 +81,7 @@ Json read_items(const FieldReader& fields) {
 
 }  // namespace
 
-GenerationRequest read_responses_request(const Json& body, const RequestContext& context) {
+GenerationRequest read_responses_request(const OrderedJson& body, const RequestContext& context) {
   const FieldReader fields(body);
   check_model(fields, context.options);
   for (const char* kept : {"previous_response_id", "conversation", "prompt"})
@@ -92,8 +94,9 @@ GenerationRequest read_responses_request(const Json& body, const RequestContext&
   ChatInput chat;
   chat.messages = read_items(fields);
   read_tools(fields, true, chat);
-  if (const Json* kwargs = fields.object("chat_template_kwargs")) chat.template_kwargs = *kwargs;
-  if (const Json* text = fields.object("text"))
+  if (const OrderedJson* kwargs = fields.object("chat_template_kwargs"))
+    chat.template_kwargs = *kwargs;
+  if (const OrderedJson* text = fields.object("text"))
     chat.json_schema = read_response_format(FieldReader(*text, "text"), "format");
   return read_chat_generation(fields, std::move(chat), context);
 }

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/shown.h"
 
 namespace polyphon {
 namespace {
@@ -14,13 +15,13 @@ namespace {
 constexpr int kMostTokens = 1 << 20;
 
 void read_logit_bias(const FieldReader& fields, SamplingParams& params) {
-  const Json* biases = fields.object("logit_bias");
+  const OrderedJson* biases = fields.object("logit_bias");
   if (!biases) return;
   for (const auto& [token, bias] : biases->items()) {
     const bool number = !token.empty() && token.size() < 10 &&
                         token.find_first_not_of("0123456789") == std::string::npos;
     if (!number || !bias.is_number())
-      fields.refuse("logit_bias", "must map token ids to numbers, not '" + token + "'");
+      fields.refuse("logit_bias", "must map token ids to numbers, not '" + shown(token) + "'");
     params.logit_bias.emplace_back(std::stoi(token), bias.get<float>());
   }
 }
@@ -86,7 +87,7 @@ GenerationRequest read_frame(const FieldReader& fields, const ServerOptions& opt
   request.model = fields.string("model").value_or("");
   if (request.model.empty()) request.model = options.served_name;
   request.stream = fields.boolean("stream").value_or(false);
-  if (const Json* wishes = fields.object("stream_options"))
+  if (const OrderedJson* wishes = fields.object("stream_options"))
     request.include_usage =
         FieldReader(*wishes, "stream_options").boolean("include_usage").value_or(false);
   return request;
@@ -97,10 +98,10 @@ void check_model(const FieldReader& fields, const ServerOptions& options) {
   if (!model || model->empty() || *model == options.served_name) return;
   if (std::find(options.aliases.begin(), options.aliases.end(), *model) != options.aliases.end())
     return;
-  throw Error(
-      ErrorCode::kNotFound,
-      fmt::format("the model '{}' is not served here; use '{}'", *model, options.served_name),
-      "model");
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("the model '{}' is not served here; use '{}'", shown(*model),
+                          options.served_name),
+              "model");
 }
 
 }  // namespace polyphon

@@ -6,10 +6,11 @@
 
 #include <functional>
 #include <map>
-#include <system_error>
 
 #include "base/error.h"
+#include "base/shown.h"
 #include "server/api_error.h"
+#include "server/front.h"
 #include "server/generation.h"
 #include "server/http_json.h"
 #include "server/introspection.h"
@@ -27,12 +28,12 @@ bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
-void check_options(const ServerOptions& options) {
+const ServerOptions& checked(const ServerOptions& options) {
   if (options.tls_certificate.empty() != options.tls_key.empty())
     throw Error(ErrorCode::kInvalidArgument, "TLS needs both a certificate and a key file",
                 "tls_certificate");
   if (is_loopback(options.host) || !options.api_key_hashes.empty() || options.allow_unauthenticated)
-    return;
+    return options;
   throw Error(ErrorCode::kInvalidArgument,
               fmt::format("refusing to listen on {} without an API key: set api_key_hashes "
                           "(`polyphon key new`), or allow it with --allow-unauthenticated",
@@ -40,28 +41,12 @@ void check_options(const ServerOptions& options) {
               "host");
 }
 
-std::unique_ptr<httplib::Server> make_http(const ServerOptions& options) {
-  check_options(options);
-  if (options.tls_certificate.empty()) return std::make_unique<httplib::Server>();
-  auto http = std::make_unique<httplib::SSLServer>(options.tls_certificate.c_str(),
-                                                   options.tls_key.c_str());
-  if (!http->is_valid())
-    throw Error(ErrorCode::kInvalidArgument,
-                "cannot use the TLS files " + options.tls_certificate + " and " + options.tls_key,
-                "tls_certificate");
-  return http;
-}
-
 std::string status_message(const Request& request, int status) {
   switch (status) {
     case 404:
-      return "no route " + request.method + " " + request.path;
+      return "no route " + request.method + " " + shown(request.path);
     case 413:
       return "the body is larger than this server takes";
-    case 414:
-      return "the address is too long";
-    case 431:
-      return "the headers are too large";
     default:
       return "the request could not be read";
   }
@@ -72,19 +57,18 @@ std::string status_message(const Request& request, int status) {
 class Server::Impl {
  public:
   Impl(Reasoner& reasoner, const ServerOptions& options)
-      : http_(make_http(options)),
+      : http_(checked(options), {"/health", "/v1/health", "/metrics", "/slots"}),
         state_(reasoner, options),
         generation_(state_),
         introspection_(state_),
         memory_(state_) {
-    set_limits();
     set_errors();
     set_routes();
   }
 
   void bind();
   int port() const { return port_; }
-  void serve() { http_->listen_after_bind(); }
+  void serve() { http_.run(); }
   void stop();
 
  private:
@@ -95,12 +79,11 @@ class Server::Impl {
              void (Part::*handler)(const Request&, Response&)) {
     route(method, path, [&part, handler](const Request& q, Response& r) { (part.*handler)(q, r); });
   }
-  void set_limits();
   void set_errors();
   void set_routes();
   Handled before_routing(const Request& request, Response& response) const;
 
-  std::unique_ptr<httplib::Server> http_;
+  Front http_;
   ServerState state_;
   Generation generation_;
   Introspection introspection_;
@@ -110,37 +93,15 @@ class Server::Impl {
   int port_ = 0;
 };
 
-void Server::Impl::set_limits() {
-  const ServerOptions& options = state_.options;
-  http_->new_task_queue = [threads = options.threads] {
-    try {
-      return new httplib::ThreadPool(static_cast<size_t>(threads));
-    } catch (const std::system_error& error) {
-      throw Error(ErrorCode::kUnavailable,
-                  fmt::format("cannot start {} threads ({}): set fewer, [server] threads", threads,
-                              error.what()));
-    }
-  };
-  http_->set_payload_max_length(static_cast<size_t>(options.max_body_bytes));
-  http_->set_read_timeout(options.io_timeout_s);
-  http_->set_write_timeout(options.io_timeout_s);
-  http_->set_keep_alive_timeout(5);
-  // Without the library's SO_REUSEPORT a port in use is noticed.
-  http_->set_socket_options([](socket_t socket) {
-    const int on = 1;
-    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  });
-}
-
 void Server::Impl::set_errors() {
-  http_->set_pre_routing_handler([this](const Request& request, Response& response) {
+  http_.set_pre_routing_handler([this](const Request& request, Response& response) {
     return before_routing(request, response);
   });
-  http_->set_exception_handler(
+  http_.set_exception_handler(
       [](const Request&, Response& response, const std::exception_ptr& thrown) {
         send_error(response, thrown);
       });
-  http_->set_error_handler([](const Request& request, Response& response) {
+  http_.set_error_handler([](const Request& request, Response& response) {
     if (!response.body.empty()) return;
     send_json(response, response.status,
               error_body(response.status, status_message(request, response.status)));
@@ -175,13 +136,13 @@ void Server::Impl::route(const std::string& method, const std::string& path, Han
   std::string& methods = methods_of_[path];
   methods += (methods.empty() ? "" : ", ") + method;
   if (method == "GET")
-    http_->Get(path, std::move(handler));
+    http_.Get(path, std::move(handler));
   else if (method == "POST")
-    http_->Post(path, std::move(handler));
+    http_.Post(path, std::move(handler));
   else if (method == "PATCH")
-    http_->Patch(path, std::move(handler));
+    http_.Patch(path, std::move(handler));
   else
-    http_->Delete(path, std::move(handler));
+    http_.Delete(path, std::move(handler));
 }
 
 void Server::Impl::set_routes() {
@@ -211,9 +172,9 @@ void Server::Impl::set_routes() {
 void Server::Impl::bind() {
   const ServerOptions& options = state_.options;
   if (options.port == 0) {
-    port_ = http_->bind_to_any_port(options.host);
+    port_ = http_.bind_to_any_port(options.host);
     if (port_ > 0) return;
-  } else if (http_->bind_to_port(options.host, options.port)) {
+  } else if (http_.bind_to_port(options.host, options.port)) {
     port_ = options.port;
     return;
   }
@@ -230,7 +191,7 @@ void Server::Impl::stop() {
     state_.slots.cut_off();
     state_.slots.wait_idle(std::chrono::seconds(2));
   }
-  http_->stop();
+  http_.finish();
 }
 
 Server::Server(Reasoner& reasoner, const ServerOptions& options)

@@ -1,6 +1,8 @@
 // A server on a free port of 127.0.0.1, on a model without weights, until it is destroyed.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,6 +13,16 @@
 #include "server/server.h"
 
 namespace polyphon {
+
+// The time, and what a test adds to it.
+class SkippingClock final : public Clock {
+ public:
+  TimePoint now() const override { return std::chrono::steady_clock::now() + skipped_.load(); }
+  void skip(std::chrono::seconds time) { skipped_ = skipped_.load() + time; }
+
+ private:
+  std::atomic<std::chrono::steady_clock::duration> skipped_{};
+};
 
 struct RunningServer {
   // `sizes` are the engine's.
@@ -35,7 +47,7 @@ struct RunningServer {
   }
   std::string address() const { return "http://127.0.0.1:" + std::to_string(server->port()); }
 
-  const SteadyClock clock;
+  SkippingClock clock;
   std::unique_ptr<Reasoner> reasoner;
   std::unique_ptr<Server> server;
   std::jthread thread;

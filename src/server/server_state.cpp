@@ -1,14 +1,16 @@
 #include "server/server_state.h"
 
-#include <spdlog/spdlog.h>
+#include <algorithm>
 
 #include "core/trace.h"
 
 namespace polyphon {
 namespace {
 
-// Threads of the pool that stay free for health, metrics and refusals.
+// Threads of the pool that stay free for what does not generate, and for refusals.
 constexpr int kSpareThreads = 16;
+// At the server's end, for the traces of sessions that have just finished.
+constexpr std::chrono::seconds kToRecord{10};
 
 ServerOptions completed(ServerOptions options, const Reasoner& reasoner) {
   if (options.served_name.empty()) options.served_name = reasoner.model().info().name;
@@ -21,7 +23,14 @@ ServerState::ServerState(Reasoner& reasoner_in, const ServerOptions& options_in)
     : reasoner(reasoner_in),
       options(completed(options_in, reasoner_in)),
       keys(options_in.api_key_hashes),
-      slots(std::max(1, options_in.threads - kSpareThreads)) {}
+      slots(std::max(1, options_in.threads - kSpareThreads)),
+      sink_(reasoner.sinks().add([this](const FinishedSession& session) {
+        metrics.observe(session.finished);
+        if (session.finished.trace && !options.trace_path.empty())
+          append_trace(options.trace_path, *session.finished.trace);
+      })) {}
+
+ServerState::~ServerState() { reasoner.sinks().remove(sink_, kToRecord); }
 
 SessionTerms ServerState::terms_of(const httplib::Request& request) const {
   SessionTerms terms;
@@ -29,18 +38,6 @@ SessionTerms ServerState::terms_of(const httplib::Request& request) const {
   terms.deadline =
       std::chrono::steady_clock::now() + std::chrono::seconds(options.request_timeout_s);
   return terms;
-}
-
-void ServerState::note(const SessionEvent& event) {
-  metrics.observe(event);
-  const auto* finished = std::get_if<Finished>(&event);
-  if (!finished || !finished->trace || options.trace_path.empty()) return;
-  try {
-    std::lock_guard lock(trace_file_);
-    append_trace(options.trace_path, *finished->trace);
-  } catch (const std::exception& error) {
-    spdlog::error("{}", error.what());
-  }
 }
 
 }  // namespace polyphon

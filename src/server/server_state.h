@@ -3,8 +3,6 @@
 
 #include <httplib.h>
 
-#include <mutex>
-
 #include "reason/reasoner.h"
 #include "server/auth.h"
 #include "server/metrics.h"
@@ -16,14 +14,11 @@ namespace polyphon {
 
 struct ServerState {
   ServerState(Reasoner& reasoner_in, const ServerOptions& options_in);
+  ~ServerState();
 
   RequestContext context() { return {reasoner, options}; }
   // Who asks, and until when.
   SessionTerms terms_of(const httplib::Request& request) const;
-  // Counts the event; a finished session's trace goes to the trace file. A disk that fails is
-  // logged and fails nothing.
-  void note(const SessionEvent& event);
-
   Reasoner& reasoner;
   const ServerOptions options;
   const ApiKeys keys;
@@ -31,7 +26,8 @@ struct ServerState {
   RequestSlots slots;
 
  private:
-  std::mutex trace_file_;  // one writer at a time
+  // Counts every session; traces go to the trace file.
+  const int sink_;
 };
 
 }  // namespace polyphon

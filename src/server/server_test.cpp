@@ -63,7 +63,8 @@ class ServerTest : public ::testing::Test {
     const auto result = client_->Get("/metrics");
     std::istringstream lines(result->body);
     for (std::string line; std::getline(lines, line);)
-      if (line.starts_with(name + "{") || line.starts_with(name + " "))
+      if (line.starts_with(name + "{") || line.starts_with(name + " ") ||
+          line.starts_with(name + ","))
         return std::stod(line.substr(line.rfind(' ')));
     ADD_FAILURE() << "no metric " << name;
     return -1;
@@ -422,6 +423,58 @@ TEST_F(ServerTest, RefusesBadRequests) {
   EXPECT_EQ(ok("/v1/chat/completions", chat())["choices"][0]["message"]["content"], "abcde");
 }
 
+// Errors show what was sent by its ends and its length.
+TEST_F(ServerTest, ErrorsDoNotRepeatLongValues) {
+  start();
+  const char* const kChat = "/v1/chat/completions";
+  const std::string value = "BEGIN\n\x1b" + std::string(200'000, 'x') + "END";
+  const auto with = [](const Json& more) { return chat(more).dump(); };
+  const auto said = [](const Json& message) { return Json{{"messages", {message}}}.dump(); };
+  const std::vector<std::pair<std::string, std::string>> table = {
+      {kChat, "\"" + std::string(200'000, 'x') + "END\""},
+      {kChat, "{\"" + std::string(200'000, 'x') + "END"},
+      {kChat, std::string(200'000, 'x') + "END"},
+      {kChat, said({{"role", value}, {"content", "x"}})},
+      {kChat, said({{"role", "user"}, {"content", {{{"type", value}}}}})},
+      {kChat, said({{"role", "user"}, {"content", {{value, 1}}}})},
+      {kChat, with({{"model", value}})},
+      {kChat, with({{"temperature", value}})},
+      {kChat, with({{"temperature", {value, value}}})},
+      {kChat, with({{"stream", value}})},
+      {kChat, with({{"logit_bias", {{value, 1}}}})},
+      {kChat, with({{"response_format", {{"type", value}}}})},
+      {kChat, with({{"grammar", value}})},
+      {kChat, with({{"tool_choice", value}})},
+      {kChat, with({{"polyphon", value}})},
+      {kChat, with({{"polyphon", {{value, 1}}}})},
+      {kChat, with({{"polyphon", {{"topology", value}}}})},
+      {kChat, with({{"polyphon", {{"merge", value}}}})},
+      {kChat, with({{"polyphon", {{"search", value}}}})},
+      {kChat, with({{"polyphon", {{"search", {{value, 1}}}}}})},
+      {kChat, with({{"polyphon", {{"memory", {{value, 1}}}}}})},
+      {kChat, with({{"polyphon", {{"strategies", {value}}}}})},
+      {kChat, with({{"polyphon", {{"priority", value}}}})},
+      {"/v1/completions", Json{{"prompt", Json::array({value, 1})}}.dump()},
+      {"/v1/completions", Json{{"prompt", "a"}, {"model", value}}.dump()},
+      {"/v1/responses", Json{{"input", {{{"type", value}}}}}.dump()},
+      {"/v1/embeddings", Json{{"input", "a"}, {"encoding_format", value}}.dump()},
+      {"/tokenize", Json{{"content", {value}}}.dump()},
+      {"/detokenize", Json{{"tokens", value}}.dump()},
+      {"/nowhere/" + std::string(30'000, 'x'), "{}"},
+  };
+  for (const auto& [path, body] : table) {
+    const auto result = post(path, body);
+    ASSERT_TRUE(result) << path << body.substr(0, 100);
+    EXPECT_GE(result->status, 400) << path << body.substr(0, 100);
+    EXPECT_LT(result->status, 500) << path << body.substr(0, 100);
+    EXPECT_LT(result->body.size(), 3000u) << path << body.substr(0, 100);
+    const std::string message = Json::parse(result->body)["error"]["message"];
+    EXPECT_EQ(message.find_first_of("\n\x1b"), std::string::npos) << message;
+  }
+  const auto unknown = Json::parse(client_->Get("/v1/models/" + std::string(200, 'x'))->body);
+  EXPECT_THAT(unknown["error"]["message"].get<std::string>(), HasSubstr("(200 bytes)"));
+}
+
 TEST_F(ServerTest, AsksForAKey) {
   ServerOptions options;
   options.api_key_hashes = {hash_api_key("secret")};
@@ -474,6 +527,65 @@ struct Gate {
     };
   }
 };
+
+// Headers and the first event come while the model has not decoded anything.
+TEST_F(ServerTest, AStreamIsOpenedBeforeTheFirstToken) {
+  Gate gate;
+  start({}, gate.script());
+  const std::vector<std::tuple<const char*, Json, std::vector<std::string>>> table = {
+      {"/v1/chat/completions", chat({{"n", 2}}), {"\"index\":0", "\"index\":1", "assistant"}},
+      {"/v1/chat/completions", chat({{"polyphon", {{"topology", "2x8"}}}}), {"assistant"}},
+      {"/v1/responses", {{"input", "hi"}, {"max_output_tokens", 4}}, {"response.in_progress"}},
+      {"/v1/completions", {{"prompt", "a"}, {"max_tokens", 2}}, {}},
+  };
+  for (const auto& [path, wishes, first] : table) {
+    gate.set(false);
+    Json body = wishes;
+    body["stream"] = true;
+    httplib::Request request;
+    request.method = "POST";
+    request.path = path;
+    request.set_header("Content-Type", "application/json");
+    request.body = body.dump();
+    std::string text;
+    int status = 0;
+    const auto opened = [&, &expected = first] {
+      return std::all_of(expected.begin(), expected.end(),
+                         [&](const std::string& part) { return text.find(part) != text.npos; });
+    };
+    request.response_handler = [&](const httplib::Response& response) {
+      status = response.status;
+      if (opened()) gate.set(true);
+      return true;
+    };
+    request.content_receiver = [&](const char* data, size_t size, size_t, size_t) {
+      text.append(data, size);
+      if (opened()) gate.set(true);
+      return true;
+    };
+    EXPECT_TRUE(client_->send(request)) << path;
+    EXPECT_EQ(status, 200) << path;
+    EXPECT_THAT(text, HasSubstr(path == std::string("/v1/responses") ? "response.incomplete"
+                                                                     : "data: [DONE]"));
+  }
+}
+
+// The status is gone by then: the stream says what went wrong, as OpenAI's clients expect.
+TEST_F(ServerTest, WhatFailsAfterAStreamIsOpenedIsToldInAnEvent) {
+  ServerOptions options;
+  options.request_timeout_s = 0;
+  start(options);
+  for (const char* path : {"/v1/chat/completions", "/v1/responses", "/v1/completions"}) {
+    Json body = chat();
+    if (path != std::string("/v1/chat/completions")) body = {{"input", "a"}};
+    if (path == std::string("/v1/completions")) body = {{"prompt", "a"}};
+    EXPECT_EQ(post(path, body.dump())->status, 504) << path;
+    const auto found = events(path, body);
+    ASSERT_FALSE(found.empty()) << path;
+    EXPECT_THAT(found.back()["error"]["message"].get<std::string>(), HasSubstr("time limit"));
+    EXPECT_FALSE(done_);
+  }
+}
 
 // The steps are slow enough that a client can go away in the middle.
 FakeDecoder::Script slow_alphabet() {
@@ -638,12 +750,44 @@ TEST_F(ServerTest, KeepsTracesAndSurvivesAFullDisk) {
   start(options);
   const Json wishes = {{"topology", "2x8"}};
   const Json body = ok("/v1/chat/completions", chat({{"polyphon", wishes}}));
+  ASSERT_TRUE(running_->reasoner->sinks().wait(std::chrono::seconds(60)));
   const auto traces = read_traces(path);
   ASSERT_EQ(traces.size(), 1u);
   EXPECT_EQ(body["polyphon"]["trace_id"], Json(traces[0].id));
   options.trace_path = "/dev/full";
   start(options);
   ok("/v1/chat/completions", chat({{"polyphon", wishes}}));
+  EXPECT_EQ(metric("polyphon_sessions_total{outcome=\"finished\""), 1);
+  EXPECT_EQ(metric("polyphon_sessions_unrecorded_total"), 0);
+}
+
+TEST_F(ServerTest, HealthSaysThatTheDecodeThreadHangs) {
+  Gate gate;
+  start({}, gate.script());
+  running_->clock.skip(std::chrono::minutes(10));  // idle is well
+  EXPECT_EQ(client_->Get("/health")->status, 200);
+  gate.set(false);
+  std::jthread running([&] {
+    httplib::Client client("127.0.0.1", port());
+    client.set_read_timeout(30);
+    const auto result =
+        client.Post("/v1/completions", R"({"prompt":"a","max_tokens":5})", "application/json");
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->status, 200);
+  });
+  while (running_->reasoner->engine()->status().sessions_live == 0) std::this_thread::yield();
+  EXPECT_EQ(client_->Get("/health")->status, 200);
+  running_->clock.skip(std::chrono::seconds(45));
+  for (const char* path : {"/health", "/v1/health"}) {
+    const auto health = client_->Get(path);
+    EXPECT_EQ(health->status, 503);
+    EXPECT_THAT(health->body, HasSubstr("no progress for 45 s"));
+  }
+  const Json slots = Json::parse(client_->Get("/slots")->body);
+  EXPECT_GE(slots.at(0).at("polyphon").at("age_ms").get<double>(), 45'000);
+  gate.set(true);
+  running.join();
+  while (client_->Get("/health")->status != 200) std::this_thread::yield();
 }
 
 TEST_F(ServerTest, ThinksByDefaultWhereTheConfigSaysSo) {

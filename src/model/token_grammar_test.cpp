@@ -1,4 +1,4 @@
-#include "model/llama_grammar.h"
+#include "model/token_grammar.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "grammar/json_schema.h"
 #include "model/real_model_for_test.h"
 
 namespace polyphon {
@@ -43,12 +44,12 @@ std::string random_text(Grammar& grammar, uint64_t seed, int max_tokens) {
   return text;
 }
 
-TEST(LlamaGrammarRealModel, WhateverASchemasGrammarLetsPassFitsTheSchema) {
-  const Json schema = Json::parse(R"({
+TEST(TokenGrammarRealModel, WhateverASchemasGrammarLetsPassFitsTheSchema) {
+  const OrderedJson schema = OrderedJson::parse(R"({
     "type": "object", "required": ["name", "age", "tags"], "additionalProperties": false,
     "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer"},
                    "tags": {"type": "array", "items": {"enum": ["x", "y"]}, "maxItems": 3}}})");
-  const std::string gbnf = grammar_of_schema(schema, "schema");
+  const std::string gbnf = schema_to_gbnf(schema, "schema");
   for (uint64_t seed = 0; seed < 5; ++seed) {
     const auto grammar = make(gbnf);
     const std::string text = random_text(*grammar, seed, 200);
@@ -60,15 +61,15 @@ TEST(LlamaGrammarRealModel, WhateverASchemasGrammarLetsPassFitsTheSchema) {
   }
 }
 
-TEST(LlamaGrammarRealModel, TheEmptySchemaIsAnyObject) {
-  const auto grammar = make(grammar_of_schema(Json::object(), "schema"));
+TEST(TokenGrammarRealModel, TheEmptySchemaIsAnyObject) {
+  const auto grammar = make(schema_to_gbnf(OrderedJson::object(), "schema"));
   const Vocabulary& vocabulary = real_model().vocabulary();
   EXPECT_TRUE(grammar->allows(vocabulary.tokenize("{", false, false)[0]));
   EXPECT_FALSE(grammar->allows(vocabulary.tokenize("7", false, false)[0]));
   EXPECT_FALSE(grammar->allows(vocabulary.tokenize("[", false, false)[0]));
 }
 
-TEST(LlamaGrammarRealModel, ATokenThatDoesNotFitEndsItQuietly) {
+TEST(TokenGrammarRealModel, ATokenThatDoesNotFitEndsItQuietly) {
   const auto grammar = make("root ::= \"yes\" | \"no\"");
   const Vocabulary& vocabulary = real_model().vocabulary();
   grammar->accept(vocabulary.tokenize("maybe", false, false)[0]);
@@ -78,7 +79,7 @@ TEST(LlamaGrammarRealModel, ATokenThatDoesNotFitEndsItQuietly) {
   EXPECT_FALSE(grammar->allows(vocabulary.tokenize("yes", false, false)[0]));
 }
 
-TEST(LlamaGrammarRealModel, AnEndThatIsNotAllowedDoesNotAbort) {
+TEST(TokenGrammarRealModel, AnEndThatIsNotAllowedDoesNotAbort) {
   const auto grammar = make("root ::= \"yes\"");
   const Token end = real_model().vocabulary().tokenize("<|im_end|>", true, false)[0];
   EXPECT_FALSE(grammar->allows(end));
@@ -86,7 +87,7 @@ TEST(LlamaGrammarRealModel, AnEndThatIsNotAllowedDoesNotAbort) {
   EXPECT_FALSE(grammar->allows(end));
 }
 
-TEST(LlamaGrammarRealModel, ALazyGrammarWaitsForItsTrigger) {
+TEST(TokenGrammarRealModel, ALazyGrammarWaitsForItsTrigger) {
   GrammarSpec spec;
   spec.gbnf = "root ::= \"<call>\" [0-9]+ \"</call>\"";
   spec.lazy = true;
@@ -105,7 +106,7 @@ TEST(LlamaGrammarRealModel, ALazyGrammarWaitsForItsTrigger) {
   EXPECT_TRUE(grammar->allows(digit));
 }
 
-TEST(LlamaGrammarRealModel, WhatTheTemplateOpenedIsFedFirst) {
+TEST(TokenGrammarRealModel, WhatTheTemplateOpenedIsFedFirst) {
   GrammarSpec spec;
   spec.gbnf = "root ::= \"Answer: \" [0-9]+";
   spec.generation_prompt = "Answer: ";
@@ -115,7 +116,7 @@ TEST(LlamaGrammarRealModel, WhatTheTemplateOpenedIsFedFirst) {
   EXPECT_FALSE(grammar->allows(vocabulary.tokenize("A", false, false)[0]));
 }
 
-TEST(LlamaGrammarRealModel, GrammarsThatDoNotParseAreRefusedWithTheField) {
+TEST(TokenGrammarRealModel, GrammarsThatDoNotParseAreRefusedWithTheField) {
   GrammarSpec regex;
   regex.gbnf = "root ::= \"a\"";
   regex.lazy = true;
