@@ -1,5 +1,5 @@
 # How tests are registered with ctest. Labels: `fast` needs nothing but the build, `model` needs the
-# default model in the cache folder.
+# default model in the cache folder, `long` needs it too and shows a figure: `make check-long` runs it.
 #   polyphon_discover_tests(target)  the GoogleTest cases of one program
 #   polyphon_project_tests()         the layer check and tests/*_test.py
 
@@ -55,12 +55,23 @@ function(polyphon_project_tests)
        "${PROJECT_SOURCE_DIR}/tests/*_test.py")
   foreach(file IN LISTS files)
     cmake_path(GET file STEM name)
-    add_test(NAME "${name}" COMMAND "${POLYPHON_PYTHON}" -m pytest -q -p no:cacheprovider "${file}"
-             WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
-    set_tests_properties(
-      "${name}"
-      PROPERTIES LABELS model TIMEOUT 1200 PROCESSORS ${POLYPHON_CORES}
-                 ENVIRONMENT
-                 "POLYPHON_BINARY=${PROJECT_BINARY_DIR}/polyphon;POLYPHON_TEST_MODEL=${POLYPHON_TEST_MODEL};PYTHONDONTWRITEBYTECODE=1")
+    polyphon_pytest("${name}" "${file}" model "not long")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+    file(STRINGS "${file}" long REGEX "pytest.mark.long")
+    if(long)
+      polyphon_pytest("${name}_long" "${file}" long long)
+    endif()
   endforeach()
+endfunction()
+
+# polyphon_pytest(name file label marks): the tests of a file that carry these marks.
+function(polyphon_pytest name file label marks)
+  add_test(NAME "${name}" COMMAND "${POLYPHON_PYTHON}" -m pytest -q -p no:cacheprovider -m "${marks}"
+                                  "${file}"
+           WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(
+    "${name}"
+    PROPERTIES LABELS ${label} TIMEOUT 1200 PROCESSORS ${POLYPHON_CORES}
+               ENVIRONMENT
+               "POLYPHON_BINARY=${PROJECT_BINARY_DIR}/polyphon;POLYPHON_TEST_MODEL=${POLYPHON_TEST_MODEL};PYTHONDONTWRITEBYTECODE=1")
 endfunction()

@@ -23,6 +23,10 @@ MODEL = Path(
 QWEN = CACHE / "models" / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: shows a figure on much input (make check-long)")
+
+
 def require(*paths):
     for path in paths:
         if not path.exists():

@@ -6,6 +6,7 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
+#include "app/share_folder.h"
 #include "model/weightless_model.h"
 #include "pipeline/problem_source.h"
 #include "pipeline/training_data.h"
@@ -14,7 +15,7 @@ namespace polyphon {
 namespace {
 
 struct DataFlags {
-  std::string model, output, config_path, suites = POLYPHON_SHARE_DIR "/../suites";
+  std::string model, output, config_path, suites;
   std::vector<std::string> folders;
   bool json = false;
   DataOptions options;
@@ -42,9 +43,10 @@ int build(const DataFlags& flags) {
   const auto model = load_weightless_model(model_options);
   DataCounts counts;
   const std::string digest = model_digest(model_options.path);
-  const auto sequences =
-      build_training_data(flags.folders, *model, digest, config.reason.strategies,
-                          held_out_texts(flags.suites), flags.options, counts);
+  const auto sequences = build_training_data(
+      flags.folders, *model, digest, config.reason.strategies,
+      held_out_texts(flags.suites.empty() ? share_path("suites") : flags.suites), flags.options,
+      counts);
   write_training_data(flags.output, digest, sequences);
   if (counts.damaged > 0)
     std::cerr << fmt::format("{} damaged lines are left out: {}\n", counts.damaged,

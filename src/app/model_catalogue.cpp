@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/share_folder.h"
 #include "base/error.h"
 #include "core/trace.h"
 
@@ -13,7 +14,7 @@ namespace polyphon {
 namespace {
 
 Json catalogue_json() {
-  const std::string path = std::string(POLYPHON_SHARE_DIR) + "/models.json";
+  const std::string path = share_path("models.json");
   std::ifstream file(path);
   const Json json = Json::parse(file, nullptr, false);
   if (json.is_discarded()) throw Error(ErrorCode::kInternal, "cannot read the catalogue " + path);

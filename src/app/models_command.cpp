@@ -7,6 +7,7 @@
 
 #include "app/command.h"
 #include "app/model_catalogue.h"
+#include "app/share_folder.h"
 #include "base/error.h"
 #include "core/trace.h"
 
@@ -32,7 +33,7 @@ int list(bool json) {
 
 // The pull is Python's: packages are zip files from an index that pip knows.
 int pull(const std::string& name) {
-  const std::string script = std::string(POLYPHON_SHARE_DIR) + "/models.py";
+  const std::string script = share_path("models.py");
   execlp("python3", "python3", script.c_str(), "pull", name.c_str(), nullptr);
   throw Error(ErrorCode::kInternal,
               std::string("cannot run python3 (") + std::strerror(errno) + "): install python3");

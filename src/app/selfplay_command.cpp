@@ -12,6 +12,7 @@
 
 #include "app/command.h"
 #include "app/load.h"
+#include "app/share_folder.h"
 #include "base/error.h"
 #include "pipeline/recall_rollouts.h"
 #include "pipeline/selfplay.h"
@@ -26,7 +27,7 @@ struct SelfPlayFlags {
   ModelFlags model;
   std::vector<std::string> servers;
   std::string key_file;
-  std::string output, suites = POLYPHON_SHARE_DIR "/../suites";
+  std::string output, suites;
   double minutes = 0;
   bool json = false, recall = false;
   int recall_streams = 0;  // 0: not given
@@ -152,7 +153,8 @@ int self_play_command(SelfPlayFlags& flags) {
   if (!flags.topologies.empty())
     flags.options.topologies = parse_topology_play(flags.topologies, flags.budget_tokens,
                                                    flags.model.config().reason.caps);
-  const std::set<std::string> held_out = held_out_texts(flags.suites);
+  const std::set<std::string> held_out =
+      held_out_texts(flags.suites.empty() ? share_path("suites") : flags.suites);
   const Players players(flags);
   stop_on_signals();
   const bool screen = isatty(STDERR_FILENO) != 0;
