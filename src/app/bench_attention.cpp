@@ -4,6 +4,7 @@
 #include <map>
 
 #include "app/bench.h"
+#include "app/usage.h"
 #include "attention/attention_timing.h"
 #include "attention/memory_bandwidth.h"
 #include "attention/span_backend.h"
@@ -84,29 +85,37 @@ int bench_attention(const AttentionFlags& flags) {
 
 void add_attention_bench(CLI::App& bench, Run& run) {
   auto flags = std::make_shared<AttentionFlags>();
-  CLI::App& attention =
-      *bench.add_subcommand("attention", "one operation, our kernels beside ggml's own");
-  attention.add_flag("--json", flags->json, "a JSON object a line");
-  attention.add_option("--prompt", flags->prompts, "cells in the cache")
+  CLI::App& attention = *bench.add_subcommand(
+      "attention", "Measure the attention operation, our kernels beside ggml's own");
+  attention.add_flag("--json", flags->json, "One JSON object a line instead of text");
+  attention.add_option("--prompt", flags->prompts, "Cells in the cache, comma separated")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1 << 20));
-  attention.add_option("--rows", flags->rows, "that ask")
+      ->check(in_range(1, 1 << 20));
+  attention.add_option("--rows", flags->rows, "Rows of one decode, comma separated")
       ->delimiter(',')
-      ->check(CLI::Range(1, 4096));
-  attention.add_option("--views", flags->views, "shared, private, mixed")
+      ->check(in_range(1, 4096));
+  attention
+      .add_option("--views", flags->views,
+                  "Cells that rows see, comma separated: all the same (shared), each its own "
+                  "(private), or half and half (mixed)")
       ->delimiter(',')
-      ->check(CLI::IsMember(kViews));
-  attention.add_option("--heads", flags->heads, "of queries")->check(CLI::Range(1, 256));
-  attention.add_option("--kv-heads", flags->kv_heads, "of keys and values; divides --heads")
-      ->check(CLI::Range(1, 256));
-  attention.add_option("--head-size", flags->head_size, "64 80 96 112 128 192 256")
-      ->check(CLI::IsMember({64, 80, 96, 112, 128, 192, 256}));
-  attention.add_option("--kv-type", flags->type, "f32 f16 bf16 q8_0")->check(CLI::IsMember(kTypes));
-  attention.add_option("--threads", flags->threads, "0: one a core")->check(CLI::Range(0, 1024));
-  attention.add_option("--repeats", flags->repeats, "of each figure")->check(CLI::Range(1, 1000));
+      ->check(one_of({"shared", "private", "mixed"}));
+  attention.add_option("--heads", flags->heads, "Heads of queries")->check(in_range(1, 256));
+  attention
+      .add_option("--kv-heads", flags->kv_heads, "Heads of keys and values, a divisor of --heads")
+      ->check(in_range(1, 256));
+  attention.add_option("--head-size", flags->head_size, "Numbers of a head")
+      ->check(one_of({"64", "80", "96", "112", "128", "192", "256"}));
+  attention.add_option("--kv-type", flags->type, "Number format of the KV cache")
+      ->check(one_of({"f32", "f16", "bf16", "q8_0"}));
+  attention.add_option("--threads", flags->threads, "CPU threads; 0: one a core")
+      ->check(in_range(0, 1024));
+  attention.add_option("--repeats", flags->repeats, "Measurements of each figure")
+      ->check(in_range(1, 1000));
   attention.callback([flags, &run] {
     if (flags->heads % flags->kv_heads != 0)
-      throw CLI::ValidationError("--kv-heads", "must divide --heads");
+      throw CLI::ValidationError("--kv-heads", fmt::format("is '{}': must divide --heads, {}",
+                                                           flags->kv_heads, flags->heads));
     run = [flags] { return bench_attention(*flags); };
   });
 }

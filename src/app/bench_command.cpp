@@ -11,6 +11,7 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
+#include "app/usage.h"
 #include "attention/span_backend.h"
 #include "base/error.h"
 #include "base/process.h"
@@ -233,7 +234,7 @@ class StreamsBench {
 
 int bench_streams(const BenchFlags& flags) {
   Config config = flags.model.config();
-  if (flags.model.context_cells == 0)
+  if (!flags.model.context_cells)
     config.decoder.context_cells = std::max(8192, flags.thought_tokens() * 3 / 2);
   return StreamsBench(flags, config).run();
 }
@@ -276,24 +277,31 @@ int bench_sampler(const BenchFlags& flags) {
 
 void add_bench_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App& command = *app.add_subcommand("bench", "our engine beside plain libllama");
+  CLI::App& command =
+      *app.add_subcommand("bench", "Measure our engine beside plain libllama on the same work");
   command.require_subcommand(1);
-  CLI::App& streams = *command.add_subcommand("streams", "throughput, time to answer, merges");
+  CLI::App& streams =
+      *command.add_subcommand("streams", "Measure throughput, time to answer and merges");
   flags->model.add_to(streams);
-  streams.add_flag("--json", flags->json, "one JSON object");
-  streams.add_flag("--quick", flags->quick, "short prompts and budgets");
-  streams.add_option("--repeats", flags->repeats, "of each figure")->check(CLI::Range(1, 100));
-  streams.add_option("--what", flags->what, "throughput, time_to_answer, merge")
+  streams.add_flag("--json", flags->json, "One JSON object instead of text");
+  streams.add_flag("--quick", flags->quick, "Short prompts and budgets, for a first look");
+  streams.add_option("--repeats", flags->repeats, "Measurements of each figure")
+      ->check(in_range(1, 100));
+  streams.add_option("--what", flags->what, "Figures to measure, comma separated")
       ->delimiter(',')
-      ->check(CLI::IsMember({"throughput", "time_to_answer", "merge"}));
+      ->check(one_of({"throughput", "time_to_answer", "merge"}));
   streams
-      .add_option("--budget", flags->budget, "tokens of one chain, and of eight streams together")
-      ->check(CLI::Range(64, 32768));
-  streams.add_option("--output", flags->output, "also write the JSON object here");
-  streams.add_option("--commit", flags->commit, "noted in the result");
+      .add_option("--budget", flags->budget,
+                  "Tokens that one chain, and eight streams together, think for time_to_answer")
+      ->check(in_range(64, 32768))
+      ->default_str("2048; with --quick, 512");
+  streams.add_option("--output", flags->output, "File that the JSON object is also written to")
+      ->default_str("none");
+  streams.add_option("--commit", flags->commit, "Commit that the result notes")
+      ->default_str("none");
   streams.callback([flags, &run] { run = [flags] { return bench_streams(*flags); }; });
-  CLI::App& sampler = *command.add_subcommand("sampler", "a step's sampling");
-  sampler.add_flag("--json", flags->json, "one JSON object");
+  CLI::App& sampler = *command.add_subcommand("sampler", "Measure the sampling of one step");
+  sampler.add_flag("--json", flags->json, "One JSON object instead of text");
   sampler.callback([flags, &run] { run = [flags] { return bench_sampler(*flags); }; });
   add_decode_bench(command, run);
   add_attention_bench(command, run);

@@ -9,6 +9,7 @@
 #include "app/bench.h"
 #include "app/bench_pair.h"
 #include "app/load.h"
+#include "app/usage.h"
 #include "attention/memory_bandwidth.h"
 #include "base/error.h"
 #include "base/random.h"
@@ -171,7 +172,7 @@ int bench_decode(const DecodeFlags& flags) {
                                  *std::max_element(flags.chunks.begin(), flags.chunks.end()));
   const int most_cells = *std::max_element(flags.prompts.begin(), flags.prompts.end()) + new_cells;
   config.decoder.context_cells =
-      std::max(flags.model.context_cells, (most_cells + 255) / 256 * 256);
+      std::max(flags.model.context_cells.value_or(0), (most_cells + 255) / 256 * 256);
   return DecodeBench(flags, config).run();
 }
 
@@ -179,19 +180,32 @@ int bench_decode(const DecodeFlags& flags) {
 
 void add_decode_bench(CLI::App& bench, Run& run) {
   auto flags = std::make_shared<DecodeFlags>();
-  CLI::App& decode =
-      *bench.add_subcommand("decode", "steps of a model, our kernels beside ggml's own");
+  CLI::App& decode = *bench.add_subcommand(
+      "decode", "Measure the steps of a model, our kernels beside ggml's own");
   flags->model.add_to(decode);
-  decode.add_flag("--json", flags->json, "a JSON object a line");
-  decode.add_option("--prompt", flags->prompts, "cells in the cache")->delimiter(',');
-  decode.add_option("--streams", flags->streams, "that decode a row a step")->delimiter(',');
-  decode.add_option("--chunks", flags->chunks, "rows of a prompt at a time; 0: none")
-      ->delimiter(',');
-  decode.add_option("--views", flags->views, "shared, private, mixed")
+  decode.add_flag("--json", flags->json, "One JSON object a line instead of text");
+  decode.add_option("--prompt", flags->prompts, "Cells in the cache, comma separated")
       ->delimiter(',')
-      ->check(CLI::IsMember({"shared", "private", "mixed"}));
-  decode.add_option("--steps", flags->steps, "of a measurement")->check(CLI::Range(1, 10000));
-  decode.add_option("--repeats", flags->repeats, "of each figure")->check(CLI::Range(1, 100));
+      ->check(at_least(1));
+  decode
+      .add_option("--streams", flags->streams,
+                  "Streams that decode a row each a step, comma separated")
+      ->delimiter(',')
+      ->check(at_least(1));
+  decode
+      .add_option("--chunks", flags->chunks,
+                  "Tokens of a prompt that are read at a time, comma separated; 0: none")
+      ->delimiter(',')
+      ->check(at_least(0));
+  decode
+      .add_option("--views", flags->views,
+                  "Cells that rows see, comma separated: all the same (shared), each its own "
+                  "(private), or half and half (mixed)")
+      ->delimiter(',')
+      ->check(one_of({"shared", "private", "mixed"}));
+  decode.add_option("--steps", flags->steps, "Steps of a measurement")->check(in_range(1, 10000));
+  decode.add_option("--repeats", flags->repeats, "Measurements of each figure")
+      ->check(in_range(1, 100));
   decode.callback([flags, &run] { run = [flags] { return bench_decode(*flags); }; });
 }
 

@@ -6,6 +6,7 @@
 
 #include "app/bench.h"
 #include "app/load.h"
+#include "app/usage.h"
 #include "base/error.h"
 #include "tasks/recall_script.h"
 
@@ -138,7 +139,7 @@ class MemoryBench {
 
 int bench_memory(const MemoryFlags& flags) {
   Config config = flags.model.config();
-  if (flags.model.context_cells == 0)
+  if (!flags.model.context_cells)
     config.decoder.context_cells = flags.times * flags.window + flags.facts * 200 + 1024;
   // Every node and every question holds a sequence id; the questions differ in nothing else.
   config.engine.max_cached_prefixes = 0;
@@ -153,18 +154,22 @@ int bench_memory(const MemoryFlags& flags) {
 
 void add_memory_bench(CLI::App& bench, Run& run) {
   auto flags = std::make_shared<MemoryFlags>();
-  CLI::App& command = *bench.add_subcommand("memory", "facts recalled from beyond the window");
+  CLI::App& command =
+      *bench.add_subcommand("memory", "Measure how many facts from beyond the window come back");
   flags->model.add_to(command);
-  command.add_flag("--json", flags->json, "one JSON object");
-  command.add_option("--facts", flags->facts, "planted")->check(CLI::Range(1, kMostFacts));
-  command.add_option("--window", flags->window, "tokens that the stream keeps in view")
-      ->check(CLI::Range(32, 8192));
-  command.add_option("--times", flags->times, "windows of other text after the facts")
-      ->check(CLI::Range(1, 64));
-  command.add_option("--top-k", flags->top_k, "nodes of one recall")->check(CLI::Range(1, 16));
-  command.add_option("--seed", flags->seed, "of facts and text")->check(CLI::NonNegativeNumber);
-  command.add_option("--trace", flags->trace_path, "append the sessions' traces to this file");
-  command.add_flag("--full", flags->full, "also with all of the text in view");
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command.add_option("--facts", flags->facts, "Facts that are planted")
+      ->check(in_range(1, kMostFacts));
+  command.add_option("--window", flags->window, "Tokens that the stream keeps in view")
+      ->check(in_range(32, 8192));
+  command
+      .add_option("--times", flags->times, "Length of the other text after the facts, in windows")
+      ->check(in_range(1, 64));
+  command.add_option("--top-k", flags->top_k, "Nodes of one recall")->check(in_range(1, 16));
+  command.add_option("--seed", flags->seed, "Random seed for facts and text")->check(at_least(0));
+  command.add_option("--trace", flags->trace_path, "JSON-lines file that traces are added to")
+      ->default_str("none");
+  command.add_flag("--full", flags->full, "Also a run with all of the text in view");
   command.callback([flags, &run] { run = [flags] { return bench_memory(*flags); }; });
 }
 

@@ -14,6 +14,7 @@
 #include "app/bench_pair.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
+#include "app/usage.h"
 #include "base/error.h"
 #include "model/float_copy.h"
 
@@ -175,7 +176,8 @@ class PerplexityBench {
 
 int bench_perplexity(const PerplexityFlags& flags) {
   Config config = flags.model.config();
-  config.decoder.context_cells = std::max(flags.model.context_cells, flags.window * flags.streams);
+  config.decoder.context_cells =
+      std::max(flags.model.context_cells.value_or(0), flags.window * flags.streams);
   config.decoder.max_rows = std::max(config.decoder.max_rows, flags.window);
   std::optional<FloatCopy> copy;
   if (flags.float_weights) {
@@ -189,19 +191,21 @@ int bench_perplexity(const PerplexityFlags& flags) {
 
 void add_perplexity_bench(CLI::App& bench, Run& run) {
   auto flags = std::make_shared<PerplexityFlags>();
-  CLI::App& command =
-      *bench.add_subcommand("perplexity", "of a text, our kernels beside ggml's own");
+  CLI::App& command = *bench.add_subcommand(
+      "perplexity", "Measure the perplexity of a text, our kernels beside ggml's own");
   flags->model.add_to(command);
-  command.add_flag("--json", flags->json, "one JSON object");
-  command.add_option("--text", flags->text, "a file")->required();
-  command.add_option("--tokens", flags->tokens, "of it at most")->check(CLI::Range(64, 1 << 24));
-  command.add_option("--window", flags->window, "tokens that see each other")
-      ->check(CLI::Range(64, 8192));
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command.add_option("--text", flags->text, "File with the text")->required();
+  command.add_option("--tokens", flags->tokens, "Most tokens of the text that are read")
+      ->check(in_range(64, 1 << 24));
+  command.add_option("--window", flags->window, "Length of a window, whose tokens see each other")
+      ->check(in_range(64, 8192));
   command
-      .add_option("--streams", flags->streams, "windows decoded a row each a step; 1: in chunks")
-      ->check(CLI::Range(1, 64));
+      .add_option("--streams", flags->streams,
+                  "Windows that decode a row each a step; 1: a window in chunks")
+      ->check(in_range(1, 64));
   command.add_flag("--float-weights", flags->float_weights,
-                   "of a temporary copy with F32 weights: attention alone");
+                   "A temporary copy of the model with F32 weights, to compare attention alone");
   command.callback([flags, &run] { run = [flags] { return bench_perplexity(*flags); }; });
 }
 

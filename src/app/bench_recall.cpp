@@ -10,6 +10,7 @@
 
 #include "app/bench.h"
 #include "app/load.h"
+#include "app/usage.h"
 #include "pipeline/problem_source.h"
 #include "pipeline/recall_rollouts.h"
 #include "tasks/classification.h"
@@ -217,7 +218,7 @@ class RecallBench {
 
 int bench_recall(const RecallFlags& flags) {
   Config config = flags.model.config();
-  if (flags.model.context_cells == 0) config.decoder.context_cells = kRecallCells;
+  if (!flags.model.context_cells) config.decoder.context_cells = kRecallCells;
   undisturbed_recall(config.reason);
   return RecallBench(flags, config).run();
 }
@@ -226,24 +227,28 @@ int bench_recall(const RecallFlags& flags) {
 
 void add_recall_bench(CLI::App& bench, Run& run) {
   auto flags = std::make_shared<RecallFlags>();
-  CLI::App& command = *bench.add_subcommand("recall", "what memory's heads find, trained and not");
+  CLI::App& command =
+      *bench.add_subcommand("recall", "Measure what the heads of memory find, trained and not");
   flags->model.add_to(command);
-  command.add_flag("--json", flags->json, "one JSON object");
-  command.add_option("--sessions", flags->sessions, "of 16 streams, 48 questions each")
-      ->check(CLI::Range(1, 1000));
-  command.add_option("--max-nodes", flags->nodes, "that memory keeps of a session")
-      ->check(CLI::Range(1, 1024));
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command.add_option("--sessions", flags->sessions, "Sessions of 16 streams and 48 questions each")
+      ->check(in_range(1, 1000));
+  command.add_option("--max-nodes", flags->nodes, "Most nodes that memory keeps of a session")
+      ->check(in_range(1, 1024));
   command
       .add_option("--write-thresholds", flags->write_thresholds,
-                  "of the write head's probability, one after another")
+                  "Probabilities above which the write head keeps a sentence, comma separated, "
+                  "measured one after another")
       ->delimiter(',')
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command.add_option("--seed", flags->seed, "of facts and text, all other than for training")
-      ->check(CLI::NonNegativeNumber);
+      ->check(in_real_range(0, 1));
+  command
+      .add_option("--seed", flags->seed,
+                  "Random seed for facts and text, none of which training has")
+      ->check(at_least(0));
   command.add_flag("--seen-relations", flags->seen_relations,
-                   "facts of the kinds that training has, instead of other ones");
-  command.add_option("--trace", flags->trace_path, "append the sessions' traces to this file");
+                   "Facts of the kinds that training has, instead of other kinds");
+  command.add_option("--trace", flags->trace_path, "JSON-lines file that traces are added to")
+      ->default_str("none");
   command.callback([flags, &run] { run = [flags] { return bench_recall(*flags); }; });
 }
 

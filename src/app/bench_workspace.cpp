@@ -6,6 +6,7 @@
 
 #include "app/bench.h"
 #include "app/load.h"
+#include "app/usage.h"
 
 namespace polyphon {
 namespace {
@@ -132,17 +133,26 @@ class WorkspaceBench {
 
 void add_workspace_bench(CLI::App& bench, Run& run) {
   auto flags = std::make_shared<WorkspaceFlags>();
-  CLI::App& command = *bench.add_subcommand("workspace", "what registers and promotions cost");
+  CLI::App& command =
+      *bench.add_subcommand("workspace", "Measure what registers and broadcasts cost");
   flags->model.add_to(command);
-  command.add_flag("--json", flags->json, "one JSON object");
-  command.add_option("--pairs", flags->pairs, "sessions of each kind")->check(CLI::Range(1, 1000));
-  command.add_option("--register-cadence", flags->cadence, "tokens between two notes")
-      ->check(CLI::Range(1, 4096));
-  command.add_option("--simulations", flags->simulations, "of one search")
-      ->check(CLI::Range(2, 4096));
-  command.add_option_function<std::string>(
-      "--topology", [flags](const std::string& text) { flags->topology = parse_topology(text); },
-      "of the streams");
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command.add_option("--pairs", flags->pairs, "Sessions of each kind")->check(in_range(1, 1000));
+  command
+      .add_option("--register-cadence", flags->cadence,
+                  "Distance between two notes of a register, in tokens of the longest stream")
+      ->check(in_range(1, 4096));
+  command
+      .add_option("--simulations", flags->simulations,
+                  "Simulations of one search: leaves that are valued")
+      ->check(in_range(2, 4096));
+  command
+      .add_option_function<std::string>(
+          "--topology",
+          [flags](const std::string& text) { flags->topology = parse_topology(text); },
+          "Streams and the token budget of each")
+      ->check(parsed_by([](const std::string& text) { parse_topology(text); }))
+      ->default_str("8x256");
   command.callback([flags, &run] {
     run = [flags] { return WorkspaceBench(*flags, flags->model.config()).run(); };
   });

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "app/config.h"
@@ -12,7 +13,11 @@ namespace polyphon {
 
 using Run = std::function<int()>;
 
+// All of them, as a person sees them in `polyphon --help`, and the options of the program itself.
+void add_commands(CLI::App& app, Run& run, std::string& log_level);
+
 void add_think_command(CLI::App& app, Run& run);
+void add_chat_command(CLI::App& app, Run& run);
 void add_serve_command(CLI::App& app, Run& run);
 void add_replay_command(CLI::App& app, Run& run);
 void add_eval_command(CLI::App& app, Run& run);
@@ -29,9 +34,7 @@ void add_key_command(CLI::App& app, Run& run);
 struct ModelFlags {
   std::string config_path;
   std::string model;
-  int context_cells = 0;  // 0: not given
-  int threads = -1;
-  int gpu_layers = -2;  // -2: not given
+  std::optional<int> context_cells, threads, gpu_layers;
   std::string device;
   std::string kv_type;
   std::string kernels;

@@ -7,6 +7,7 @@
 #include "app/load.h"
 #include "app/model_catalogue.h"
 #include "app/share_folder.h"
+#include "app/usage.h"
 #include "model/weightless_model.h"
 #include "pipeline/problem_source.h"
 #include "pipeline/training_data.h"
@@ -74,57 +75,75 @@ int build(const DataFlags& flags) {
 }  // namespace
 
 void add_data_command(CLI::App& app, Run& run) {
-  CLI::App& data = *app.add_subcommand("data", "training data");
+  CLI::App& data = *app.add_subcommand("data", "Make training data");
   data.require_subcommand(1);
   auto flags = std::make_shared<DataFlags>();
   DataOptions& options = flags->options;
-  CLI::App& command = *data.add_subcommand("build", "of what `polyphon selfplay` left in folders");
-  command.add_option("folders", flags->folders, "of self-play")->required();
-  command.add_option("--output", flags->output, "JSON lines for `polyphon train`")->required();
-  command.add_option("--config", flags->config_path, "TOML file (docs/configuration.md)");
-  command.add_option("--model", flags->model, "name from `polyphon models`, or a GGUF file");
+  CLI::App& command = *data.add_subcommand("build", "Make sequences to train on out of self-play");
+  command.add_option("folders", flags->folders, "Folders that `polyphon selfplay` filled")
+      ->required();
+  command
+      .add_option("--output", flags->output, "JSON-lines file that `polyphon train --data` reads")
+      ->required();
+  command
+      .add_option("--config", flags->config_path, "TOML file of settings (docs/configuration.md)")
+      ->default_str("none");
+  command.add_option("--model", flags->model, "Model: a name of `polyphon models`, or a GGUF file")
+      ->default_str("the catalogue's");
   static const std::map<std::string, RewardMethod> kMethods = {
       {"policy", RewardMethod::kPolicyGradient}, {"rejection", RewardMethod::kRejection}};
   RewardOptions& rewards = options.rewards;
   command
-      .add_option(
-          "--method", rewards.method,
-          "policy: a reward less its problem's mean; rejection: what is right, and failures "
-          "as clipped negatives")
-      ->transform(CLI::CheckedTransformer(kMethods));
-  command.add_option("--failure-weight", rewards.failure_weight, "a failure's at most; 0: none")
-      ->check(CLI::Range(0.0, 1.0));
+      .add_option_function<std::string>(
+          "--method", [&rewards](const std::string& name) { rewards.method = kMethods.at(name); },
+          "What attempts are worth: reward less the problem's mean (policy), or right attempts, "
+          "and failures as clipped negatives (rejection)")
+      ->check(one_of({"policy", "rejection"}))
+      ->default_str("policy");
+  command
+      .add_option("--failure-weight", rewards.failure_weight,
+                  "Largest weight of a failure; 0: failures are left out")
+      ->check(in_real_range(0, 1));
   command
       .add_option("--speed-weight", rewards.speed_weight,
-                  "of the share of its budget that a right stream left, beside 1")
-      ->check(CLI::NonNegativeNumber);
+                  "Reward of a right stream for the share of its budget that it left, beside 1")
+      ->check(in_real_range(0, 1e6));
   command
       .add_option("--breadth-weight", rewards.breadth_weight,
-                  "of how unlike the others that are right a right stream is, beside 1")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--most-per-cell", options.most_per_cell, "right streams, and wrong ones")
-      ->check(CLI::Range(0, 1 << 20));
+                  "Reward of a right stream for how unlike the other right ones it is, beside 1")
+      ->check(in_real_range(0, 1e6));
   command
-      .add_option("--worked-below", options.worked_below, "success that needs no worked solutions")
-      ->check(CLI::Range(0.0, 1.1));
-  command.add_option("--worked-per-cell", options.worked_per_cell, "worked solutions; 0: none")
-      ->check(CLI::Range(0, 1 << 20));
+      .add_option("--most-per-cell", options.most_per_cell,
+                  "Most right streams of a family at one difficulty, and most wrong ones")
+      ->check(in_range(0, 1 << 20));
+  command
+      .add_option("--worked-below", options.worked_below,
+                  "Success of a family at one difficulty, below which worked solutions are added")
+      ->check(in_real_range(0, 1.1));
+  command
+      .add_option("--worked-per-cell", options.worked_per_cell,
+                  "Worked solutions for a family at one difficulty; 0: none")
+      ->check(in_range(0, 1 << 20));
   command.add_flag("--whole-sessions", options.whole_sessions,
-                   "a session's streams in one sequence, with the prompt once");
+                   "All streams of a session in one sequence, with the prompt once");
   command
       .add_option("--answers-per-cell", options.answers_per_cell,
-                  "answers after the merge, of sessions with few right streams; 0: none")
-      ->check(CLI::Range(0, 1 << 20));
-  command.add_option("--answer-weight", options.answer_weight, "of a token of theirs")
-      ->check(CLI::PositiveNumber);
+                  "Answers after the merge for a family at one difficulty, from sessions with few "
+                  "right streams; 0: none")
+      ->check(in_range(0, 1 << 20));
+  command
+      .add_option("--answer-weight", options.answer_weight, "Weight of a token of those answers")
+      ->check(above_zero());
   command
       .add_option("--most-tokens", options.most_tokens,
-                  "of a sequence: at most the trainer's --batch-tokens")
-      ->check(CLI::Range(2, 1 << 20));
-  command.add_flag("--random-rewards", options.random_rewards, "the control: outcomes by chance");
-  command.add_option("--seed", options.seed, "of order and choice")->check(CLI::NonNegativeNumber);
-  command.add_option("--suites", flags->suites, "folder of suites whose problems are held out");
-  command.add_flag("--json", flags->json, "the counts as one JSON object");
+                  "Longest sequence in tokens: at most --batch-tokens of the trainer")
+      ->check(in_range(2, 1 << 20));
+  command.add_flag("--random-rewards", options.random_rewards,
+                   "Outcomes by chance: the control of an experiment");
+  command.add_option("--seed", options.seed, "Random seed of choice and order")->check(at_least(0));
+  command.add_option("--suites", flags->suites, "Folder of suites whose problems are left out")
+      ->default_str("share/suites");
+  command.add_flag("--json", flags->json, "The counts as one JSON object");
   command.callback([flags, &run] { run = [flags] { return build(*flags); }; });
 }
 

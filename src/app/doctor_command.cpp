@@ -63,7 +63,7 @@ Json fits(const Reasoner& reasoner) {
 Json model_report(Reasoner& reasoner) {
   const ModelInfo& info = reasoner.model().info();
   const auto engine = reasoner.engine();
-  return {{"name", info.name},
+  return {{"name", model_title(info)},
           {"path", info.path},
           {"description", info.description},
           {"weights_bytes", info.size_bytes},
@@ -91,11 +91,10 @@ std::string text_of(const Json& report) {
     const Json& model = report["model"];
     const auto cells = model["context_cells"].get<uint64_t>();
     text += fmt::format(
-        "model      {} ({}), weights {}, trained for {} tokens\n"
+        "model      {}; weights {}, trained for {} tokens\n"
         "context    {} KV cells of {} bytes: {}; beside it {} are left\n",
-        model["name"].get<std::string>(), model["description"].get<std::string>(),
-        memory_text(model["weights_bytes"]), model["trained_context"].get<int>(), cells,
-        model["kv_bytes_per_cell"].get<int64_t>(),
+        model["name"].get<std::string>(), memory_text(model["weights_bytes"]),
+        model["trained_context"].get<int>(), cells, model["kv_bytes_per_cell"].get<int64_t>(),
         memory_text(cells * model["kv_bytes_per_cell"].get<uint64_t>()),
         memory_text(model["memory_left"]));
     for (const Json& fit : model["fits"])
@@ -134,9 +133,10 @@ int doctor(const ModelFlags& flags, bool json) {
 void add_doctor_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<ModelFlags>();
   auto json = std::make_shared<bool>(false);
-  CLI::App& command = *app.add_subcommand("doctor", "what the machine has and what fits");
+  CLI::App& command =
+      *app.add_subcommand("doctor", "Show what the machine has, what fits and what is wrong");
   flags->add_to(command);
-  command.add_flag("--json", *json, "one JSON object");
+  command.add_flag("--json", *json, "One JSON object instead of text");
   command.callback([flags, json, &run] { run = [flags, json] { return doctor(*flags, *json); }; });
 }
 

@@ -1,9 +1,12 @@
-// polyphon eval: the arms of the control set over a suite of problems, at equal budgets.
+// polyphon eval: the arms of the control set over a suite of problems, at equal budgets. SIGINT or
+// SIGTERM ends it with a report of what was measured; the same command goes on from there.
+#include <iostream>
 #include <set>
 
 #include "app/command.h"
 #include "app/eval_compare.h"
 #include "app/evaluation_run.h"
+#include "app/usage.h"
 #include "pipeline/head_metrics.h"
 #include "pipeline/report.h"
 
@@ -79,9 +82,12 @@ int report(const EvalFlags& flags) {
 int run_suite(const EvalFlags& flags) {
   EvaluationRun run = run_of(flags);
   run.output = flags.output;
-  const EvaluationFile file = run_evaluation(run);
-  print_report(flags, file.samples, file.header);
-  return 0;
+  const EvaluationResult result = run_evaluation(run);
+  if (!result.file.samples.empty() || !result.stopped)
+    print_report(flags, result.file.samples, result.file.header);
+  if (!result.stopped) return 0;
+  std::cerr << stopped_text(result) << '\n';
+  return 1;
 }
 
 // What was asked for. Throws CLI::Error for flags that do not go together.
@@ -102,49 +108,71 @@ int (*asked(const EvalFlags& flags))(const EvalFlags&) {
 
 void add_eval_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<EvalFlags>();
-  CLI::App& command = *app.add_subcommand("eval", "compare ways to spend one budget of tokens");
+  EvaluationOptions& options = flags->options;
+  CLI::App& command =
+      *app.add_subcommand("eval", "Measure ways to spend one budget of tokens on problems");
   flags->model.add_to(command);
-  command.add_option("--suite", flags->suite, "a suite file, see share/suites");
-  command.add_flag("--control-set", flags->control_set, "the arms of the control set (default)");
-  command.add_flag("--cures", flags->cures, "what keeps streams apart, one cure at a time");
-  command.add_option("--arms", flags->arms, "arms by name, comma separated")->delimiter(',');
-  command.add_option("--streams", flags->options.shape.streams, "streams that share the budget")
-      ->check(CLI::Range(1, Topology::kMaxStreams));
-  command.add_option("--tokens", flags->options.shape.tokens, "budget of each stream")
-      ->check(CLI::Range(1, Topology::kMaxStreamTokens));
-  command.add_option("--temperature", flags->options.temperature, "of the streams")
-      ->check(CLI::Range(0.0, 4.0));
-  command.add_option("--max-answer-tokens", flags->options.max_answer_tokens, "beside the budget")
-      ->check(CLI::Range(1, 1 << 20));
-  command.add_option("--limit", flags->limit, "problems of each entry; 0: all")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--parallel", flags->options.parallel, "problems at once")
-      ->check(CLI::Range(1, 64));
-  command.add_option("--baseline", flags->baseline, "the arm that others are compared with")
+  command.add_option("--suite", flags->suite, "Suite file of problems, see share/suites")
+      ->default_str("none: needed to measure");
+  command.add_flag("--control-set", flags->control_set,
+                   "The arms of the control set, which is measured if no arms are named");
+  command.add_flag("--cures", flags->cures, "Arms that each keep streams apart in one way");
+  command.add_option("--arms", flags->arms, "Names of the arms to measure, comma separated")
+      ->delimiter(',')
+      ->default_str("the control set");
+  command
+      .add_option("--streams", options.shape.streams,
+                  "Streams that share the budget; the config's max_streams allows 32 at most")
+      ->check(at_least(1));
+  command.add_option("--tokens", options.shape.tokens, "Token budget of each stream")
+      ->check(in_range(1, Topology::kMaxStreamTokens));
+  command
+      .add_option("--temperature", options.temperature,
+                  "Sampling temperature of the streams; answers take the likeliest token")
+      ->check(in_real_range(0, 4));
+  command
+      .add_option("--max-answer-tokens", options.max_answer_tokens,
+                  "Longest answer in tokens, beside the budget")
+      ->check(in_range(1, 1 << 20));
+  command
+      .add_option("--limit", flags->limit,
+                  "Problems of each entry of the suite, a family at one difficulty; 0: all")
+      ->check(at_least(0));
+  command
+      .add_option("--parallel", options.parallel,
+                  "Problems at once; times to answer mean something only with 1")
+      ->check(in_range(1, 64));
+  command.add_option("--baseline", flags->baseline, "Arm that the others are compared with")
       ->default_val("sequential");
-  command.add_option("--output", flags->output,
-                     "keep samples in this file, and go on from it; with --compare, in files of "
-                     "this folder");
-  auto* const report_only =
-      command.add_flag("--report", flags->report_only, "only report what --output holds");
+  command
+      .add_option("--output", flags->output,
+                  "JSON-lines file that keeps samples, and that the same command goes on from; "
+                  "with --compare a folder of such files")
+      ->default_str("none; a run that is stopped makes one");
+  auto* const report_only = command.add_flag("--report", flags->report_only,
+                                             "Only the report of what --output holds already");
   auto* const compared =
       command
           .add_option("--compare", flags->compared,
-                      "two of: a file of --output, a version's folder, `base`; the last two are "
-                      "evaluated on --suite. The gain, paired")
+                      "Two sides whose results are compared in pairs: each a file of --output, the "
+                      "folder of a version, or `base`; the last two are measured on --suite")
           ->expected(2)
-          ->excludes(report_only);
+          ->excludes(report_only)
+          ->default_str("none");
   for (const char* name : {"--version", "--adapter", "--heads"})
     compared->excludes(command.get_option(name));
   auto* const calibration =
-      command.add_option("--calibration", flags->calibration,
-                         "draw how well the heads of what is compared are calibrated: an SVG");
+      command
+          .add_option("--calibration", flags->calibration,
+                      "SVG file to draw: how well the heads of both sides are calibrated")
+          ->default_str("none");
   command
       .add_option("measured", flags->measured,
-                  "for --calibration without --compare: versions' folders, or files of heads.jsonl")
+                  "Folders of versions, or files of heads.jsonl, for --calibration alone")
       ->needs(calibration)
-      ->excludes(compared);
-  command.add_flag("--json", flags->json, "the report as one JSON object");
+      ->excludes(compared)
+      ->default_str("none");
+  command.add_flag("--json", flags->json, "The report as one JSON object");
   command.callback([flags, &run] { run = [flags, ask = asked(*flags)] { return ask(*flags); }; });
 }
 

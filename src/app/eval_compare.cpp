@@ -93,7 +93,9 @@ void evaluate_side(const CompareOptions& options, Side& side) {
   EvaluationRun run = *options.run;
   run.config = *side.config;
   if (!options.folder.empty()) run.output = options.folder + "/" + side.name + ".jsonl";
-  side.evaluation = run_evaluation(run);
+  EvaluationResult result = run_evaluation(run);
+  if (result.stopped) throw Error(ErrorCode::kCancelled, stopped_text(result));
+  side.evaluation = std::move(result.file);
 }
 
 void make_folder(const std::string& folder) {

@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
-#include <iostream>
 #include <set>
 
 #include "app/load.h"
+#include "app/progress.h"
+#include "app/stop_signal.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/replace_file.h"
@@ -66,6 +68,14 @@ std::ofstream open_samples(const std::string& path, const EvaluationFile& kept) 
   return std::ofstream(path, std::ios::app);
 }
 
+// "eval-core.jsonl", or with a number that no file has.
+std::string unused_name(const std::string& suite) {
+  std::string name = fmt::format("eval-{}.jsonl", suite);
+  for (int number = 2; access(name.c_str(), F_OK) == 0; ++number)
+    name = fmt::format("eval-{}-{}.jsonl", suite, number);
+  return name;
+}
+
 // Those that are not done.
 std::vector<WantedSample> wanted_samples(const EvaluationRun& run,
                                          const std::vector<EvaluationSample>& samples) {
@@ -94,26 +104,42 @@ Json evaluation_terms(const Suite& suite, const EvaluationOptions& options) {
           {"max_answer_tokens", options.max_answer_tokens}};
 }
 
-EvaluationFile run_evaluation(const EvaluationRun& run) {
+EvaluationResult run_evaluation(const EvaluationRun& run) {
   Config config = run.config;
   config.engine.max_cached_prefixes = 0;  // every arm pays for its prompt
   const auto reasoner = load_reasoner(config);
-  EvaluationFile result{header_of(run, *reasoner), {}};
-  result.samples = resumed(run.output, result.header);
-  const std::vector<WantedSample> wanted = wanted_samples(run, result.samples);
-  const size_t all = result.samples.size() + wanted.size();
-  std::ofstream file = open_samples(run.output, result);
-  const bool screen = isatty(STDERR_FILENO) != 0;
-  evaluate(*reasoner, wanted, run.options, [&](const EvaluationSample& sample) {
-    if (!run.output.empty()) write_line(file, to_json(sample));
-    if (!file) throw Error(ErrorCode::kInternal, "cannot write to " + run.output);
-    result.samples.push_back(sample);
-    if (screen)
-      std::cerr << fmt::format("\r{} of {} · {} {}\033[K", result.samples.size(), all, sample.arm,
-                               sample.problem());
-  });
-  if (screen) std::cerr << "\r\033[K";
+  EvaluationResult result{.file = {header_of(run, *reasoner), {}}, .kept_in = run.output};
+  std::vector<EvaluationSample>& samples = result.file.samples;
+  samples = resumed(run.output, result.file.header);
+  const std::vector<WantedSample> wanted = wanted_samples(run, samples);
+  result.all = samples.size() + wanted.size();
+  std::ofstream file = open_samples(run.output, result.file);
+  const std::atomic<bool>& stop = stop_on_signals();
+  Progress progress("samples", samples.size(), result.all);
+  evaluate(
+      *reasoner, wanted, run.options,
+      [&](const EvaluationSample& sample) {
+        if (!run.output.empty()) write_line(file, to_json(sample));
+        if (!file) throw Error(ErrorCode::kInternal, "cannot write to " + run.output);
+        samples.push_back(sample);
+        progress.advance();
+      },
+      &stop);
+  result.stopped = samples.size() < result.all;
+  if (result.stopped && result.kept_in.empty() && !samples.empty()) {
+    result.kept_in = unused_name(run.suite.name);
+    open_samples(result.kept_in, result.file);
+  }
   return result;
+}
+
+std::string stopped_text(const EvaluationResult& result) {
+  return fmt::format("stopped after {} of {} samples{}", result.file.samples.size(), result.all,
+                     result.kept_in.empty()
+                         ? ""
+                         : fmt::format("; they are kept in {0}: the same command with --output {0} "
+                                       "goes on from there",
+                                       result.kept_in));
 }
 
 }  // namespace polyphon

@@ -24,9 +24,20 @@ struct EvaluationRun {
 // What evaluations that are compared have in common, as members of their headers.
 Json evaluation_terms(const Suite& suite, const EvaluationOptions& options);
 
-// Loads the model and blocks until every arm has done every problem; shows progress on a terminal's
-// standard error. Gives what was kept before as well. Throws Error: as load_reasoner(), as
-// evaluate(), for a file of another evaluation or one that cannot be written.
-EvaluationFile run_evaluation(const EvaluationRun& run);
+struct EvaluationResult {
+  EvaluationFile file;   // with the samples that were kept before
+  bool stopped = false;  // by SIGINT or SIGTERM
+  size_t all = 0;        // samples of the whole evaluation
+  std::string kept_in;   // the file; empty: not stopped, and no output was asked for
+};
+
+// Loads the model and blocks until every arm has done every problem, or a signal stops it; shows
+// progress on standard error. What a stopped run measured is kept even if no output was asked for:
+// then in a new file of the working folder. Throws Error: as load_reasoner(), as evaluate(), for a
+// file of another evaluation or one that cannot be written.
+EvaluationResult run_evaluation(const EvaluationRun& run);
+
+// What was measured before the stop, and how to go on.
+std::string stopped_text(const EvaluationResult& result);
 
 }  // namespace polyphon

@@ -47,12 +47,12 @@ int show(const HeadsFlags& flags) {
 
 void add_heads_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<HeadsFlags>();
-  CLI::App& command = *app.add_subcommand("heads", "what a file of trained heads holds");
+  CLI::App& command = *app.add_subcommand("heads", "Show what a file of trained heads holds");
   flags->model.add_to(command);
-  command.add_option("file", flags->path, "a GGUF of heads")->required();
-  command.add_flag("--write", flags->write, "write the model's untrained heads there");
-  command.add_option("--version-name", flags->version, "of the heads written");
-  command.add_flag("--json", flags->json, "as a JSON object");
+  command.add_option("file", flags->path, "GGUF of heads")->required();
+  command.add_flag("--write", flags->write, "Write the model's untrained heads to the file");
+  command.add_option("--version-name", flags->version, "Version that the written heads name");
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
   command.callback(
       [flags, &run] { run = [flags] { return flags->write ? write(*flags) : show(*flags); }; });
 }

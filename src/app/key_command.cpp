@@ -28,13 +28,12 @@ int hash_key() {
 }  // namespace
 
 void add_key_command(CLI::App& app, Run& run) {
-  CLI::App& command = *app.add_subcommand("key", "API keys for the server");
+  CLI::App& command = *app.add_subcommand("key", "Make API keys for the server");
   command.require_subcommand(1);
-  command.add_subcommand("new", "a new key and the hash to put into the key file")
+  command.add_subcommand("new", "Make a key, and the hash to put into the key file")
       ->callback([&run] { run = new_key; });
-  command.add_subcommand("hash", "the hash of a key read from standard input")->callback([&run] {
-    run = hash_key;
-  });
+  command.add_subcommand("hash", "Show the hash of a key that is read from standard input")
+      ->callback([&run] { run = hash_key; });
 }
 
 }  // namespace polyphon

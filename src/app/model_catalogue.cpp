@@ -1,5 +1,6 @@
 #include "app/model_catalogue.h"
 
+#include <fmt/format.h>
 #include <strings.h>
 
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <fstream>
 
 #include "app/share_folder.h"
+#include "app/usage.h"
 #include "base/error.h"
 #include "core/trace.h"
 
@@ -47,9 +49,9 @@ std::string default_model_name() { return catalogue_json().at("default"); }
 
 std::string resolve_model(const std::string& given) {
   const std::string model = given.empty() ? default_model_name() : given;
-  std::string names;
+  std::vector<std::string> names;
   for (const CatalogueEntry& entry : model_catalogue()) {
-    names += (names.empty() ? "" : ", ") + entry.name;
+    names.push_back(entry.name);
     if (strcasecmp(entry.name.c_str(), model.c_str()) != 0) continue;
     if (entry.present) return models_folder() + "/" + entry.file;
     throw Error(ErrorCode::kNotFound, "model " + entry.name +
@@ -57,8 +59,26 @@ std::string resolve_model(const std::string& given) {
                                           entry.name + "`");
   }
   if (model.find('/') != std::string::npos || model.ends_with(".gguf")) return model;
+  const auto meant = closest(model, names);
   throw Error(ErrorCode::kNotFound,
-              "no model '" + model + "': give the path of a GGUF file, or one of " + names);
+              fmt::format("no model '{}'{}: give the path of a GGUF file, or one of {}", model,
+                          meant ? fmt::format(" (did you mean '{}'?)", *meant) : "",
+                          fmt::join(names, ", ")));
+}
+
+std::string model_title(const ModelInfo& info) {
+  std::string name = info.name;
+  const std::string file = std::filesystem::path(info.path).filename().string();
+  for (const CatalogueEntry& entry : model_catalogue())
+    if (entry.file == file) name = entry.name;
+  // "llama 256M Q4_1": libllama's architecture, its guess of the size, and the quantisation.
+  const std::string& description = info.description;
+  const size_t size = description.find(' ');
+  const size_t type = size == std::string::npos ? size : description.find(' ', size + 1);
+  if (type != std::string::npos) name += ", " + description.substr(type + 1);
+  const double millions = static_cast<double>(info.parameters) / 1e6;
+  return name + (millions < 1000 ? fmt::format(", {:.0f}M parameters", millions)
+                                 : fmt::format(", {:.1f}B parameters", millions / 1000));
 }
 
 }  // namespace polyphon

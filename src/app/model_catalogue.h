@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "model/language_model.h"
+
 namespace polyphon {
 
 struct CatalogueEntry {
@@ -24,5 +26,9 @@ std::string default_model_name();
 // given when it is a path. Throws Error{kNotFound} that says how to pull it, or which names there
 // are.
 std::string resolve_model(const std::string& given);
+
+// How a person sees a loaded model: "SmolLM2-135M, Q4_1, 135M parameters". A file of the catalogue
+// has its name there; another one the name that it gives itself.
+std::string model_title(const ModelInfo& info);
 
 }  // namespace polyphon

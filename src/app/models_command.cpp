@@ -1,14 +1,9 @@
 // polyphon models: the catalogue, and pulls.
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "app/command.h"
 #include "app/model_catalogue.h"
-#include "app/share_folder.h"
-#include "base/error.h"
+#include "app/model_offer.h"
 #include "core/trace.h"
 
 namespace polyphon {
@@ -31,25 +26,18 @@ int list(bool json) {
   return 0;
 }
 
-// The pull is Python's: packages are zip files from an index that pip knows.
-int pull(const std::string& name) {
-  const std::string script = share_path("models.py");
-  execlp("python3", "python3", script.c_str(), "pull", name.c_str(), nullptr);
-  throw Error(ErrorCode::kInternal,
-              std::string("cannot run python3 (") + std::strerror(errno) + "): install python3");
-}
-
 }  // namespace
 
 void add_models_command(CLI::App& app, Run& run) {
   auto json = std::make_shared<bool>(false);
   auto name = std::make_shared<std::string>();
-  CLI::App& command = *app.add_subcommand("models", "the catalogue of models");
-  command.add_flag("--json", *json, "a JSON array");
-  CLI::App& pull_command = *command.add_subcommand("pull", "fetch a model of the catalogue");
-  pull_command.add_option("name", *name, "as `polyphon models` lists it")->required();
+  CLI::App& command = *app.add_subcommand("models", "List the models of the catalogue");
+  command.add_flag("--json", *json, "A JSON array instead of text");
+  CLI::App& pull_command =
+      *command.add_subcommand("pull", "Fetch a model of the catalogue, checked by SHA-256");
+  pull_command.add_option("name", *name, "Name as `polyphon models` lists it")->required();
   command.callback([json, name, &run] {
-    run = [json, name] { return name->empty() ? list(*json) : pull(*name); };
+    run = [json, name] { return name->empty() ? list(*json) : pull_model(*name); };
   });
 }
 

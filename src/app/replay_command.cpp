@@ -7,6 +7,7 @@
 
 #include "app/command.h"
 #include "app/load.h"
+#include "app/usage.h"
 #include "base/error.h"
 #include "reason/plan.h"
 
@@ -99,16 +100,19 @@ int replay(const ReplayFlags& flags) {
 
 void add_replay_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<ReplayFlags>();
-  CLI::App& command = *app.add_subcommand("replay", "run recorded sessions again and compare");
+  CLI::App& command =
+      *app.add_subcommand("replay", "Run recorded sessions again and compare their tokens");
   flags->model.add_to(command);
-  command.add_option("file", flags->path, "JSON lines written by --trace")->required();
-  command.add_option("--index", flags->index, "only this trace, from 0")
-      ->check(CLI::NonNegativeNumber);
+  command.add_option("file", flags->path, "JSON-lines file that --trace wrote")->required();
+  command.add_option("--index", flags->index, "Number of the one trace to run, from 0")
+      ->check(at_least(0))
+      ->default_str("all of them");
   command
       .add_option("--without-promotion", flags->without_promotion,
-                  "leave this broadcast out, from 0: what would have come of it?")
-      ->check(CLI::NonNegativeNumber);
-  command.add_flag("--json", flags->json, "a JSON object a trace");
+                  "Number of a broadcast to leave out, from 0: what would have come without it")
+      ->check(at_least(0))
+      ->default_str("none");
+  command.add_flag("--json", flags->json, "One JSON object for each trace");
   command.callback([flags, &run] { run = [flags] { return replay(*flags); }; });
 }
 

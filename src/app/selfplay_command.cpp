@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -13,6 +12,8 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "app/share_folder.h"
+#include "app/stop_signal.h"
+#include "app/usage.h"
 #include "base/error.h"
 #include "pipeline/recall_rollouts.h"
 #include "pipeline/selfplay.h"
@@ -20,8 +21,6 @@
 
 namespace polyphon {
 namespace {
-
-std::atomic<bool> stop_asked = false;
 
 struct SelfPlayFlags {
   ModelFlags model;
@@ -111,11 +110,6 @@ void print_summary(const SelfPlayReport& report) {
   print_out(text);
 }
 
-void stop_on_signals() {
-  for (const int signal : {SIGINT, SIGTERM})
-    std::signal(signal, [](int) { stop_asked.store(true); });
-}
-
 void warn_of_damage(const RolloutCounts& found) {
   if (found.damaged > 0)
     std::cerr << fmt::format("{} damaged lines are left out: {}\n", found.damaged,
@@ -124,7 +118,7 @@ void warn_of_damage(const RolloutCounts& found) {
 
 int recall_command(const SelfPlayFlags& flags) {
   Config config = flags.model.config();
-  if (flags.model.context_cells == 0) config.decoder.context_cells = kRecallCells;
+  if (!flags.model.context_cells) config.decoder.context_cells = kRecallCells;
   undisturbed_recall(config.reason);
   RecallRolloutOptions options;
   options.seed = flags.options.seed;
@@ -132,7 +126,7 @@ int recall_command(const SelfPlayFlags& flags) {
   options.seconds = 60 * flags.minutes;
   if (flags.recall_streams > 0) options.play.streams = flags.recall_streams;
   auto reasoner = load_reasoner(config);
-  stop_on_signals();
+  const std::atomic<bool>& stop_asked = stop_on_signals();
   const bool screen = isatty(STDERR_FILENO) != 0;
   int64_t sessions = 0;
   const RolloutCounts found =
@@ -156,7 +150,7 @@ int self_play_command(SelfPlayFlags& flags) {
   const std::set<std::string> held_out =
       held_out_texts(flags.suites.empty() ? share_path("suites") : flags.suites);
   const Players players(flags);
-  stop_on_signals();
+  const std::atomic<bool>& stop_asked = stop_on_signals();
   const bool screen = isatty(STDERR_FILENO) != 0;
   const auto show = [&](const SelfPlayReport& report, const Cell& cell) {
     if (!screen) return;
@@ -167,7 +161,7 @@ int self_play_command(SelfPlayFlags& flags) {
                              100 * counts.success(), counts.streams);
   };
   const auto tell_dropped = [&](const std::string& player, const Error& error) {
-    std::cerr << fmt::format("{}polyphon: {} plays no more: {}\n", screen ? "\r\033[K" : "", player,
+    std::cerr << fmt::format("{}{} plays no more: {}\n", screen ? "\r\033[K" : "", player,
                              error.what());
   };
   const SelfPlayReport report = self_play(players.pointers(), flags.options, held_out, flags.output,
@@ -187,92 +181,123 @@ void add_selfplay_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<SelfPlayFlags>();
   SelfPlayOptions& options = flags->options;
   CLI::App& command =
-      *app.add_subcommand("selfplay", "attempts at generated problems, to learn from");
+      *app.add_subcommand("selfplay", "Attempt generated problems, to learn from the attempts");
   flags->model.add_to(command);
   const std::vector<CLI::Option*> of_model =
       command.get_options([](const CLI::Option* option) { return option->get_name() != "--help"; });
   auto* servers =
       command
           .add_option("--servers", flags->servers,
-                      "addresses of `polyphon serve`, comma separated, that play instead")
-          ->delimiter(',');
+                      "Addresses of running `polyphon serve`, comma separated, that play instead "
+                      "of this process")
+          ->delimiter(',')
+          ->default_str("none");
   for (CLI::Option* option : of_model) servers->excludes(option);
-  command.add_option("--key-file", flags->key_file, "the servers' key; else OPENAI_API_KEY")
-      ->needs(servers);
+  command.add_option("--key-file", flags->key_file, "File with the servers' API key")
+      ->needs(servers)
+      ->default_str("OPENAI_API_KEY of the environment");
   auto* families =
-      command.add_option("--families", options.families, "of problems, comma separated")
-          ->delimiter(',');
+      command.add_option("--families", options.families, "Families of problems, comma separated")
+          ->delimiter(',')
+          ->default_str("none: needed without --recall");
   command
       .add_flag("--recall", flags->recall,
-                "instead, sessions that state facts and ask for them, for memory's heads")
+                "Sessions that state facts and ask for them, for the heads of memory")
       ->excludes(families)
       ->excludes(servers);
-  command.add_option("--output", flags->output, "folder of traces; a run goes on in its own")
+  command
+      .add_option("--output", flags->output,
+                  "Folder of the traces; a run goes on from what is there")
       ->required();
-  auto* minutes = command.add_option("--minutes", flags->minutes, "at most, of this run")
-                      ->check(CLI::PositiveNumber);
-  auto* problems = command.add_option("--problems", options.problems, "at most, in the folder")
-                       ->check(CLI::PositiveNumber);
-  auto* streams = command.add_option("--streams", options.streams, "a problem; of recall 16")
-                      ->check(CLI::Range(2, Topology::kMaxStreams));
-  auto* tokens = command.add_option("--tokens", options.tokens, "a stream")
-                     ->check(CLI::Range(1, Topology::kMaxStreamTokens));
-  command.add_option("--temperature", options.temperature, "middle of the streams' ladder")
-      ->check(CLI::Range(0.0, 4.0));
+  auto* minutes = command.add_option("--minutes", flags->minutes, "Longest run, in minutes")
+                      ->check(above_zero())
+                      ->default_str("no limit");
+  auto* problems = command
+                       .add_option("--problems", options.problems,
+                                   "Most problems in the folder, those of earlier runs included")
+                       ->check(at_least(1))
+                       ->default_str("no limit");
+  auto* streams =
+      command
+          .add_option("--streams", options.streams,
+                      "Streams of a problem; the config's max_streams allows 32 at most")
+          ->check(at_least(2))
+          ->default_str("8; with --recall, 16");
+  auto* tokens = command.add_option("--tokens", options.tokens, "Token budget of a stream")
+                     ->check(in_range(1, Topology::kMaxStreamTokens));
+  command
+      .add_option("--temperature", options.temperature,
+                  "Sampling temperature: the middle one of the streams")
+      ->check(in_real_range(0, 4));
   command
       .add_option("--proposed-share", options.proposed_share,
-                  "of the problems that the model proposes itself; they turn no dial")
-      ->check(CLI::Range(0.0, 1.0));
+                  "Share of the problems that the model proposes itself. They do not change the "
+                  "difficulty")
+      ->check(in_real_range(0, 1));
   auto* topologies =
       command
-          .add_option(
-              "--topologies", flags->topologies,
-              "each problem is played with all of these, comma separated: 1x512,4x128,auto; "
-              "all: what auto chooses from, and auto")
+          .add_option("--topologies", flags->topologies,
+                      "Topologies that each problem is played with, comma separated, as "
+                      "1x512,4x128,auto; all: auto and those it chooses from")
           ->delimiter(',')
           ->excludes(streams)
           ->excludes(tokens)
           ->excludes("--proposed-share")
-          ->excludes("--recall");
-  command.add_option("--budget", flags->budget_tokens, "tokens of each topology")
-      ->check(CLI::Range(32, 1 << 20))
+          ->excludes("--recall")
+          ->default_str("one, of --streams and --tokens");
+  command.add_option("--budget", flags->budget_tokens, "Tokens that each topology may spend")
+      ->check(in_range(32, 1 << 20))
       ->needs(topologies);
   CounterfactualOptions& asked = options.counterfactuals;
-  command.add_option("--registers", asked.registers, "of a session, which may promote notes")
-      ->check(CLI::Range(0, 16))
+  command
+      .add_option("--registers", asked.registers,
+                  "Registers of a session, whose notes may be broadcast to its streams")
+      ->check(in_range(0, 16))
       ->excludes(topologies);
   command
-      .add_option("--register-cadence", asked.cadence_tokens, "tokens between a register's notes")
-      ->check(CLI::Range(1, 1 << 20));
+      .add_option("--register-cadence", asked.cadence_tokens,
+                  "Distance between two notes of a register, in tokens of the longest stream")
+      ->check(in_range(1, 1 << 20));
   command
       .add_option("--most-gate-threshold", asked.most_threshold,
-                  "a session's is drawn from 0 to this, so that all sorts of notes are promoted")
-      ->check(CLI::Range(0.0, 1.0));
+                  "Highest threshold of the gate. Each session draws its own between 0 and this, "
+                  "so that all sorts of notes are broadcast")
+      ->check(in_real_range(0, 1));
   command
       .add_option("--counterfactuals", asked.share,
-                  "share of promotions whose session is run again without them")
-      ->check(CLI::Range(0.0, 1.0));
+                  "Share of broadcasts whose session is run again without them")
+      ->check(in_real_range(0, 1));
   SearchRequest& search = options.search;
   command
       .add_option_function<std::string>(
           "--search", [&search](const std::string& mode) { search.mode = parse_search_mode(mode); },
-          "off, auto or always: streams search, and every state of their trees is played out")
-      ->check(CLI::IsMember({"off", "auto", "always"}))
+          "Tree search in the streams, whose states are all played out: never (off), when a "
+          "stream is unsure (auto), or always")
+      ->check(one_of({"off", "auto", "always"}))
       ->excludes(servers)
-      ->excludes(topologies);
-  command.add_option("--searches", search.max_stream_searches, "at most, of a stream");
-  command.add_option("--search-simulations", search.simulations, "of one search");
-  command.add_option("--search-depth", search.depth, "thought steps of a branch");
-  command.add_option("--search-tokens", search.max_tokens,
-                     "of a session's branches and of what is played out from them");
-  command.add_option("--seed", options.seed, "of problems and samples")
-      ->check(CLI::NonNegativeNumber);
-  auto* parallel = command
-                       .add_option("--parallel", options.parallel,
-                                   "problems at once, of each server; 1 with registers")
-                       ->check(CLI::Range(1, 64));
-  command.add_option("--suites", flags->suites, "folder of suites whose problems are held out");
-  command.add_flag("--json", flags->json, "the summary as one JSON object");
+      ->excludes(topologies)
+      ->default_str("off");
+  command.add_option("--searches", search.max_stream_searches, "Most searches of a stream")
+      ->check(at_least(1));
+  command
+      .add_option("--search-simulations", search.simulations,
+                  "Simulations of one search: leaves that are valued")
+      ->check(at_least(1));
+  command.add_option("--search-depth", search.depth, "Longest branch, in thought steps")
+      ->check(at_least(1));
+  command
+      .add_option("--search-tokens", search.max_tokens,
+                  "Most tokens of a session's branches, and of what is played out from them")
+      ->check(at_least(1));
+  command.add_option("--seed", options.seed, "Random seed for problems and sampling")
+      ->check(at_least(0));
+  auto* parallel =
+      command.add_option("--parallel", options.parallel, "Problems at once, of each server")
+          ->check(in_range(1, 64))
+          ->default_str("4; with registers, 1");
+  command.add_option("--suites", flags->suites, "Folder of suites whose problems are never played")
+      ->default_str("share/suites");
+  command.add_flag("--json", flags->json, "The summary as one JSON object");
   command.callback([flags, families, streams, minutes, problems, parallel, &run] {
     if (families->count() == 0 && !flags->recall)
       throw CLI::RequiredError("--families or --recall");

@@ -14,6 +14,8 @@
 #include "app/command.h"
 #include "app/load.h"
 #include "app/model_catalogue.h"
+#include "app/model_offer.h"
+#include "app/usage.h"
 #include "base/error.h"
 #include "base/logging.h"
 #include "server/server.h"
@@ -78,14 +80,15 @@ Config effective_config(const ServeFlags& flags) {
 void read_version_again(Reasoner& reasoner, const Config& config) {
   try {
     reload_version(reasoner, config);
-    std::cerr << fmt::format("polyphon: version {}\n", reasoner.identity().version);
+    std::cerr << fmt::format("version {}\n", reasoner.identity().version);
   } catch (const Error& error) {
-    std::cerr << fmt::format("polyphon: version {} stays: {}\n", reasoner.identity().version,
-                             error.what());
+    std::cerr << fmt::format("version {} stays: {}\n", reasoner.identity().version, error.what());
   }
 }
 
 int serve(const ServeFlags& flags) {
+  const Config config = effective_config(flags);
+  offer_model(config.model);
   // Before any thread starts, so that all of them leave the signals to the one that waits.
   sigset_t signals;
   sigemptyset(&signals);
@@ -94,7 +97,6 @@ int serve(const ServeFlags& flags) {
   sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  const Config config = effective_config(flags);
   if (!config.server.trace_path.empty()) prepare_trace_file(config.server.trace_path);
   auto reasoner = load_reasoner(config);
   Server server(*reasoner, config.server);
@@ -107,7 +109,7 @@ int serve(const ServeFlags& flags) {
       if (ended.stop_requested()) return;  // the server could not serve
       if (signal == SIGHUP) read_version_again(*reasoner, config);
     }
-    std::cerr << "polyphon: stopping, running requests finish\n";
+    std::cerr << "stopping, running requests finish\n";
     // Ends the process at a second signal, and when a forward pass hangs for good.
     std::thread([&signals, seconds = config.server.drain_timeout_s + kStopGraceS] {
       const timespec limit{seconds, 0};
@@ -121,8 +123,8 @@ int serve(const ServeFlags& flags) {
   const ModelInfo& info = reasoner->model().info();
   const ComputeInfo compute = compute_info();
   print_out(fmt::format(
-      "{} ({}), {} KV cells, {} CPU kernels{}\nlistening on {}://{}:{}\n", info.name,
-      info.description, reasoner->engine()->capacity_cells(), compute.cpu_variant,
+      "{}; {} KV cells, {} CPU kernels{}\nlistening on {}://{}:{}\n", model_title(info),
+      reasoner->engine()->capacity_cells(), compute.cpu_variant,
       info.supports_views ? "" : "; no streams: " + info.views_reason,
       config.server.tls_certificate.empty() ? "http" : "https", config.server.host, server.port()));
   const StrayOutput stray;
@@ -134,19 +136,33 @@ int serve(const ServeFlags& flags) {
 
 void add_serve_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<ServeFlags>();
-  CLI::App& command = *app.add_subcommand("serve", "OpenAI-compatible server");
+  CLI::App& command = *app.add_subcommand("serve", "Serve OpenAI's API over HTTP");
   flags->model.add_to(command);
-  command.add_option("--host", flags->host, "127.0.0.1");
-  command.add_option("--port", flags->port, "8080; 0: any free one")->check(CLI::Range(0, 65535));
-  command.add_option("--alias", flags->aliases, "names that clients send as the model")
-      ->delimiter(',');
-  command.add_option("--data-dir", flags->data_dir, "keeps traces.jsonl and memory.db there");
-  command.add_option("--api-key-file", flags->key_file, "SHA-256 hashes of keys, one a line");
-  command.add_option("--trace-file", flags->trace_path, "append traces to this JSON-lines file");
-  command.add_option("--tls-cert", flags->tls_certificate, "PEM file");
-  command.add_option("--tls-key", flags->tls_key, "PEM file");
+  command.add_option("--host", flags->host, "Address to listen on")->default_str("127.0.0.1");
+  command.add_option("--port", flags->port, "TCP port; 0: any free one")
+      ->check(in_range(0, 65535))
+      ->default_str("8080");
+  command
+      .add_option("--alias", flags->aliases,
+                  "Names that clients may send as the model, comma separated")
+      ->delimiter(',')
+      ->default_str("the model's");
+  command
+      .add_option("--data-dir", flags->data_dir,
+                  "Folder that keeps traces.jsonl and memory.db; without it nothing is kept")
+      ->default_str("none");
+  command
+      .add_option("--api-key-file", flags->key_file,
+                  "File of the keys' SHA-256 hashes, one a line (`polyphon key new`)")
+      ->default_str("none: no key is asked for");
+  command.add_option("--trace-file", flags->trace_path, "JSON-lines file that traces are added to")
+      ->default_str("traces.jsonl of --data-dir");
+  command.add_option("--tls-cert", flags->tls_certificate, "PEM file of the TLS certificate")
+      ->default_str("none: plain HTTP");
+  command.add_option("--tls-key", flags->tls_key, "PEM file of the certificate's private key")
+      ->default_str("none");
   command.add_flag("--allow-unauthenticated", flags->allow_unauthenticated,
-                   "listen beyond loopback without a key");
+                   "Other machines may connect without a key");
   command.callback([flags, &run] { run = [flags] { return serve(*flags); }; });
 }
 

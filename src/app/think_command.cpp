@@ -1,6 +1,5 @@
 // polyphon think: one problem from the command line.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <iostream>
 #include <iterator>
@@ -9,7 +8,9 @@
 
 #include "app/command.h"
 #include "app/load.h"
-#include "app/think_view.h"
+#include "app/model_offer.h"
+#include "app/think_reporter.h"
+#include "app/usage.h"
 #include "base/error.h"
 #include "base/utf8.h"
 #include "reason/plan.h"
@@ -31,75 +32,6 @@ struct ThinkFlags {
   std::optional<int> search_simulations;
   bool memory = false;
   std::optional<int> memory_window;
-};
-
-// What is shown while it happens, on standard error; the answer goes to standard output.
-class ThinkReporter {
- public:
-  explicit ThinkReporter(bool quiet)
-      : quiet_(quiet), screen_(!quiet && isatty(STDERR_FILENO) != 0) {}
-
-  void operator()(const SessionEvent& event) {
-    if (const auto* started = std::get_if<StreamStarted>(&event)) {
-      if (static_cast<int>(streams_.size()) <= started->stream) streams_.emplace_back();
-      streams_[started->stream].id = started->stream;
-      streams_[started->stream].strategy = started->strategy;
-    } else if (const auto* thought = std::get_if<ThoughtDelta>(&event)) {
-      streams_[thought->stream].text += thought->text;
-      ++streams_[thought->stream].tokens;
-      if (screen_ && ++drawn_ % static_cast<int>(streams_.size()) == 0) view_.draw(streams_);
-    } else if (const auto* ended = std::get_if<StreamEnded>(&event)) {
-      streams_[ended->stream].finish_reason = ended->finish_reason;
-      streams_[ended->stream].tokens = ended->tokens;
-      if (screen_) view_.draw(streams_);
-      if (!screen_ && !quiet_)
-        std::cerr << fmt::format("stream {} ({}): {} tokens, {}, answer: {}\n", ended->stream,
-                                 streams_[ended->stream].strategy, ended->tokens,
-                                 ended->finish_reason,
-                                 ended->answer.empty() ? "none" : ended->answer);
-    } else if (const auto* promoted = std::get_if<Promoted>(&event)) {
-      if (!quiet_)
-        std::cerr << fmt::format("promotion {} ({}, p {:.2f}): {}\n", promoted->promotion,
-                                 promoted->source, promoted->probability, promoted->text);
-    } else if (const auto* recalled = std::get_if<Recalled>(&event)) {
-      if (!quiet_)
-        std::cerr << fmt::format("stream {} recalls ({}): {}\n", recalled->stream, recalled->by,
-                                 fmt::join(recalled->texts, " | "));
-    } else if (const auto* began = std::get_if<SearchBegan>(&event)) {
-      if (!quiet_)
-        std::cerr << fmt::format("search {}.{} began ({})\n", began->stream, began->search,
-                                 began->trigger);
-    } else if (const auto* found = std::get_if<SearchEnded>(&event)) {
-      if (!quiet_)
-        std::cerr << fmt::format(
-            "search {}.{} committed {} of {} tokens: {} simulations, {:.1f} leaves a step\n",
-            found->stream, found->search, found->committed_tokens, found->tokens,
-            found->simulations, found->leaves_per_step);
-    } else if (const auto* answer = std::get_if<AnswerDelta>(&event)) {
-      if (screen_ && answer_.empty()) {
-        view_.leave();
-        std::cerr << "\nanswer\n";
-      }
-      answer_ += answer->text;
-      if (!quiet_) print_out(answer->text);
-    }
-  }
-
-  const std::string& answer() const { return answer_; }
-  std::string reasoning() const {
-    std::string text;
-    for (const StreamView& stream : streams_)
-      text += fmt::format("[stream {}: {}]\n{}\n\n", stream.id, stream.strategy, stream.text);
-    return text;
-  }
-
- private:
-  bool quiet_;
-  bool screen_;
-  ThinkScreen view_;
-  std::vector<StreamView> streams_;
-  std::string answer_;
-  int drawn_ = 0;
 };
 
 ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
@@ -162,11 +94,12 @@ int think(ThinkFlags& flags) {
   validate(input.workspace, config.reason.workspace);
   validate(input.search);
   validate(input.memory);
-  if (flags.model.context_cells == 0 && flags.model.config_path.empty())
+  if (!flags.model.context_cells && flags.model.config_path.empty())
     config.decoder.context_cells = cells_for(input, config);
+  offer_model(config.model);
   if (!flags.trace_path.empty()) prepare_trace_file(flags.trace_path);
   auto reasoner = load_reasoner(config);
-  ThinkReporter report(flags.json);
+  ThinkReporter report(flags.json ? ThinkShown::kNothing : ThinkShown::kStreamsAndAnswer);
   SessionTicket ticket = reasoner->think(input, {});
   const Finished result = wait_finished(ticket, std::ref(report));
 
@@ -200,32 +133,77 @@ int think(ThinkFlags& flags) {
 
 void add_think_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<ThinkFlags>();
-  CLI::App& command = *app.add_subcommand("think", "think one problem through");
+  CLI::App& command = *app.add_subcommand("think", "Think one problem through in several streams");
   flags->model.add_to(command);
-  command.add_option("problem", flags->problem, "the problem; - reads standard input")->required();
-  command.add_option("--topology", flags->topology, "8x256, 4x512>1x2048, auto");
-  command.add_option("--merge", flags->merge, "kv, prefill, compact, vote");
-  command.add_option("--system", flags->system, "system message");
-  auto* seed = command.add_option("--seed", flags->seed, "same seed, same text")
-                   ->check(CLI::NonNegativeNumber);
-  command.add_option("--temperature", flags->temperature, "middle of the streams' ladder");
-  command.add_option("--max-answer-tokens", flags->max_answer_tokens, "of the merged answer")
-      ->check(CLI::Range(1, 1 << 20));
-  command.add_option("--trace", flags->trace_path, "append the trace to this JSON-lines file");
-  command.add_flag("--json", flags->json, "one JSON object on standard output");
-  command.add_flag("--narrow", flags->narrow, "narrow a topology that does not fit");
-  command.add_flag("--ignore-eos", flags->ignore_eos, "streams run to their budget");
-  command.add_option("--registers", flags->registers, "background registers that read all streams");
-  command.add_option("--gate-threshold", flags->gate_threshold,
-                     "a note interrupts the streams when its probability is above this");
-  command.add_option("--register-cadence", flags->register_cadence, "tokens between two notes");
-  command.add_option("--gate-refractory", flags->gate_refractory, "tokens between two promotions");
-  command.add_option("--search", flags->search,
-                     "tree search within a stream: off, auto (when it is unsure), always");
-  command.add_option("--search-simulations", flags->search_simulations, "of one search");
-  command.add_flag("--memory", flags->memory, "streams remember and recall (docs/memory.md)");
-  command.add_option("--memory-window", flags->memory_window,
-                     "own tokens that a stream keeps in view; implies --memory");
+  command.add_option("problem", flags->problem, "Problem in one argument; -: standard input")
+      ->required();
+  command
+      .add_option("--topology", flags->topology,
+                  "Streams and the token budget of each: 8x256, phases as 4x512>1x2048, or auto")
+      ->check(parsed_by([](const std::string& text) { parse_topology(text); }))
+      ->default_str("8x256");
+  command
+      .add_option("--merge", flags->merge,
+                  "Way from the streams to one answer: their views (kv), their texts (prefill) or "
+                  "conclusions (compact) decoded again, or the most frequent answer (vote)")
+      ->check(one_of({"kv", "prefill", "compact", "vote"}))
+      ->default_str("kv");
+  command.add_option("--system", flags->system, "System message before the problem")
+      ->default_str("none");
+  auto* seed = command.add_option("--seed", flags->seed, "Random seed of the sampling")
+                   ->check(at_least(0))
+                   ->default_str("another one each time");
+  command
+      .add_option("--temperature", flags->temperature,
+                  "Sampling temperature: the middle one of the streams; 0: the likeliest token")
+      ->check(in_real_range(0, 100));
+  command
+      .add_option("--max-answer-tokens", flags->max_answer_tokens,
+                  "Longest answer after the merge, in tokens")
+      ->check(in_range(1, 1 << 20))
+      ->default_str("512");
+  command.add_option("--trace", flags->trace_path, "JSON-lines file that the trace is added to")
+      ->default_str("none");
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command.add_flag("--narrow", flags->narrow, "Fewer streams where the topology does not fit");
+  command.add_flag("--ignore-eos", flags->ignore_eos, "Streams that always spend their budget");
+  command
+      .add_option("--registers", flags->registers,
+                  "Registers: background sequences that read all streams and write notes")
+      ->check(at_least(0))
+      ->default_str("0");
+  command
+      .add_option("--gate-threshold", flags->gate_threshold,
+                  "Probability of the gate above which a note is broadcast to the streams")
+      ->check(in_real_range(0, 1))
+      ->default_str("0.5");
+  command
+      .add_option("--register-cadence", flags->register_cadence,
+                  "Distance between two notes of a register, in tokens of the longest stream")
+      ->check(in_range(1, 1 << 20))
+      ->default_str("64");
+  command
+      .add_option("--gate-refractory", flags->gate_refractory,
+                  "Shortest distance between two broadcasts, in tokens of the longest stream")
+      ->check(in_range(1, 1 << 20))
+      ->default_str("64");
+  command
+      .add_option("--search", flags->search,
+                  "Tree search in a stream: never (off), when it is unsure (auto), or always")
+      ->check(one_of({"off", "auto", "always"}))
+      ->default_str("off");
+  command
+      .add_option("--search-simulations", flags->search_simulations,
+                  "Simulations of one search: leaves that are valued")
+      ->check(at_least(1))
+      ->default_str("32");
+  command.add_flag("--memory", flags->memory,
+                   "Streams that remember sentences and recall them (docs/memory.md)");
+  command
+      .add_option("--memory-window", flags->memory_window,
+                  "Own tokens that a stream keeps in view; 0: all. Turns --memory on")
+      ->check(at_least(0))
+      ->default_str("0");
   command.callback([flags, seed, &run] {
     flags->seeded = seed->count() > 0;
     run = [flags] { return think(*flags); };

@@ -118,6 +118,11 @@ void ThinkScreen::draw(const std::vector<StreamView>& streams) {
   std::fputs(out.c_str(), stderr);
 }
 
+void ThinkScreen::erase() {
+  if (drawn_lines_ > 0) std::fprintf(stderr, "\033[%dA\r\033[J", drawn_lines_);
+  drawn_lines_ = 0;
+}
+
 void ThinkScreen::leave() { drawn_lines_ = 0; }
 
 }  // namespace polyphon

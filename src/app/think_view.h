@@ -27,6 +27,8 @@ class ThinkScreen {
   void draw(const std::vector<StreamView>& streams);
   // Below what was drawn the terminal is the caller's again.
   void leave();
+  // What was drawn goes, and the caller writes in its place.
+  void erase();
 
  private:
   int width_ = 80;

@@ -119,19 +119,24 @@ int train(const TrainFlags& flags) {
 void add_train_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App& command = *app.add_subcommand(
-      "train", "a version out of training data; other options are polyphon-train's");
-  command.add_option("--model", flags->model, "name from `polyphon models`, or a GGUF file");
-  auto* data =
-      command.add_option("--data", flags->data, "of `polyphon data build`, for an adapter");
+      "train", "Train a version of the model; other options are those of polyphon-train");
+  command.add_option("--model", flags->model, "Model: a name of `polyphon models`, or a GGUF file")
+      ->default_str("the catalogue's");
+  auto* data = command
+                   .add_option("--data", flags->data,
+                               "File of `polyphon data build`, to train an adapter on")
+                   ->default_str("none: --data or --heads is needed");
   command
       .add_option("--heads", flags->heads,
-                  "folders of `polyphon selfplay`, for the heads of the output's version, "
-                  "or of the base")
-      ->excludes(data);
-  command.add_option("--output", flags->output, "the version's folder")->required();
-  command.add_option("--name", flags->name, "of the version; the folder's if it is not given");
-  command.add_option("--trainer", flags->trainer, "polyphon-train, beside this program");
-  command.add_flag("--json", flags->json, "the trainer's progress as JSON lines");
+                  "Folders of `polyphon selfplay`, to train the heads of the version in --output "
+                  "on, or of the base")
+      ->excludes(data)
+      ->default_str("none");
+  command.add_option("--output", flags->output, "Folder of the version")->required();
+  command.add_option("--name", flags->name, "Name of the version")->default_str("the folder's");
+  command.add_option("--trainer", flags->trainer, "The trainer's program")
+      ->default_str("polyphon-train beside this program");
+  command.add_flag("--json", flags->json, "Progress as JSON lines");
   command.allow_extras();
   command.callback([flags, &command, &run] {
     if (flags->data.empty() && flags->heads.empty()) throw CLI::RequiredError("--data or --heads");

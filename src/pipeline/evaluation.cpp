@@ -1,7 +1,6 @@
 #include "pipeline/evaluation.h"
 
 #include <algorithm>
-#include <atomic>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -55,7 +54,9 @@ EvaluationSample sample_of(const Problem& problem, const std::string& arm,
 
 void evaluate(Reasoner& reasoner, const std::vector<WantedSample>& wanted,
               const EvaluationOptions& options,
-              const std::function<void(const EvaluationSample&)>& on_sample) {
+              const std::function<void(const EvaluationSample&)>& on_sample,
+              const std::atomic<bool>* stop) {
+  struct Stopped {};
   std::atomic<size_t> next = 0;
   std::mutex mutex;  // failure, on_sample
   std::exception_ptr failure;
@@ -67,11 +68,14 @@ void evaluate(Reasoner& reasoner, const std::vector<WantedSample>& wanted,
             reasoner.think(evaluation_input(want.problem, *want.arm, options), {});
         std::string answer;
         const Finished finished = wait_finished(ticket, [&](const SessionEvent& event) {
+          if (stop && stop->load()) throw Stopped();
           if (const auto* delta = std::get_if<AnswerDelta>(&event)) answer += delta->text;
         });
         const EvaluationSample sample = sample_of(want.problem, want.arm->name, answer, finished);
         const std::lock_guard lock(mutex);
         on_sample(sample);
+      } catch (const Stopped&) {
+        next = wanted.size();
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!failure) failure = std::current_exception();

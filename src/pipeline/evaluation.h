@@ -2,6 +2,7 @@
 // through the same front door that the server uses.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -29,7 +30,8 @@ EvaluationSample sample_of(const Problem& problem, const std::string& arm,
                            const std::string& answer, const Finished& finished);
 
 // Blocks until each of `wanted` is done: (problem, arm) pairs, in order. `on_sample` is called
-// under a lock, in the order in which they end. Throws the first Error of a session or of
+// under a lock, in the order in which they end. Once `*stop` is set, nothing begins any more and
+// what runs is given up without a sample; null: never. Throws the first Error of a session or of
 // `on_sample`.
 struct WantedSample {
   Problem problem;
@@ -37,6 +39,7 @@ struct WantedSample {
 };
 void evaluate(Reasoner& reasoner, const std::vector<WantedSample>& wanted,
               const EvaluationOptions& options,
-              const std::function<void(const EvaluationSample&)>& on_sample);
+              const std::function<void(const EvaluationSample&)>& on_sample,
+              const std::atomic<bool>* stop = nullptr);
 
 }  // namespace polyphon

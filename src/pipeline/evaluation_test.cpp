@@ -84,6 +84,20 @@ TEST(Evaluation, AnUrgedStreamSpendsItsBudget) {
   EXPECT_GT(urged.cells, samples.at("sequential").cells + 150);
 }
 
+TEST(Evaluation, StopsBetweenSamplesAndWithinOne) {
+  auto reasoner = make_reasoner();
+  EvaluationOptions options;
+  options.shape = {2, 24};
+  std::atomic<bool> stop = false;
+  int samples = 0;
+  const std::vector<WantedSample> wanted(5, {problem(), &arm("kv")});
+  evaluate(
+      *reasoner, wanted, options, [&](const EvaluationSample&) { stop = ++samples == 2; }, &stop);
+  EXPECT_EQ(samples, 2);
+  evaluate(*reasoner, wanted, options, [&](const EvaluationSample&) { ++samples; }, &stop);
+  EXPECT_EQ(samples, 2);
+}
+
 TEST(Evaluation, ThrowsWhatASessionFailedWith) {
   auto reasoner = make_reasoner();
   EvaluationOptions options;

@@ -236,7 +236,7 @@ int main(int argc, char** argv) {
     init_logging(log_level);
     return run();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "polyphon-train: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", error.what());
     return 1;
   }
 }
