@@ -154,8 +154,8 @@ class Chat {
     } else if (const auto* wanted = std::get_if<SetTopology>(&line)) {
       input_.topology = wanted->topology;
       std::cerr << "topology " << input_.topology.to_string() << '\n';
-    } else if (const auto* refusal = std::get_if<Refusal>(&line)) {
-      std::cerr << "error: " << refusal->why << '\n';
+    } else if (const auto* refused = std::get_if<Refusal>(&line)) {
+      std::cerr << "error: " << refused->why << '\n';
     } else if (const auto* message = std::get_if<SayMessage>(&line)) {
       return say(message->text);
     }

@@ -8,12 +8,12 @@
 namespace polyphon {
 namespace {
 
-std::atomic<bool> stop_asked = false;
+std::atomic<bool> asked_to_stop = false;
 static_assert(std::atomic<bool>::is_always_lock_free);  // for the handler
 
 void ask_to_stop(int) {
   constexpr std::string_view kNotice = "\nstopping; once more ends at once\n";
-  stop_asked.store(true);
+  asked_to_stop.store(true);
   [[maybe_unused]] const auto written = write(STDERR_FILENO, kNotice.data(), kNotice.size());
 }
 
@@ -24,7 +24,7 @@ const std::atomic<bool>& stop_on_signals() {
   action.sa_handler = ask_to_stop;
   action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;  // the default is back afterwards
   for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
-  return stop_asked;
+  return asked_to_stop;
 }
 
 }  // namespace polyphon
