@@ -9,17 +9,6 @@ constexpr CodePointRange kSurrogates{0xD800, 0xDFFF};
 // The last code point that 1, 2, 3 and 4 bytes can encode.
 constexpr uint32_t kLastOfLength[] = {0x7F, 0x7FF, 0xFFFF, kLastCodePoint};
 
-std::vector<uint8_t> encode(uint32_t point) {
-  if (point <= 0x7F) return {static_cast<uint8_t>(point)};
-  std::vector<uint8_t> bytes;
-  const int length = point <= 0x7FF ? 2 : point <= 0xFFFF ? 3 : 4;
-  for (int i = length - 1; i > 0; --i, point >>= 6)
-    bytes.push_back(static_cast<uint8_t>(0x80 | (point & 0x3F)));
-  bytes.push_back(static_cast<uint8_t>((0xF00 >> length) | point));
-  std::reverse(bytes.begin(), bytes.end());
-  return bytes;
-}
-
 // Cuts the range until the bounds of each part, byte by byte, span exactly its code points.
 void add_sequences(CodePointRange range, std::vector<ByteSequence>& sequences) {
   if (range.first > range.last) return;
@@ -45,12 +34,32 @@ void add_sequences(CodePointRange range, std::vector<ByteSequence>& sequences) {
       }
     }
   }
-  const std::vector<uint8_t> first = encode(range.first), last = encode(range.last);
+  const std::string first = utf8_of(range.first), last = utf8_of(range.last);
   ByteSequence& sequence = sequences.emplace_back();
-  for (size_t i = 0; i < first.size(); ++i) sequence.push_back({first[i], last[i]});
+  for (size_t i = 0; i < first.size(); ++i)
+    sequence.push_back({static_cast<uint8_t>(first[i]), static_cast<uint8_t>(last[i])});
 }
 
 }  // namespace
+
+uint32_t next_code_point(std::string_view text, size_t& at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  uint32_t point = size == 1 ? lead : lead & (0x7Fu >> size);
+  const size_t end = std::min(at + size, text.size());
+  for (++at; at < end; ++at) point = (point << 6) | (static_cast<unsigned char>(text[at]) & 0x3F);
+  return point;
+}
+
+std::string utf8_of(uint32_t point) {
+  if (point <= 0x7F) return {static_cast<char>(point)};
+  std::string bytes;
+  const int length = point <= 0x7FF ? 2 : point <= 0xFFFF ? 3 : 4;
+  for (int i = length - 1; i > 0; --i, point >>= 6)
+    bytes += static_cast<char>(0x80 | (point & 0x3F));
+  bytes += static_cast<char>((0xF00 >> length) | point);
+  return {bytes.rbegin(), bytes.rend()};
+}
 
 CodePointSet::CodePointSet(std::vector<CodePointRange> ranges) {
   std::sort(ranges.begin(), ranges.end(),

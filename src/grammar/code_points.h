@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace polyphon {
@@ -35,6 +37,10 @@ class CodePointSet {
  private:
   std::vector<CodePointRange> ranges_;
 };
+
+// The code point of valid UTF-8 that begins at `at`, which moves behind it.
+uint32_t next_code_point(std::string_view text, size_t& at);
+std::string utf8_of(uint32_t point);
 
 struct ByteRange {
   uint8_t first = 0;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace polyphon {
 namespace {
 
@@ -17,22 +19,6 @@ TEST(CodePointSet, RangesAreJoinedAndComplementsRoundTrip) {
   EXPECT_EQ(set.without(CodePointSet({{4, 100}})).ranges(), (std::vector<CodePointRange>{{1, 3}}));
 }
 
-std::string encoded(uint32_t point) {
-  std::string text;
-  if (point < 0x80) {
-    text = {static_cast<char>(point)};
-  } else if (point < 0x800) {
-    text = {static_cast<char>(0xC0 | (point >> 6)), static_cast<char>(0x80 | (point & 63))};
-  } else if (point < 0x10000) {
-    text = {static_cast<char>(0xE0 | (point >> 12)), static_cast<char>(0x80 | ((point >> 6) & 63)),
-            static_cast<char>(0x80 | (point & 63))};
-  } else {
-    text = {static_cast<char>(0xF0 | (point >> 18)), static_cast<char>(0x80 | ((point >> 12) & 63)),
-            static_cast<char>(0x80 | ((point >> 6) & 63)), static_cast<char>(0x80 | (point & 63))};
-  }
-  return text;
-}
-
 bool read_by(const std::vector<ByteSequence>& sequences, const std::string& text) {
   return std::any_of(sequences.begin(), sequences.end(), [&](const ByteSequence& sequence) {
     if (sequence.size() != text.size()) return false;
@@ -44,6 +30,18 @@ bool read_by(const std::vector<ByteSequence>& sequences, const std::string& text
   });
 }
 
+TEST(CodePoints, AreWrittenAndReadAsTheLibraryDoes) {
+  for (const uint32_t point :
+       {0x41u, 0x7Fu, 0x80u, 0x7FFu, 0x800u, 0x20ACu, 0xFFFFu, 0x10000u, 0x10FFFFu}) {
+    const std::string text = utf8_of(point) + "x";
+    EXPECT_TRUE(is_valid_utf8(text)) << point;
+    size_t at = 0;
+    EXPECT_EQ(next_code_point(text, at), point);
+    EXPECT_EQ(at, text.size() - 1);
+  }
+  EXPECT_EQ(utf8_of(0x20AC), "\xE2\x82\xAC");
+}
+
 TEST(Utf8Sequences, EncodeExactlyTheSet) {
   const CodePointSet sets[] = {
       CodePointSet({{'a', 'z'}}),
@@ -53,7 +51,7 @@ TEST(Utf8Sequences, EncodeExactlyTheSet) {
     const auto sequences = utf8_sequences(set);
     for (uint32_t point = 0; point <= kLastCodePoint; point += point < 0x11000 ? 1 : 251) {
       const bool surrogate = point >= 0xD800 && point <= 0xDFFF;
-      ASSERT_EQ(read_by(sequences, encoded(point)), set.contains(point) && !surrogate) << point;
+      ASSERT_EQ(read_by(sequences, utf8_of(point)), set.contains(point) && !surrogate) << point;
     }
   }
   EXPECT_LE(utf8_sequences(CodePointSet().complement()).size(), 9u);

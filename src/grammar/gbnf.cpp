@@ -244,23 +244,12 @@ uint32_t GbnfReader::read_count() {
   return count;
 }
 
-void append_utf8(std::string& text, uint32_t point) {
-  if (point <= 0x7F) {
-    text += static_cast<char>(point);
-    return;
-  }
-  const int length = point <= 0x7FF ? 2 : point <= 0xFFFF ? 3 : 4;
-  text += static_cast<char>((0xF00 >> length) | (point >> (6 * (length - 1))));
-  for (int i = length - 2; i >= 0; --i)
-    text += static_cast<char>(0x80 | ((point >> (6 * i)) & 0x3F));
-}
-
 std::string GbnfReader::read_literal() {
   const size_t begin = at_++;
   std::string literal;
   while (!over() && peek() != '"') {
     if (peek() == '\\')
-      append_utf8(literal, read_point());
+      literal += utf8_of(read_point());
     else
       literal += text_[at_++];
   }
@@ -290,16 +279,7 @@ CodePointSet GbnfReader::read_class() {
 
 // One character, or an escape.
 uint32_t GbnfReader::read_point() {
-  const auto lead = static_cast<unsigned char>(text_[at_]);
-  if (lead != '\\') {
-    const int length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    uint32_t point = length == 1 ? lead : lead & (0x7F >> length);
-    for (int i = 1; i < length; ++i)
-      point =
-          (point << 6) | (static_cast<unsigned char>(text_[at_ + static_cast<size_t>(i)]) & 0x3F);
-    at_ += static_cast<size_t>(length);
-    return point;
-  }
+  if (peek() != '\\') return next_code_point(text_, at_);
   ++at_;
   const char escape = peek();
   ++at_;

@@ -232,15 +232,7 @@ class PatternReader {
     return group;
   }
 
-  uint32_t read_point() {
-    const auto lead = static_cast<unsigned char>(text_[at_]);
-    const size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    uint32_t point = length == 1 ? lead : lead & (0x7Fu >> length);
-    for (size_t i = 1; i < length && at_ + i < text_.size(); ++i)
-      point = (point << 6) | (static_cast<unsigned char>(text_[at_ + i]) & 0x3F);
-    at_ = std::min(at_ + length, text_.size());
-    return point;
-  }
+  uint32_t read_point() { return next_code_point(text_, at_); }
 
   CodePointSet read_class() {
     ++at_;

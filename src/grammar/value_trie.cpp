@@ -10,25 +10,6 @@
 namespace polyphon {
 namespace {
 
-// Bytes of the character that begins at `at`.
-size_t character_size(const std::string& text, size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  return std::min<size_t>(lead < 0x80   ? 1
-                          : lead < 0xE0 ? 2
-                          : lead < 0xF0 ? 3
-                                        : 4,
-                          text.size() - at);
-}
-
-uint32_t point_at(const std::string& text, size_t at) {
-  const size_t size = character_size(text, at);
-  const auto lead = static_cast<unsigned char>(text[at]);
-  uint32_t point = size == 1 ? lead : lead & (0x7Fu >> size);
-  for (size_t i = 1; i < size; ++i)
-    point = (point << 6) | (static_cast<unsigned char>(text[at + i]) & 0x3F);
-  return point;
-}
-
 // Whole characters that all of a sorted range share from `at` on.
 size_t shared_size(const std::string& first, const std::string& last, size_t at) {
   const size_t limit = std::min(first.size(), last.size());
@@ -55,7 +36,9 @@ std::string any_of_gbnf(std::vector<std::string> texts, const AddRule& add_rule)
         ++i;
         continue;
       }
-      const size_t size = character_size(texts[i], common);
+      size_t after = common;
+      next_code_point(texts[i], after);
+      const size_t size = after - common;
       const std::string_view character = std::string_view(texts[i]).substr(common, size);
       size_t next = i;
       while (next < end && std::string_view(texts[next]).substr(common, size) == character) ++next;
@@ -80,9 +63,10 @@ std::string string_but_gbnf(const std::vector<std::string>& texts, const AddRule
   for (const std::string& text : texts) {
     Node* node = &root;
     bool plain = true;
-    for (size_t at = 0; at < text.size() && plain; at += character_size(text, at)) {
-      plain = kPlain.contains(point_at(text, at));
-      node = &node->next[point_at(text, at)];
+    for (size_t at = 0; at < text.size() && plain;) {
+      const uint32_t point = next_code_point(text, at);
+      plain = kPlain.contains(point);
+      node = &node->next[point];
     }
     node->ends |= plain;  // a text that needs an escape can never be written
   }
