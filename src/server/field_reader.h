@@ -25,6 +25,7 @@ class FieldReader {
  public:
   // `object` must outlive this. `path` stands before every field's name.
   explicit FieldReader(const OrderedJson& object, std::string path = "");
+  explicit FieldReader(OrderedJson&&, std::string path = "") = delete;  // nor what converts to it
 
   // The value, or null.
   const OrderedJson* find(const char* key) const;

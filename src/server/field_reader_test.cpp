@@ -26,7 +26,7 @@ std::string refused(Body body, const std::string& value) {
 }
 
 TEST(FieldReader, NullCountsAsAbsent) {
-  const Json json = {{"a", nullptr}};
+  const OrderedJson json = {{"a", nullptr}};
   const FieldReader fields(json);
   EXPECT_EQ(fields.string("a"), std::nullopt);
   EXPECT_EQ(fields.integer("b", 0, 1), std::nullopt);
@@ -34,7 +34,7 @@ TEST(FieldReader, NullCountsAsAbsent) {
 }
 
 TEST(FieldReader, NamesThePathAndTheValue) {
-  const Json json = {{"a", 5}, {"b", "text"}, {"c", -1}};
+  const OrderedJson json = {{"a", 5}, {"b", "text"}, {"c", -1}};
   const FieldReader fields(json, "outer");
   EXPECT_EQ(refused([&] { fields.string("a"); }, "5"), "outer.a");
   EXPECT_EQ(refused([&] { fields.boolean("a"); }, "5"), "outer.a");
@@ -47,17 +47,18 @@ TEST(FieldReader, NamesThePathAndTheValue) {
 TEST(FieldReader, RefusesAbsurdNumbers) {
   for (const char* number : {"1e30", "-1e30", "1.5", "18446744073709551615", "9223372036854775808",
                              "-9223372036854775808", "1e308"}) {
-    const Json json = {{"n", Json::parse(number)}};
+    const OrderedJson json = {{"n", OrderedJson::parse(number)}};
     EXPECT_EQ(refused([&] { FieldReader(json).integer("n", 0, 100); }, ""), "n") << number;
   }
-  const Json seed = {{"n", INT64_MAX}, {"m", INT64_MIN}};
+  const OrderedJson seed = {{"n", INT64_MAX}, {"m", INT64_MIN}};
   EXPECT_EQ(FieldReader(seed).integer("n", INT64_MIN, INT64_MAX), INT64_MAX);
   EXPECT_EQ(FieldReader(seed).integer("m", INT64_MIN, INT64_MAX), INT64_MIN);
-  EXPECT_EQ(FieldReader(Json{{"n", 16.0}}).integer("n", 0, 100), 16);
+  const OrderedJson whole = {{"n", 16.0}};
+  EXPECT_EQ(FieldReader(whole).integer("n", 0, 100), 16);
 }
 
 TEST(FieldReader, RefusesUnknownFields) {
-  const Json json = {{"topolgy", "8x8"}};
+  const OrderedJson json = {{"topolgy", "8x8"}};
   EXPECT_EQ(refused([&] { FieldReader(json, "polyphon").allow_only({"topology"}); }, "topology"),
             "polyphon.topolgy");
 }
@@ -66,7 +67,7 @@ TEST(ParseBody, RefusesWhatIsNotAnObject) {
   for (const char* body : {"", "{", "[]", "1", "{\"a\":}", "{\"a\":NaN}", "{\"a\":1e999}", "null",
                            "{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}", "{} {}"})
     EXPECT_THROW(parse_body(body), Error) << body;
-  EXPECT_EQ(parse_body("{\"a\":[1]}"), (Json{{"a", {1}}}));
+  EXPECT_EQ(parse_body("{\"a\":[1]}"), (OrderedJson{{"a", {1}}}));
 }
 
 TEST(ParseBody, BoundsTheDepth) {
@@ -89,7 +90,7 @@ TEST(ParseBody, SurvivesDamage) {
     try {
       EXPECT_TRUE(parse_body(body).is_object());
     } catch (const Error& error) {
-      EXPECT_TRUE(Json::accept(to_text(error_body(error))));
+      EXPECT_TRUE(OrderedJson::accept(to_text(error_body(error))));
     }
   }
 }
