@@ -185,14 +185,14 @@ std::string SchemaPlaceholders::replace(const std::string& gbnf) {
       whole->second = converter.add(*tool.parameters, "tools");
       continue;
     }
+    if (tool.has_marker || !is_plain(*tool.parameters))
+      throw Error(ErrorCode::kInvalidArgument,
+                  "tools: this model writes each argument by itself, so that parameters can only "
+                  "hold properties and required",
+                  "tools");
     for (const Property& property : tool.properties) {
       const auto rule = holder(property.literal);
       if (rule == rules.end()) continue;  // a string between tags
-      if (!is_plain(*tool.parameters))
-        throw Error(ErrorCode::kInvalidArgument,
-                    "tools: this model writes each argument by itself, so that parameters can "
-                    "only hold properties and required",
-                    "tools");
       rule->second = converter.add(*tool.parameters, "tools", property.reference);
     }
   }
