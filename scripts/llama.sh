@@ -137,10 +137,10 @@ build() {
   cmake -G Ninja -S "$work" -B "$work/build" "-DLLAMA_SOURCE=$work/source" "${flags[@]}" \
     "-DCMAKE_CXX_FLAGS=-include $work/amx_tile_config.h" >"$work/log" 2>&1 || report "configured"
   watched "$work/log" nice ninja -C "$work/build" -j "$jobs" "${targets[@]}" || report "compiled"
-  collect "$work/out"
   if [ -e "$target" ]; then
-    for module in "${targets[@]}"; do mv "$work/out/lib/lib$module.so" "$target/lib"; done
+    for module in "${targets[@]}"; do mv "$work/build/bin/lib$module.so" "$target/lib"; done
   else
+    collect "$work/out"
     mv "$work/out" "$target"
   fi
 }
