@@ -151,16 +151,18 @@ class LlamaChatTemplate final : public ChatTemplate {
     };
     ChatPrompt prompt;
     SchemaPlaceholders placeholders;
-    if (has_tools(input)) {  // the prompt shows the tools as they are
+    // The prompt shows the tools as they are, and no placeholder.
+    const bool binds = has_tools(input) || !input.json_schema.is_null();
+    if (binds) {
       inputs.tool_choice = COMMON_CHAT_TOOL_CHOICE_NONE;
       prompt.text = apply().prompt;
       inputs = read(input);
-      inputs.tools = read_tools(placeholders.tools(input.tools));
     }
+    if (has_tools(input)) inputs.tools = read_tools(placeholders.tools(input.tools));
     if (!input.json_schema.is_null())
       inputs.json_schema = placeholders.response_format(input.json_schema).dump();
     const auto params = apply();
-    if (!has_tools(input)) prompt.text = params.prompt;
+    if (!binds) prompt.text = params.prompt;
     prompt.stops = params.additional_stops;
     prompt.parser = std::make_shared<LlamaMessageParser>(params);
     prompt.grammar = to_grammar(params);

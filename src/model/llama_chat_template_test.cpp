@@ -237,6 +237,7 @@ TEST(LlamaChatTemplateRealModel, ResponseFormatsKeepTheirOrderAndTheirBounds) {
   input.json_schema = OrderedJson::parse(
       R"({"type":"object","properties":{"reasoning":{"type":"string"},"answer":{"minimum":1,"maximum":2}},
           "required":["answer","reasoning"]})");
+  EXPECT_EQ(real_model().chat_template().render(input).text.find("polyphon-"), std::string::npos);
   EXPECT_TRUE(reads(real_model(), input, R"({"reasoning": "x", "answer": 1.5})"));
   EXPECT_FALSE(reads(real_model(), input, R"({"answer": 1.5, "reasoning": "x"})"));
   EXPECT_FALSE(reads(real_model(), input, R"({"reasoning": "x", "answer": 3})"));
