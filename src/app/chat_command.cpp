@@ -18,6 +18,7 @@
 #include "app/model_catalogue.h"
 #include "app/model_offer.h"
 #include "app/think_reporter.h"
+#include "app/thought_flags.h"
 #include "app/usage.h"
 #include "base/error.h"
 #include "base/utf8.h"
@@ -27,10 +28,9 @@ namespace {
 
 struct ChatFlags {
   ModelFlags model;
-  std::string system, topology, merge;
-  float temperature = 0.8f;
+  ThoughtFlags thought;
+  std::string system;
   std::optional<uint64_t> seed;
-  std::optional<int> max_answer_tokens;
 };
 
 // Ctrl-C as something to look at. Blocks SIGINT, so make it before any thread starts: then none of
@@ -104,16 +104,8 @@ class Chat {
       : reasoner_(reasoner),
         interrupts_(interrupts),
         conversation_(flags.system),
-        seed_(flags.seed.value_or(std::random_device{}())) {
-    input_.topology =
-        flags.topology.empty() ? config.reason.topology : parse_topology(flags.topology);
-    input_.merge = flags.merge.empty() ? config.reason.merge : parse_merge_mode(flags.merge);
-    input_.sampling.temperature = flags.temperature;
-    input_.max_answer_tokens = flags.max_answer_tokens.value_or(config.reason.max_answer_tokens);
-    input_.workspace = config.reason.workspace.defaults;
-    input_.search = config.reason.search;
-    input_.memory = config.reason.memory.defaults;
-  }
+        input_(flags.thought.input(config)),
+        seed_(flags.seed.value_or(std::random_device{}())) {}
 
   // Until the input ends or the person does.
   void run() {
@@ -247,31 +239,12 @@ void add_chat_command(CLI::App& app, Run& run) {
   CLI::App& command =
       *app.add_subcommand("chat", "Talk with the model in the terminal and watch it think");
   flags->model.add_to(command);
-  command
-      .add_option("--topology", flags->topology,
-                  "Streams and the token budget of each: 8x256, phases as 4x512>1x2048, or auto")
-      ->check(parsed_by([](const std::string& text) { parse_topology(text); }))
-      ->default_str("8x256");
-  command
-      .add_option("--merge", flags->merge,
-                  "Way from the streams to one answer: their views (kv), their texts (prefill) or "
-                  "conclusions (compact) decoded again, or the most frequent answer (vote)")
-      ->check(one_of({"kv", "prefill", "compact", "vote"}))
-      ->default_str("kv");
+  flags->thought.add_to(command);
   command.add_option("--system", flags->system, "System message before the conversation")
       ->default_str("none");
   command.add_option("--seed", flags->seed, "Random seed of the first answer; the next adds 1")
       ->check(at_least(0))
       ->default_str("another one each time");
-  command
-      .add_option("--temperature", flags->temperature,
-                  "Sampling temperature: the middle one of the streams; 0: the likeliest token")
-      ->check(in_real_range(0, 100));
-  command
-      .add_option("--max-answer-tokens", flags->max_answer_tokens,
-                  "Longest answer after the merge, in tokens")
-      ->check(in_range(1, 1 << 20))
-      ->default_str("512");
   command.callback([flags, &run] { run = [flags] { return chat(*flags); }; });
 }
 

@@ -10,6 +10,7 @@
 #include "app/load.h"
 #include "app/model_offer.h"
 #include "app/think_reporter.h"
+#include "app/thought_flags.h"
 #include "app/usage.h"
 #include "base/error.h"
 #include "base/utf8.h"
@@ -20,11 +21,10 @@ namespace {
 
 struct ThinkFlags {
   ModelFlags model;
-  std::string problem, system, topology, merge, trace_path;
+  ThoughtFlags thought;
+  std::string problem, system, trace_path;
   uint64_t seed = 0;
   bool seeded = false;
-  float temperature = 0.8f;
-  int max_answer_tokens = 0;
   bool json = false, ignore_eos = false, narrow = false;
   std::optional<int> registers, register_cadence, gate_refractory;
   std::optional<double> gate_threshold;
@@ -40,27 +40,20 @@ ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
   if (problem.empty()) throw Error(ErrorCode::kInvalidArgument, "the problem is empty");
   if (!is_valid_utf8(problem) || !is_valid_utf8(flags.system))
     throw Error(ErrorCode::kInvalidArgument, "the problem is not valid UTF-8");
-  ThinkInput input;
+  ThinkInput input = flags.thought.input(config);
   input.chat.messages = Json::array();
   if (!flags.system.empty())
     input.chat.messages.push_back({{"role", "system"}, {"content", flags.system}});
   input.chat.messages.push_back({{"role", "user"}, {"content", problem}});
-  input.topology = flags.topology.empty() ? config.reason.topology : parse_topology(flags.topology);
-  input.merge = flags.merge.empty() ? config.reason.merge : parse_merge_mode(flags.merge);
-  input.sampling.temperature = flags.temperature;
   input.sampling.seed = flags.seeded ? flags.seed : std::random_device{}();
   input.answer_sampling = input.sampling;
-  input.max_answer_tokens =
-      flags.max_answer_tokens > 0 ? flags.max_answer_tokens : config.reason.max_answer_tokens;
-  WorkspaceRequest& workspace = input.workspace = config.reason.workspace.defaults;
+  WorkspaceRequest& workspace = input.workspace;
   workspace.registers = flags.registers.value_or(workspace.registers);
   workspace.gate_threshold = flags.gate_threshold.value_or(workspace.gate_threshold);
   workspace.cadence_tokens = flags.register_cadence.value_or(workspace.cadence_tokens);
   workspace.refractory_tokens = flags.gate_refractory.value_or(workspace.refractory_tokens);
-  input.search = config.reason.search;
   if (!flags.search.empty()) input.search.mode = parse_search_mode(flags.search);
   input.search.simulations = flags.search_simulations.value_or(input.search.simulations);
-  input.memory = config.reason.memory.defaults;
   input.memory.enabled = input.memory.enabled || flags.memory || flags.memory_window;
   input.memory.window_tokens = flags.memory_window.value_or(input.memory.window_tokens);
   input.narrow = flags.narrow;
@@ -137,31 +130,12 @@ void add_think_command(CLI::App& app, Run& run) {
   flags->model.add_to(command);
   command.add_option("problem", flags->problem, "Problem in one argument; -: standard input")
       ->required();
-  command
-      .add_option("--topology", flags->topology,
-                  "Streams and the token budget of each: 8x256, phases as 4x512>1x2048, or auto")
-      ->check(parsed_by([](const std::string& text) { parse_topology(text); }))
-      ->default_str("8x256");
-  command
-      .add_option("--merge", flags->merge,
-                  "Way from the streams to one answer: their views (kv), their texts (prefill) or "
-                  "conclusions (compact) decoded again, or the most frequent answer (vote)")
-      ->check(one_of({"kv", "prefill", "compact", "vote"}))
-      ->default_str("kv");
+  flags->thought.add_to(command);
   command.add_option("--system", flags->system, "System message before the problem")
       ->default_str("none");
   auto* seed = command.add_option("--seed", flags->seed, "Random seed of the sampling")
                    ->check(at_least(0))
                    ->default_str("another one each time");
-  command
-      .add_option("--temperature", flags->temperature,
-                  "Sampling temperature: the middle one of the streams; 0: the likeliest token")
-      ->check(in_real_range(0, 100));
-  command
-      .add_option("--max-answer-tokens", flags->max_answer_tokens,
-                  "Longest answer after the merge, in tokens")
-      ->check(in_range(1, 1 << 20))
-      ->default_str("512");
   command.add_option("--trace", flags->trace_path, "JSON-lines file that the trace is added to")
       ->default_str("none");
   command.add_flag("--json", flags->json, "One JSON object instead of text");
