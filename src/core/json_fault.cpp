@@ -20,7 +20,7 @@ std::string with_article(std::string_view type) {
 
 }  // namespace
 
-std::string json_fault(const nlohmann::json::exception& error) {
+std::string json_fault(const Json::exception& error) {
   constexpr int kWrongType = 302, kNoSuchIndex = 401, kNoSuchMember = 403;
   const std::string_view text = error.what();
   const std::string_view wanted = between(text, "type must be ", ",");

@@ -23,8 +23,7 @@ class TextReader {
   explicit TextReader(std::string_view gbnf) : matcher_(compile_for_test(gbnf)) {}
 
   bool reads(std::string_view text) {
-    Matcher::State state = matcher_.renew_budget(matcher_.start());
-    state = matcher_.start();
+    Matcher::State state = matcher_.start();
     for (const char c : text) {
       state = matcher_.after(matcher_.renew_budget(state), static_cast<uint8_t>(c));
       if (state == Matcher::kDead) return false;

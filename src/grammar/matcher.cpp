@@ -132,7 +132,7 @@ Matcher::State Matcher::either(State a, State b) {
 // recursion was refused, and so become interned tails when all is done.
 Matcher::State Matcher::closure(std::span<const Task> seeds) {
   waiting_.clear();
-  seen_list_.clear();
+  seen_few_.clear();
   seen_many_.clear();
   entered_.clear();
   entered_numbers_.clear();
@@ -154,15 +154,14 @@ Matcher::State Matcher::closure(std::span<const Task> seeds) {
 void Matcher::add(Place place, uint32_t count, Context context) {
   const Task task{place, count, context};
   constexpr size_t kFew = 24;
-  if (seen_list_.size() < kFew) {
-    if (std::find(seen_list_.begin(), seen_list_.end(), task) != seen_list_.end()) return;
-    seen_list_.push_back(task);
-  } else {
-    if (std::find(seen_list_.begin(), seen_list_.end(), task) != seen_list_.end()) return;
-    std::vector<Task>& alike = seen_many_[mix(mix(mix(0, place), count), context)];
-    if (std::find(alike.begin(), alike.end(), task) != alike.end()) return;
-    alike.push_back(task);
-  }
+  const auto has = [&](const std::vector<Task>& tasks) {
+    return std::find(tasks.begin(), tasks.end(), task) != tasks.end();
+  };
+  if (has(seen_few_)) return;
+  std::vector<Task>& seen =
+      seen_few_.size() < kFew ? seen_few_ : seen_many_[mix(mix(mix(0, place), count), context)];
+  if (&seen != &seen_few_ && has(seen)) return;
+  seen.push_back(task);
   waiting_.push_back(task);
 }
 

@@ -104,9 +104,6 @@ class Matcher {
     Context context;
     bool operator==(const Task&) const = default;
   };
-  struct TaskHash {
-    size_t operator()(const Task& task) const;
-  };
 
   void reset();
   void spend(uint64_t steps, uint64_t bytes);
@@ -138,7 +135,7 @@ class Matcher {
 
   // Of the closure that runs.
   std::vector<Task> waiting_;
-  std::vector<Task> seen_list_;
+  std::vector<Task> seen_few_;  // the first: most closures have no more
   std::unordered_map<uint64_t, std::vector<Task>> seen_many_;
   std::vector<Entered> entered_;
   std::unordered_map<Place, uint32_t> entered_numbers_;

@@ -4,7 +4,6 @@
 
 #include "base/ascii.h"
 #include "reason/answer_extraction.h"
-#include "base/ascii.h"
 #include "reason/sentences.h"
 
 namespace polyphon {
