@@ -201,7 +201,7 @@ OrderedJson SchemaConverter::Impl::merge(const OrderedJson& a, const OrderedJson
 
 std::string SchemaConverter::Impl::convert_reference(const OrderedJson& schema,
                                                      const std::string& place, int depth) {
-  if (has_constraints_beside(schema, "$ref"))
+  if (has_constraints_beside(schema, "$ref"))  // merging follows the reference
     return convert(merge(schema, OrderedJson::object(), place), place, depth + 1);
   const auto reference = schema.at("$ref").get<std::string>();
   const OrderedJson* target = &by_reference(reference);
@@ -420,10 +420,14 @@ std::string SchemaConverter::add(const OrderedJson& schema, const std::string& f
 
 const std::string& SchemaConverter::rules() const { return impl_->rules(); }
 
+OrderedJson response_schema(const OrderedJson& schema) {
+  return schema.is_object() && schema.empty() ? OrderedJson{{"type", "object"}} : schema;
+}
+
 std::string schema_to_gbnf(const OrderedJson& schema, const std::string& field) {
   SchemaConverter converter("schema-");
-  const bool any = schema.is_object() && schema.empty();
-  const std::string root = converter.add(any ? OrderedJson{{"type", "object"}} : schema, field);
+  const OrderedJson whole = response_schema(schema);
+  const std::string root = converter.add(whole, field);
   return "root ::= " + root + "\n" + converter.rules();
 }
 

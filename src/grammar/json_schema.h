@@ -35,8 +35,10 @@ class SchemaConverter {
   std::unique_ptr<Impl> impl_;
 };
 
-// A whole grammar for one schema. An empty schema is any object, since response_format means one.
-// Throws as SchemaConverter::add().
+// What a response_format asks for: its empty schema is any object, not any value.
+OrderedJson response_schema(const OrderedJson& schema);
+
+// A whole grammar for the schema of a response_format. Throws as SchemaConverter::add().
 std::string schema_to_gbnf(const OrderedJson& schema, const std::string& field);
 
 // Whether a value of the schema may be a string. `document` is what references are looked up in.

@@ -144,24 +144,24 @@ class LlamaChatTemplate final : public ChatTemplate {
       else if (has_tools(input))
         refuse("tools", ": this model's chat template knows no tools");
     }
-    common_chat_templates_inputs inputs = read(input);
-    const auto apply = [&] {
+    const auto apply = [&](const common_chat_templates_inputs& inputs) {
       return as_field_error("messages",
                             [&] { return common_chat_templates_apply(templates, inputs); });
     };
+    common_chat_templates_inputs inputs = read(input);
     ChatPrompt prompt;
     SchemaPlaceholders placeholders;
     // The prompt shows the tools as they are, and no placeholder.
     const bool binds = has_tools(input) || !input.json_schema.is_null();
     if (binds) {
-      inputs.tool_choice = COMMON_CHAT_TOOL_CHOICE_NONE;
-      prompt.text = apply().prompt;
-      inputs = read(input);
+      common_chat_templates_inputs unbound = inputs;
+      unbound.tool_choice = COMMON_CHAT_TOOL_CHOICE_NONE;
+      prompt.text = apply(unbound).prompt;
     }
     if (has_tools(input)) inputs.tools = read_tools(placeholders.tools(input.tools));
     if (!input.json_schema.is_null())
       inputs.json_schema = placeholders.response_format(input.json_schema).dump();
-    const auto params = apply();
+    const auto params = apply(inputs);
     if (!binds) prompt.text = params.prompt;
     prompt.stops = params.additional_stops;
     prompt.parser = std::make_shared<LlamaMessageParser>(params);

@@ -115,7 +115,7 @@ OrderedJson SchemaPlaceholders::stand_in(const OrderedJson& schema, const Ordere
 }
 
 OrderedJson SchemaPlaceholders::response_format(const OrderedJson& schema) {
-  format_ = schema.is_object() && schema.empty() ? OrderedJson{{"type", "object"}} : schema;
+  format_ = response_schema(schema);
   return stand_in({{"type", "string"}}, format_, format_literal_);
 }
 
