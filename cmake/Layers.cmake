@@ -16,7 +16,7 @@
 #   src/app/main.cpp        -> program polyphon, at the top of the build folder
 #
 # polyphon_trainer()
-#   src/train/main.cpp      -> program polyphon-train beside it, the only one that links libtorch
+#   src/app/trainer_main.cpp      -> program polyphon-train beside it, the only one that links libtorch
 
 option(POLYPHON_UNITY "Compile a layer's files several at a time; OFF finds missing includes" ON)
 add_custom_target(benches)
@@ -34,7 +34,7 @@ function(polyphon_layer name)
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   set(benches ${sources})
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "(_test|_bench|/main)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench|main)\\.cpp$")
 
   set(layers "")
   foreach(layer IN LISTS ARG_DEPENDS)
@@ -108,25 +108,27 @@ function(polyphon_program)
   add_dependencies(trainer polyphon)
 endfunction()
 
-# <torch/torch.h> alone takes half a minute and a gigabyte a file: the layer's files share one
-# precompiled header.
+# <torch/torch.h> alone takes half a minute and a gigabyte a file: the files of each layer that sees
+# it share one precompiled header.
 function(polyphon_trainer)
-  if(NOT TARGET polyphon_train)
+  if(NOT TARGET polyphon_head_trainer)
     return()
   endif()
-  set(header "${PROJECT_SOURCE_DIR}/src/train/torch.h")
-  target_precompile_headers(polyphon_train PRIVATE "${header}")
-  target_precompile_headers(polyphon_train_tests REUSE_FROM polyphon_train)
-  set_target_properties(polyphon_train polyphon_train_tests PROPERTIES UNITY_BUILD OFF)
-  set(main "${PROJECT_SOURCE_DIR}/src/train/main.cpp")
-  file(GLOB found CONFIGURE_DEPENDS "${main}")
-  if(NOT found)
-    return()
-  endif()
-  add_executable(polyphon-train "${main}")
+  foreach(layer tensors trainer head_trainer)
+    set(target polyphon_${layer})
+    if(layer STREQUAL tensors)
+      target_precompile_headers(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src/tensors/torch.h")
+    else()
+      target_precompile_headers(${target} REUSE_FROM polyphon_tensors)
+    endif()
+    target_precompile_headers(${target}_tests REUSE_FROM polyphon_tensors)
+    set_target_properties(${target} ${target}_tests PROPERTIES UNITY_BUILD OFF)
+  endforeach()
+
+  add_executable(polyphon-train "${PROJECT_SOURCE_DIR}/src/app/trainer_main.cpp")
   # Tensors of megabytes come and go by the thousand, of other sizes in each batch: glibc's malloc
   # either takes pages fresh from the kernel for each, a tenth of the time, or keeps the gaps.
-  target_link_libraries(polyphon-train PRIVATE polyphon_train CLI11::CLI11 PkgConfig::jemalloc
-                                               polyphon_flags)
+  target_link_libraries(polyphon-train PRIVATE polyphon_head_trainer CLI11::CLI11
+                                               PkgConfig::jemalloc polyphon_flags)
   add_dependencies(trainer polyphon-train)
 endfunction()

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/command.h"
-#include "core/trace.h"
+#include "core/json.h"
 
 namespace polyphon {
 

@@ -11,8 +11,8 @@
 #include "app/bench.h"
 #include "app/load.h"
 #include "app/usage.h"
-#include "pipeline/problem_source.h"
-#include "pipeline/recall_rollouts.h"
+#include "data/problem_source.h"
+#include "selfplay/recall_rollouts.h"
 #include "tasks/classification.h"
 
 namespace polyphon {

@@ -4,8 +4,8 @@
 #include <string>
 #include <variant>
 
+#include "core/json.h"
 #include "core/topology.h"
-#include "core/trace.h"
 
 namespace polyphon {
 

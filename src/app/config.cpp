@@ -10,7 +10,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "core/trace.h"
+#include "core/json.h"
 #include "core/version.h"
 
 namespace polyphon {

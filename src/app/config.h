@@ -5,8 +5,8 @@
 
 #include "engine/engine.h"
 #include "model/language_model.h"
-#include "reason/options.h"
 #include "server/options.h"
+#include "streams/options.h"
 
 namespace polyphon {
 
@@ -17,7 +17,7 @@ struct Config {
   DecoderOptions decoder;
   std::string kernels = "own";  // "stock": ggml's, for comparison
   EngineOptions engine;
-  std::string heads = "";  // a GGUF of heads (reason/heads.h); empty: the untrained ones
+  std::string heads = "";  // a GGUF of heads (heads/heads.h); empty: the untrained ones
   ReasonOptions reason;
   ServerOptions server;
 };

@@ -8,9 +8,9 @@
 #include "app/model_catalogue.h"
 #include "app/share_folder.h"
 #include "app/usage.h"
+#include "data/problem_source.h"
+#include "data/training_data.h"
 #include "model/weightless_model.h"
-#include "pipeline/problem_source.h"
-#include "pipeline/training_data.h"
 
 namespace polyphon {
 namespace {

@@ -7,8 +7,8 @@
 #include "app/eval_compare.h"
 #include "app/evaluation_run.h"
 #include "app/usage.h"
-#include "pipeline/head_metrics.h"
-#include "pipeline/report.h"
+#include "eval/head_metrics.h"
+#include "eval/report.h"
 
 namespace polyphon {
 namespace {

@@ -9,8 +9,8 @@
 #include "app/model_catalogue.h"
 #include "base/error.h"
 #include "core/version.h"
-#include "pipeline/comparison.h"
-#include "pipeline/head_metrics.h"
+#include "eval/comparison.h"
+#include "eval/head_metrics.h"
 
 namespace polyphon {
 namespace {

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/replace_file.h"
 #include "core/version.h"
-#include "pipeline/run_header.h"
+#include "data/run_header.h"
 
 namespace polyphon {
 namespace {

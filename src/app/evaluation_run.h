@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "app/config.h"
-#include "pipeline/evaluation.h"
-#include "pipeline/sample.h"
-#include "pipeline/suite.h"
+#include "data/suite.h"
+#include "eval/evaluation.h"
+#include "eval/sample.h"
 
 namespace polyphon {
 

@@ -5,7 +5,7 @@
 
 #include "app/config.h"
 #include "base/clock.h"
-#include "reason/reasoner.h"
+#include "sessions/reasoner.h"
 
 namespace polyphon {
 

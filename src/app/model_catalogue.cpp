@@ -10,7 +10,7 @@
 #include "app/share_folder.h"
 #include "app/usage.h"
 #include "base/error.h"
-#include "core/trace.h"
+#include "core/json.h"
 
 namespace polyphon {
 namespace {

@@ -4,7 +4,7 @@
 #include "app/command.h"
 #include "app/model_catalogue.h"
 #include "app/model_offer.h"
-#include "core/trace.h"
+#include "core/json.h"
 
 namespace polyphon {
 namespace {

@@ -9,7 +9,7 @@
 #include "app/load.h"
 #include "app/usage.h"
 #include "base/error.h"
-#include "reason/plan.h"
+#include "sessions/plan.h"
 
 namespace polyphon {
 namespace {

@@ -15,8 +15,8 @@
 #include "app/stop_signal.h"
 #include "app/usage.h"
 #include "base/error.h"
-#include "pipeline/recall_rollouts.h"
-#include "pipeline/selfplay.h"
+#include "selfplay/recall_rollouts.h"
+#include "selfplay/selfplay.h"
 #include "server/remote_player.h"
 
 namespace polyphon {

@@ -14,7 +14,7 @@
 #include "app/usage.h"
 #include "base/error.h"
 #include "base/utf8.h"
-#include "reason/plan.h"
+#include "sessions/plan.h"
 
 namespace polyphon {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/think_view.h"
-#include "reason/events.h"
+#include "streams/events.h"
 
 namespace polyphon {
 

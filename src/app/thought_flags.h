@@ -6,7 +6,7 @@
 #include <string>
 
 #include "app/config.h"
-#include "reason/reasoner.h"
+#include "sessions/reasoner.h"
 
 namespace polyphon {
 

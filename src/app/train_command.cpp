@@ -14,7 +14,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "core/version.h"
-#include "pipeline/rollouts.h"
+#include "data/rollouts.h"
 
 namespace polyphon {
 namespace {

@@ -37,7 +37,7 @@ struct Topology {
 // that names the value and what is expected.
 Topology parse_topology(std::string_view text);
 
-// How the streams of a phase become one view (see reason/synthesis.h).
+// How the streams of a phase become one view (see streams/synthesis.h).
 enum class MergeMode {
   kKv,       // by views: only the instruction is prefilled
   kPrefill,  // the streams' texts concatenated and prefilled again

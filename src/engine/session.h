@@ -16,9 +16,9 @@
 #include "base/error.h"
 #include "core/sampling.h"
 #include "core/token.h"
-#include "core/trace.h"
 #include "engine/sampler.h"
 #include "model/decoder.h"
+#include "record/trace.h"
 
 namespace polyphon {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "core/trace.h"
+#include "core/json.h"
 
 namespace polyphon {
 

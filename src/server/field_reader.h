@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/json.h"
-#include "reason/request_field.h"
+#include "record/request_field.h"
 
 namespace polyphon {
 

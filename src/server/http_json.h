@@ -3,7 +3,7 @@
 
 #include <httplib.h>
 
-#include "core/trace.h"
+#include "core/json.h"
 
 namespace polyphon {
 

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/shown.h"
 #include "base/utf8.h"
-#include "reason/kept_memory.h"
-#include "reason/memory_export.h"
+#include "memory/memory_export.h"
+#include "memory/stored_memory.h"
 #include "server/http_json.h"
 
 namespace polyphon {

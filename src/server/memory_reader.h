@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reason/memory_options.h"
+#include "record/memory_request.h"
 #include "server/field_reader.h"
 
 namespace polyphon {

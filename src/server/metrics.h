@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "reason/engine_roster.h"
-#include "reason/events.h"
+#include "sessions/engine_roster.h"
+#include "streams/events.h"
 
 namespace polyphon {
 

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <string>
 
-#include "pipeline/player.h"
 #include "server/api_client.h"
+#include "sessions/player.h"
 
 namespace polyphon {
 

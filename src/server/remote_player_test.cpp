@@ -6,10 +6,10 @@
 #include <thread>
 
 #include "base/error.h"
-#include "pipeline/selfplay_for_test.h"
-#include "reason/think_session.h"
+#include "selfplay/selfplay_for_test.h"
 #include "server/auth.h"
 #include "server/server_for_test.h"
+#include "sessions/think_session.h"
 
 namespace polyphon {
 namespace {

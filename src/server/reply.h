@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "reason/events.h"
 #include "server/request_reader.h"
+#include "streams/events.h"
 
 namespace polyphon {
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "core/sampling.h"
-#include "reason/reasoner.h"
 #include "server/field_reader.h"
 #include "server/options.h"
+#include "sessions/reasoner.h"
 
 namespace polyphon {
 

@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "reason/reasoner.h"
 #include "server/options.h"
+#include "sessions/reasoner.h"
 
 namespace polyphon {
 

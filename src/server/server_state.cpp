@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/trace.h"
+#include "record/trace.h"
 
 namespace polyphon {
 namespace {

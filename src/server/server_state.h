@@ -3,12 +3,12 @@
 
 #include <httplib.h>
 
-#include "reason/reasoner.h"
 #include "server/auth.h"
 #include "server/metrics.h"
 #include "server/options.h"
 #include "server/request_reader.h"
 #include "server/request_slots.h"
+#include "sessions/reasoner.h"
 
 namespace polyphon {
 

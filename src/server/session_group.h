@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "reason/reasoner.h"
+#include "sessions/reasoner.h"
 
 namespace polyphon {
 

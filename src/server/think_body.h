@@ -1,8 +1,8 @@
 // A request that thinks, written as a client sends it: what server/chat_request reads.
 #pragma once
 
-#include "pipeline/player.h"
-#include "reason/reasoner.h"
+#include "sessions/player.h"
+#include "sessions/reasoner.h"
 
 namespace polyphon {
 

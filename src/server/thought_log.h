@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "reason/events.h"
+#include "streams/events.h"
 
 namespace polyphon {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "reason/answer_extraction.h"
+#include "text/answer_extraction.h"
 
 namespace polyphon {
 namespace {

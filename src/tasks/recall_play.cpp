@@ -6,9 +6,9 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "reason/sentences.h"
 #include "tasks/family.h"
 #include "tasks/filler_text.h"
+#include "text/sentences.h"
 
 namespace polyphon {
 namespace {

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "model/fake_language_model.h"
-#include "reason/stream_listener.h"
+#include "text/stream_listener.h"
 
 namespace polyphon {
 namespace {

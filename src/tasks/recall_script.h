@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/topology.h"
-#include "core/trace.h"
 #include "model/vocabulary.h"
+#include "record/trace.h"
 
 namespace polyphon {
 

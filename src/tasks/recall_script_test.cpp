@@ -5,7 +5,7 @@
 #include <set>
 
 #include "model/fake_language_model.h"
-#include "reason/memory_markers.h"
+#include "text/memory_markers.h"
 
 namespace polyphon {
 namespace {

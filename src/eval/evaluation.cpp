@@ -1,0 +1,94 @@
+#include "eval/evaluation.h"
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "tasks/family.h"
+#include "text/answer_extraction.h"
+
+namespace polyphon {
+
+ThinkInput evaluation_input(const Problem& problem, const Arm& arm,
+                            const EvaluationOptions& options) {
+  ThinkInput input;
+  input.chat.messages = Json::array({{{"role", "user"}, {"content", problem.text}}});
+  input.sampling.temperature = options.temperature;
+  input.sampling.seed = derive_seed(problem.seed, static_cast<uint64_t>(problem.difficulty));
+  input.answer_sampling = input.sampling;
+  input.answer_sampling.temperature = 0;
+  input.max_answer_tokens = options.max_answer_tokens;
+  arm.apply(input, options.shape);
+  return input;
+}
+
+EvaluationSample sample_of(const Problem& problem, const std::string& arm,
+                           const std::string& answer, const Finished& finished) {
+  EvaluationSample sample;
+  sample.arm = arm;
+  sample.family = problem.family;
+  sample.difficulty = problem.difficulty;
+  sample.seed = problem.seed;
+  sample.right = is_right(problem, answer);
+  sample.answer = extract_answer(answer);
+  sample.thought_tokens = finished.usage.reasoning_tokens;
+  sample.answer_tokens = finished.timings.answer_tokens;
+  sample.prefill_tokens = finished.timings.merge_prefill_tokens;
+  sample.answer_ms = finished.timings.total_ms;
+  for (const TraceSpan& span : finished.trace->spans)
+    sample.cells += static_cast<int>(span.tokens.size());
+  const Json& thought = finished.polyphon;
+  sample.promotions = static_cast<int>(thought.at("promotions").size());
+  if (const Json& search = thought.at("search"); search.is_object()) {
+    sample.search_tokens = search.value("tokens", 0);
+    sample.search_committed_tokens = search.value("committed_tokens", 0);
+  }
+  for (const Json& stream : thought.at("streams"))
+    sample.streams.push_back({stream.at("strategy").get<std::string>(),
+                              is_right(problem, stream.at("text").get<std::string>()),
+                              !stream.at("answer").get<std::string>().empty(),
+                              stream.at("tokens").get<int>()});
+  return sample;
+}
+
+void evaluate(Reasoner& reasoner, const std::vector<WantedSample>& wanted,
+              const EvaluationOptions& options,
+              const std::function<void(const EvaluationSample&)>& on_sample,
+              const std::atomic<bool>* stop) {
+  struct Stopped {};
+  std::atomic<size_t> next = 0;
+  std::mutex mutex;  // failure, on_sample
+  std::exception_ptr failure;
+  const auto work = [&] {
+    for (size_t i = next++; i < wanted.size(); i = next++) {
+      const WantedSample& want = wanted[i];
+      try {
+        SessionTicket ticket =
+            reasoner.think(evaluation_input(want.problem, *want.arm, options), {});
+        std::string answer;
+        const Finished finished = wait_finished(ticket, [&](const SessionEvent& event) {
+          if (stop && stop->load()) throw Stopped();
+          if (const auto* delta = std::get_if<AnswerDelta>(&event)) answer += delta->text;
+        });
+        const EvaluationSample sample = sample_of(want.problem, want.arm->name, answer, finished);
+        const std::lock_guard lock(mutex);
+        on_sample(sample);
+      } catch (const Stopped&) {
+        next = wanted.size();
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        next = wanted.size();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (int i = 1; i < std::max(1, options.parallel); ++i) workers.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace polyphon

@@ -1,0 +1,37 @@
+#include "heads/gate.h"
+
+#include <cmath>
+
+#include "base/check.h"
+#include "heads/logistic.h"
+
+namespace polyphon {
+
+Json to_json(const GateFeatures& features) {
+  return {{"confidence", features.confidence}, {"novelty", features.novelty},
+          {"evidence", features.evidence},     {"disagreement", features.disagreement},
+          {"progress", features.progress},     {"conclusion", features.conclusion}};
+}
+
+GateFeatures gate_features_from_json(const Json& json) {
+  const auto number = [&](const char* name) { return json.at(name).get<double>(); };
+  return {number("confidence"),   number("novelty"),  number("evidence"),
+          number("disagreement"), number("progress"), number("conclusion")};
+}
+
+double promotion_probability(const GateHead& head, const GateFeatures& features,
+                             std::span<const float> hidden) {
+  return logistic(head.bias, head.weights, features.values(), head.hidden_weights, hidden);
+}
+
+double kl_divergence(std::span<const float> p, std::span<const float> q) {
+  POLYPHON_CHECK(p.size() == q.size());
+  double sum = 0;
+  for (size_t i = 0; i < p.size(); ++i) {
+    const double probability = std::exp(static_cast<double>(p[i]));
+    if (probability > 0) sum += probability * (static_cast<double>(p[i]) - q[i]);
+  }
+  return std::max(0.0, sum);
+}
+
+}  // namespace polyphon

@@ -1,0 +1,43 @@
+#include "heads/value_head.h"
+
+#include <set>
+
+#include "heads/logistic.h"
+
+namespace polyphon {
+Json to_json(const ValueFeatures& features) {
+  return {{"confidence", features.confidence},          {"certainty", features.certainty},
+          {"conclusion", features.conclusion},          {"agreement", features.agreement},
+          {"repetition", features.repetition},          {"room", features.room},
+          {"line_confidence", features.line_confidence}};
+}
+
+ValueFeatures value_features_from_json(const Json& json) {
+  const auto number = [&](const char* name) { return json.at(name).get<double>(); };
+  return {number("confidence"), number("certainty"), number("conclusion"),     number("agreement"),
+          number("repetition"), number("room"),      number("line_confidence")};
+}
+
+double value_of(const ValueHead& head, const ValueFeatures& features,
+                std::span<const float> hidden) {
+  return logistic(head.bias, head.weights, features.values(), head.hidden_weights, hidden);
+}
+
+double share_repeated(std::span<const Token> step, std::span<const Token> before, int n) {
+  const auto length = static_cast<size_t>(n);
+  if (step.size() < length) return 0;
+  std::set<Tokens> seen;
+  for (size_t i = 0; i + length <= before.size(); ++i)
+    seen.emplace(before.begin() + static_cast<std::ptrdiff_t>(i),
+                 before.begin() + static_cast<std::ptrdiff_t>(i + length));
+  int repeated = 0;
+  const size_t count = step.size() - length + 1;
+  for (size_t i = 0; i < count; ++i) {
+    const Tokens gram(step.begin() + static_cast<std::ptrdiff_t>(i),
+                      step.begin() + static_cast<std::ptrdiff_t>(i + length));
+    repeated += !seen.insert(gram).second;
+  }
+  return static_cast<double>(repeated) / static_cast<double>(count);
+}
+
+}  // namespace polyphon

@@ -1,0 +1,54 @@
+// Numbers of a request's object, each with its name and bounds in one line of a table, from which
+// the config, the request, the trace and the check of bounds are read.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <span>
+#include <string>
+#include <variant>
+
+#include "base/error.h"
+#include "core/json.h"
+
+namespace polyphon {
+
+template <typename Request>
+struct RequestField {
+  const char* name;
+  std::variant<int Request::*, double Request::*> member;
+  double least;
+  double most;
+};
+
+// Throws Error{kInvalidArgument} that names the field of the request's polyphon.`object`.
+template <typename Request>
+void check_bounds(std::span<const RequestField<Request>> fields, const Request& request,
+                  const std::string& object) {
+  for (const RequestField<Request>& field : fields) {
+    const double value =
+        std::visit([&](auto member) { return static_cast<double>(request.*member); }, field.member);
+    if (value >= field.least && value <= field.most) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}.{} is {}: must be {} to {}", object, field.name, value, field.least,
+                            field.most),
+                fmt::format("polyphon.{}.{}", object, field.name));
+  }
+}
+
+template <typename Request>
+void fields_to_json(std::span<const RequestField<Request>> fields, const Request& request,
+                    Json& json) {
+  for (const RequestField<Request>& field : fields)
+    std::visit([&](auto member) { json[field.name] = request.*member; }, field.member);
+}
+
+// Throws Json::exception.
+template <typename Request>
+void fields_from_json(std::span<const RequestField<Request>> fields, const Json& json,
+                      Request& request) {
+  for (const RequestField<Request>& field : fields)
+    std::visit([&](auto member) { json.at(field.name).get_to(request.*member); }, field.member);
+}
+
+}  // namespace polyphon

@@ -1,0 +1,85 @@
+#include "record/search_request.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/error.h"
+#include "base/shown.h"
+
+namespace polyphon {
+
+std::string to_string(SearchMode mode) {
+  switch (mode) {
+    case SearchMode::kOff:
+      return "off";
+    case SearchMode::kAuto:
+      return "auto";
+    case SearchMode::kAlways:
+      return "always";
+  }
+  return "";
+}
+
+SearchMode parse_search_mode(const std::string& text) {
+  for (const SearchMode mode : {SearchMode::kOff, SearchMode::kAuto, SearchMode::kAlways})
+    if (to_string(mode) == text) return mode;
+  throw Error(ErrorCode::kInvalidArgument,
+              "search is '" + shown(text) + "': must be off, auto or always", "polyphon.search");
+}
+
+std::string branch_owner(int stream, int search, int node) {
+  return fmt::format("search {}.{} node {}", stream, search, node);
+}
+
+std::span<const SearchField> search_fields() {
+  using S = SearchRequest;
+  static const std::array<SearchField, 18> fields = {{
+      {"simulations", &S::simulations, 1, 4096},
+      {"depth", &S::depth, 1, 64},
+      {"step_tokens", &S::step_tokens, 4, 1024},
+      {"parallel_leaves", &S::parallel_leaves, 1, 128},
+      {"max_children", &S::max_children, 1, 128},
+      {"widening", &S::widening, 0.1, 128},
+      {"widening_power", &S::widening_power, 0, 1},
+      {"cpuct", &S::cpuct, 0, 100},
+      {"temperature", &S::temperature, 0, 2},
+      {"max_tokens", &S::max_tokens, 64, 1 << 20},
+      {"max_sequences", &S::max_sequences, 2, 256},
+      {"max_searches", &S::max_searches, 1, 1 << 16},
+      {"max_stream_searches", &S::max_stream_searches, 1, 1 << 16},
+      {"min_gap_tokens", &S::min_gap_tokens, 1, 1 << 20},
+      {"entropy_threshold", &S::entropy_threshold, 0, 20},
+      {"value_drop", &S::value_drop, 0, 1},
+      {"value_steps", &S::value_steps, 1, 64},
+      {"milliseconds", &S::milliseconds, 0, 3600000},
+  }};
+  return fields;
+}
+
+void validate(const SearchRequest& request) { check_bounds(search_fields(), request, "search"); }
+
+Json to_json(const SearchRequest& request) {
+  Json json = {{"mode", to_string(request.mode)},
+               {"plays_out", request.plays_out},
+               {"replays_clock", request.replays_clock}};
+  fields_to_json(search_fields(), request, json);
+  json["clock_ends"] = Json::array();
+  for (const ClockEnd& end : request.clock_ends)
+    json["clock_ends"].push_back({end.stream, end.search, end.steps});
+  return json;
+}
+
+SearchRequest search_request_from_json(const Json& json) {
+  SearchRequest request;
+  request.mode = parse_search_mode(json.at("mode").get<std::string>());
+  fields_from_json(search_fields(), json, request);
+  request.plays_out = json.value("plays_out", false);  // older traces do not say
+  json.at("replays_clock").get_to(request.replays_clock);
+  for (const Json& end : json.at("clock_ends"))
+    request.clock_ends.push_back(
+        {end.at(0).get<int>(), end.at(1).get<int>(), end.at(2).get<int>()});
+  return request;
+}
+
+}  // namespace polyphon

@@ -1,0 +1,124 @@
+#include "search/search_bank.h"
+
+#include <algorithm>
+
+#include "text/answer_extraction.h"
+
+namespace polyphon {
+namespace {
+
+constexpr int kFewestSequences = 2;  // to have a choice
+
+}  // namespace
+
+SearchBank::SearchBank(const ThinkContext& context)
+    : context_(context),
+      budget_{context.request.search.max_tokens, context.request.search.max_sequences} {}
+
+void SearchBank::begin_phase(StreamPhase& phase) {
+  phase_ = &phase;
+  watched_.assign(phase.streams().size(), {SearchTrigger(context_.request.search), 0, ""});
+}
+
+bool SearchBank::owns(SequenceNumber sequence) const {
+  return std::any_of(running_.begin(), running_.end(),
+                     [&](const auto& search) { return search->owns(sequence); });
+}
+
+void SearchBank::on_token(SequenceNumber sequence, const SampledToken& token) {
+  for (const auto& search : running_)
+    if (search->owns(sequence)) return search->on_token(sequence, token);
+}
+
+// Why a search of this stream cannot begin now; null when it can.
+const char* SearchBank::obstacle(const Stream& stream, const Watched& watched) const {
+  const SearchRequest& request = context_.request.search;
+  if (watched.searches >= request.max_stream_searches) return "max_stream_searches";
+  if (begun_ >= request.max_searches) return "max_searches";
+  if (budget_.tokens_left < 2 * request.step_tokens) return "max_tokens";
+  if (budget_.sequences_left < kFewestSequences) return "max_sequences";
+  if (stream.tokens_left() < request.step_tokens) return "the stream's budget";
+  return nullptr;
+}
+
+void SearchBank::on_stream_token(Stream& stream, const SampledToken& token) {
+  const bool urged =
+      !context_.request.ignore_eos && context_.vocabulary().is_end_of_generation(token.token);
+  if (stream.ended() || urged) return;
+  Watched& mine = watched(stream);
+  SessionViews& views = *context_.views;
+  SearchTrigger& trigger = mine.trigger;
+  const std::string piece = context_.vocabulary().piece(token.token, false);
+  const double entropy = views.sampler(stream.sequence)->entropy();
+  if (!trigger.observe(token.token, piece, token.logprob, entropy)) return;
+
+  const ThoughtStep& step = trigger.step();
+  const auto before =
+      std::span(stream.tokens)
+          .first(stream.tokens.size() - std::min(step.tokens.size(), stream.tokens.size()));
+  const StepValue worth = value_of_step(
+      context_, *phase_, stream, step,
+      {before, stream.mean_logprob(), stream.tokens_left(), explicit_answer(step.text)},
+      views.hidden(stream.sequence));
+  const double smoothed = trigger.entropy();
+  const auto why = trigger.at_step_end(worth.value);
+  if (!why) return;
+  if (const char* const obstacle = this->obstacle(stream, mine)) {
+    if (std::exchange(mine.refused, obstacle) != obstacle)
+      context_.decide("search_refused",
+                      {{"stream", stream.id}, {"trigger", *why}, {"why", obstacle}});
+    return;
+  }
+  mine.refused.clear();
+  ++begun_;
+  context_.decide("search", {{"stream", stream.id},
+                             {"search", mine.searches},
+                             {"trigger", *why},
+                             {"entropy", smoothed},
+                             {"value", worth.value},
+                             {"features", to_json(worth.features)}});
+  running_.push_back(
+      std::make_unique<StreamSearch>(context_, *phase_, stream, budget_, mine.searches++, *why));
+}
+
+void SearchBank::after_step() {
+  for (const auto& search : running_) {
+    search->after_step();
+    if (!search->over()) continue;
+    watched(search->stream()).trigger.restart();
+    searches_.push_back(search->report());
+  }
+  std::erase_if(running_, [](const auto& search) { return search->over(); });
+}
+
+void SearchBank::end_phase() {
+  for (const auto& search : running_) {
+    search->abandon();
+    searches_.push_back(search->report());
+  }
+  running_.clear();
+  phase_ = nullptr;
+}
+
+Json SearchBank::report() const {
+  int simulations = 0, tokens = 0, committed = 0;
+  double steps = 0, rows = 0, ms = 0;
+  for (const Json& search : searches_) {
+    simulations += search.at("simulations").get<int>();
+    tokens += search.at("tokens").get<int>();
+    committed += search.at("committed_tokens").get<int>();
+    steps += search.at("steps").get<double>();
+    rows += search.at("steps").get<double>() * search.at("leaves_per_step").get<double>();
+    ms += search.at("ms").get<double>();
+  }
+  return {{"mode", to_string(context_.request.search.mode)},
+          {"searches", searches_},
+          {"simulations", simulations},
+          {"tokens", tokens},
+          {"committed_tokens", committed},
+          {"leaves_per_step", steps == 0 ? 0 : rows / steps},
+          {"waste", tokens == 0 ? 0 : 1 - static_cast<double>(committed) / tokens},
+          {"ms", ms}};
+}
+
+}  // namespace polyphon

@@ -1,0 +1,52 @@
+// All tree searches of a session: when a stream begins one, and what they may use together. Decode
+// thread only.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "search/search_trigger.h"
+#include "search/stream_search.h"
+
+namespace polyphon {
+
+class SearchBank {
+ public:
+  // `context` must outlive this.
+  explicit SearchBank(const ThinkContext& context);
+
+  // `phase` must live until end_phase().
+  void begin_phase(StreamPhase& phase);
+  bool owns(SequenceNumber sequence) const;  // of a branch
+  void on_token(SequenceNumber sequence, const SampledToken& token);
+  // The phase has taken a token of this stream: is it time to search?
+  void on_stream_token(Stream& stream, const SampledToken& token);
+  void after_step();
+  // Drops every branch. Call before the streams' own views are closed.
+  void end_phase();
+
+  // The answer's polyphon.search: {"mode", "searches", "simulations", "tokens", "committed_tokens",
+  // "leaves_per_step", "waste", "ms"}; design.md section 2.
+  Json report() const;
+
+ private:
+  struct Watched {
+    SearchTrigger trigger;
+    int searches = 0;
+    std::string refused;  // why the last search could not begin
+  };
+  const char* obstacle(const Stream& stream, const Watched& watched) const;
+  Watched& watched(const Stream& stream) {
+    return watched_[static_cast<size_t>(&stream - phase_->streams().data())];
+  }
+
+  const ThinkContext& context_;
+  SearchBudget budget_;
+  StreamPhase* phase_ = nullptr;
+  std::vector<Watched> watched_;  // [streams of the phase]
+  std::vector<std::unique_ptr<StreamSearch>> running_;
+  int begun_ = 0;
+  Json searches_ = Json::array();
+};
+
+}  // namespace polyphon

@@ -1,0 +1,181 @@
+#include "selfplay/play_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "tasks/question_parts.h"
+
+namespace polyphon {
+namespace {
+
+constexpr size_t kExamples = 5;  // that the model reads before it proposes
+
+}  // namespace
+
+PlayState::PlayState(const std::vector<Player*>& players, const SelfPlayOptions& options,
+                     const std::set<std::string>& held_out, const std::string& folder,
+                     const std::atomic<bool>& stop, const SelfPlayEvents& events)
+    : options_(options),
+      folder_(folder),
+      stop_(stop),
+      events_(events),
+      players_left_(players.begin(), players.end()),
+      curriculum_(options.families),
+      source_(options.seed, held_out) {
+  std::vector<Outcome> of_problem;
+  const auto count_problem = [&] {
+    if (of_problem.empty()) return;
+    count(std::exchange(of_problem, {}));
+    ++sessions_;
+  };
+  report_.found = read_rollouts(folder, [&](const Trace&, const Outcome& outcome) {
+    if (outcome.is_proposed())
+      source_.take(problem_of(outcome));
+    else
+      source_.remember(problem_of(outcome));
+    const bool goes_on = options.topologies.on() && !of_problem.empty() &&
+                         of_problem.back().cell == outcome.cell &&
+                         of_problem.back().seed == outcome.seed;
+    if (!goes_on) count_problem();
+    of_problem.push_back(outcome);
+  });
+  count_problem();
+  report_.resumed = sessions_;
+}
+
+std::optional<PlayTask> PlayState::take(Player& player) {
+  constexpr std::chrono::milliseconds kPatience{100};  // nobody notifies of `stop`
+  std::unique_lock lock(mutex_);
+  while (!over() && players_left_.contains(&player)) {
+    auto task = next_task();
+    if (task) ++in_play_;
+    if (task || in_play_ == 0) return task;
+    changed_.wait_for(lock, kPatience);
+  }
+  return std::nullopt;
+}
+
+bool PlayState::over() const {
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started_;
+  return failure_ || stop_.load() || (options_.seconds > 0 && elapsed.count() >= options_.seconds);
+}
+
+std::optional<PlayTask> PlayState::next_task() {
+  if (!returned_.empty()) {
+    PlayTask task = std::move(returned_.back());
+    returned_.pop_back();
+    return task;
+  }
+  if (options_.problems > 0 && sessions_ >= options_.problems) return std::nullopt;
+  const auto cell = curriculum_.next();
+  if (!cell) return std::nullopt;
+  return PlayTask{*cell, static_cast<uint64_t>(sessions_++)};
+}
+
+Problem PlayState::generate(const Cell& cell) {
+  const std::lock_guard lock(mutex_);
+  return source_.next(cell);
+}
+
+std::vector<std::string> PlayState::examples(const Cell& cell, uint64_t seed) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> examples = mixed_[cell];
+  Random random(seed);
+  shuffle(random, examples);
+  for (std::string& question : source_.examples(cell, kExamples, seed))
+    examples.push_back(std::move(question));
+  if (examples.size() > kExamples) examples.resize(kExamples);
+  return examples;
+}
+
+std::optional<Problem> PlayState::take_proposal(const std::string& question, const Family& of,
+                                                int difficulty, uint64_t seed,
+                                                const std::vector<std::string>& examples) {
+  const std::lock_guard lock(mutex_);
+  return polyphon::take_proposal(question, of, difficulty, seed, examples, source_,
+                                 report_.proposals);
+}
+
+// A dial is turned by the problems that its difficulty means. What the model proposes beside
+// examples of that difficulty may be easier or harder, and would turn it for another reason.
+// Of a problem that was played with several topologies their answers count as its attempts: one
+// that all or none of them have right says little of which is best.
+void PlayState::count(const std::vector<Outcome>& of_problem) {
+  const Outcome& outcome = of_problem.front();
+  auto attempts = static_cast<int>(outcome.right.size());
+  int right = outcome.right_count();
+  if (options_.topologies.on()) {
+    attempts = static_cast<int>(of_problem.size());
+    right = static_cast<int>(
+        std::count_if(of_problem.begin(), of_problem.end(),
+                      [](const Outcome& each) { return each.answer_right.value_or(false); }));
+  }
+  if (outcome.is_proposed())
+    report_.proposed[outcome.cell].add_problem(attempts, right);
+  else
+    curriculum_.record(outcome.cell, attempts, right);
+  if (outcome.is_mixed()) mixed_[outcome.cell].push_back(question_of(problem_of(outcome)));
+}
+
+void PlayState::record(const std::vector<Trace>& traces, const std::vector<Outcome>& outcomes) {
+  const std::lock_guard lock(mutex_);
+  append_traces(traces_path(folder_), traces);
+  for (const Trace& trace : traces)
+    report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
+  count(outcomes);
+  ++report_.problems;
+  for (const Outcome& outcome : outcomes) {
+    report_.counterfactuals += static_cast<int64_t>(outcome.counterfactuals.size());
+    report_.searches += static_cast<int64_t>(outcome.trees.size());
+    for (const TreeOutcome& tree : outcome.trees)
+      report_.labelled_states += static_cast<int64_t>(tree.nodes.size());
+    report_.answers += outcome.answer_right ? 1 : 0;
+  }
+  update_report();
+  end_task();
+  if (events_.on_session) events_.on_session(report_, outcomes.front().cell);
+}
+
+void PlayState::give_back(Player& player, const PlayTask& task, const Error& error) {
+  const std::lock_guard lock(mutex_);
+  end_task();
+  if (stop_.load() && error.code() == ErrorCode::kCancelled) return;
+  returned_.push_back(task);
+  if (players_left_.erase(&player) == 0) return;
+  report_.dropped.push_back(player.name());
+  if (events_.on_dropped) events_.on_dropped(player.name(), error);
+  if (players_left_.empty() && !failure_) failure_ = std::make_exception_ptr(error);
+}
+
+void PlayState::abandon() {
+  const std::lock_guard lock(mutex_);
+  end_task();
+}
+
+void PlayState::fail(std::exception_ptr failure) {
+  const std::lock_guard lock(mutex_);
+  if (!failure_) failure_ = std::move(failure);
+}
+
+SelfPlayReport PlayState::finish() {
+  if (failure_) std::rethrow_exception(failure_);
+  update_report();
+  return report_;
+}
+
+void PlayState::end_task() {
+  --in_play_;
+  changed_.notify_all();
+}
+
+void PlayState::update_report() {
+  report_.cells = curriculum_.cells();
+  report_.held_out_skipped = source_.held_out_skipped();
+  report_.cold.clear();
+  for (const auto& [cell, counts] : report_.cells)
+    if (curriculum_.is_cold(cell)) report_.cold.push_back(cell);
+}
+
+}  // namespace polyphon

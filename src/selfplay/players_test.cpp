@@ -1,0 +1,152 @@
+// Self-play with several players: what becomes of the problems of one that fails.
+#include <thread>
+
+#include "base/error.h"
+#include "selfplay/selfplay.h"
+#include "selfplay/selfplay_for_test.h"
+#include "tasks/family.h"
+
+namespace polyphon {
+namespace {
+
+// Plays as the reasoner does, until `fail` says why not.
+class FalliblePlayer final : public Player {
+ public:
+  FalliblePlayer(Reasoner& reasoner, std::string name) : player_(reasoner), name_(std::move(name)) {
+    is = player_.identity();
+  }
+
+  std::string name() const override { return name_; }
+  Identity identity() const override { return is; }
+  Trace play(const ThinkInput& input, const SessionTerms& terms,
+             const std::atomic<bool>& stop) override {
+    EXPECT_EQ(terms.priority, Priority::kBackground);
+    if (const std::string why = fail(played++); !why.empty()) {
+      failed_on = input.chat.messages[0].at("content");
+      throw Error(ErrorCode::kUnavailable, why);
+    }
+    Trace trace = player_.play(input, terms, stop);
+    trace.version = version_played;
+    return trace;
+  }
+  std::string go_on(const Continuation& from, const SessionTerms& terms,
+                    const std::atomic<bool>& stop) override {
+    if (const std::string why = fail(played++); !why.empty())
+      throw Error(ErrorCode::kUnavailable, why);
+    return player_.go_on(from, terms, stop);
+  }
+
+  Identity is;
+  std::string version_played = "v1";
+  std::function<std::string(int played)> fail = [](int) { return ""; };
+  std::atomic<int> played = 0;
+  std::string failed_on;  // the problem's text
+
+ private:
+  ReasonerPlayer player_;
+  const std::string name_;
+};
+
+class PlayersTest : public SelfPlayTest {
+ protected:
+  PlayersTest() { options_.parallel = 1; }
+
+  std::multiset<std::string> texts_played() const {
+    std::multiset<std::string> texts;
+    read_rollouts(folder_, [&](const Trace&, const Outcome& outcome) {
+      const Cell& cell = outcome.cell;
+      texts.insert(make_problem(family(cell.family), cell.difficulty, outcome.seed).text);
+    });
+    return texts;
+  }
+
+  // Has a player's sessions wait until the other has begun so many.
+  static std::function<std::string(int)> after(const FalliblePlayer& other, int sessions) {
+    return [&other, sessions](int) {
+      while (other.played < sessions) std::this_thread::yield();
+      return "";
+    };
+  }
+
+  FalliblePlayer good_{*reasoner_, "good"}, bad_{*reasoner_, "bad"};
+};
+
+TEST_F(PlayersTest, ShareTheProblems) {
+  good_.fail = after(bad_, 1);
+  bad_.fail = after(good_, 1);
+  const SelfPlayReport report = play({&good_, &bad_});
+  EXPECT_EQ(report.problems, 12);
+  EXPECT_EQ(good_.played + bad_.played, 12);
+  EXPECT_TRUE(dropped_.empty());
+}
+
+TEST_F(PlayersTest, OneThatFailsIsDroppedAndItsProblemPlayedByAnother) {
+  good_.fail = after(bad_, 3);
+  bad_.fail = [](int played) { return played == 2 ? "it is gone" : ""; };
+  const SelfPlayReport report = play({&good_, &bad_});
+  EXPECT_EQ(report.problems, 12);
+  EXPECT_EQ(bad_.played, 3);
+  EXPECT_EQ(report.dropped, std::vector<std::string>{"bad"});
+  EXPECT_EQ(dropped_, (std::map<std::string, std::string>{{"bad", "it is gone"}}));
+  EXPECT_EQ(texts_played().count(bad_.failed_on), 1u);
+}
+
+TEST_F(PlayersTest, TheLastProblemIsPlayedByAnotherToo) {
+  std::atomic<int64_t> played = 0;
+  on_session_ = [&](const SelfPlayReport& report) { played = report.problems; };
+  bad_.fail = [&](int) {
+    while (played < 11) std::this_thread::yield();  // all the others
+    return "it is gone";
+  };
+  const SelfPlayReport report = play({&good_, &bad_});
+  EXPECT_EQ(report.problems, 12);
+  EXPECT_EQ(good_.played, 12);
+  EXPECT_EQ(texts_played().count(bad_.failed_on), 1u);
+}
+
+TEST_F(PlayersTest, WhenNoneIsLeftTheFolderCanGoOn) {
+  good_.fail = [](int played) { return played == 3 ? "tired" : ""; };
+  bad_.fail = [](int) { return "it is gone"; };
+  EXPECT_THROW(play({&good_, &bad_}), Error);
+  EXPECT_EQ(dropped_.size(), 2u);
+  dropped_.clear();
+  good_.fail = [](int) { return ""; };
+  const SelfPlayReport report = play({&good_});
+  EXPECT_EQ(report.resumed, 3);
+  EXPECT_EQ(report.resumed + report.problems, 12);
+}
+
+TEST_F(PlayersTest, OfAnotherModelOrVersionAreRefusedByName) {
+  bad_.is.version = "v2";
+  EXPECT_EQ(refusal([&] { play({&good_, &bad_}); }),
+            "bad has the version v2, not v1: all who play must have the same");
+  bad_.is = {"another", "v1"};
+  EXPECT_EQ(refusal([&] { play({&good_, &bad_}); }),
+            "bad has the model another, not digest: all who play must have the same");
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+}
+
+TEST_F(PlayersTest, OneThatGetsAnotherVersionMeanwhileIsDropped) {
+  good_.fail = after(bad_, 1);
+  bad_.version_played = "v2";
+  EXPECT_EQ(play({&good_, &bad_}).problems, 12);
+  ASSERT_EQ(dropped_.count("bad"), 1u);
+  EXPECT_NE(dropped_["bad"].find("the version v2, not v1"), std::string::npos);
+  read_rollouts(folder_,
+                [&](const Trace& trace, const Outcome&) { EXPECT_EQ(trace.version, "v1"); });
+}
+
+TEST_F(PlayersTest, WhatOneCannotProposeAnotherIsAsked) {
+  options_.families = {"letter_counting"};
+  options_.proposed_share = 1;
+  bad_.fail = [](int) { return "gone"; };
+  good_.fail = after(bad_, 1);
+  const SelfPlayReport report = play({&good_, &bad_});
+  EXPECT_EQ(report.problems, options_.problems);
+  EXPECT_EQ(report.dropped, std::vector<std::string>{"bad"});
+  EXPECT_EQ(bad_.failed_on, "") << "before a session";
+  EXPECT_GT(report.proposals.malformed, 0) << "what it writes is no question";
+}
+
+}  // namespace
+}  // namespace polyphon

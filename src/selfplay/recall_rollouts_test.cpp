@@ -1,0 +1,91 @@
+#include "selfplay/recall_rollouts.h"
+
+#include <fstream>
+#include <set>
+
+#include "base/error.h"
+#include "data/problem_source.h"
+#include "memory/trace_memory.h"
+#include "selfplay/selfplay_for_test.h"
+
+namespace polyphon {
+namespace {
+
+class RecallRolloutsTest : public SelfPlayTest {
+ protected:
+  RecallRolloutsTest() {
+    ReasonOptions reason;
+    undisturbed_recall(reason);
+    reason_with(reason);
+    options_.play.streams = 4;
+    options_.play.facts = options_.play.questions = 2;
+    options_.play.people = 2;
+    options_.sessions = 2;
+  }
+  RolloutCounts play() {
+    return play_recall(*reasoner_, options_, folder_, stop_,
+                       [&](int64_t number) { sessions_ = number; });
+  }
+  RecallRolloutOptions options_;
+  int64_t sessions_ = 0;
+};
+
+TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
+  play();
+  EXPECT_EQ(sessions_, 2);
+  const RolloutCounts read =
+      read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
+        EXPECT_EQ(outcome.cell.family, "recall");
+        EXPECT_LT(outcome.seed, kFirstSuiteSeed);
+        EXPECT_TRUE(outcome.right.empty());
+        EXPECT_EQ(outcome.asked.size(), 8u);
+        EXPECT_TRUE(trace.result.at("memory").at("recalls").empty()) << "nothing comes back";
+        const TraceMemory memory = memory_of(trace);
+        for (const AskedFact& asked : outcome.asked) {
+          const auto look =
+              std::find_if(memory.reads.begin(), memory.reads.end(), [&](const TraceRead& each) {
+                return each.at.stream == asked.stream && asks(each.query, asked);
+              });
+          ASSERT_NE(look, memory.reads.end()) << asked.question;
+          const bool held = std::any_of(look->nodes.begin(), look->nodes.end(), [&](size_t node) {
+            return memory.nodes[node].text == asked.fact;
+          });
+          EXPECT_EQ(held, !asked.fact.empty()) << asked.fact;
+        }
+      });
+  EXPECT_EQ(read.traces, 2);
+}
+
+TEST_F(RecallRolloutsTest, RepeatNoSessionBesideADamagedLine) {
+  play();
+  std::ofstream(traces_path(folder_), std::ios::app) << "rubbish\n";
+  options_.sessions = 5;
+  play();
+  std::set<uint64_t> seeds;
+  const RolloutCounts read = read_rollouts(
+      folder_, [&](const Trace&, const Outcome& outcome) { seeds.insert(outcome.seed); });
+  EXPECT_EQ(read.damaged, 1);
+  EXPECT_EQ(read.traces, 4);
+  EXPECT_EQ(seeds.size(), 4u);
+}
+
+TEST_F(RecallRolloutsTest, RefuseMoreStreamsThanThereAreFactsBeforeTheyBegin) {
+  options_.play.streams = 60;
+  EXPECT_NE(refusal([&] { play(); }).find("60 streams of 2 facts"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+}
+
+TEST_F(RecallRolloutsTest, GoOnInTheirFolderAlone) {
+  play();
+  options_.sessions = 3;
+  EXPECT_EQ(play().traces, 2);
+  EXPECT_EQ(sessions_, 3);
+  std::set<uint64_t> seeds;
+  read_rollouts(folder_, [&](const Trace&, const Outcome& outcome) { seeds.insert(outcome.seed); });
+  EXPECT_EQ(seeds.size(), 3u);
+  options_.play.people = 3;
+  EXPECT_THROW(play(), Error);
+}
+
+}  // namespace
+}  // namespace polyphon

@@ -1,0 +1,231 @@
+#include "selfplay/selfplay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "core/json_fault.h"
+#include "selfplay/play_state.h"
+#include "tasks/family.h"
+
+namespace polyphon {
+namespace {
+
+constexpr int kProposals = 4;  // that may be refused before a generated problem takes the place
+
+Json header_of(const Player::Identity& identity, const SelfPlayOptions& options) {
+  std::vector<std::string> families = options.families;
+  std::sort(families.begin(), families.end());
+  Json header = {{"model_digest", identity.model_digest},
+                 {"version", identity.version},
+                 {"families", families},
+                 {"streams", options.streams},
+                 {"tokens", options.tokens},
+                 {"temperature", options.temperature},
+                 {"seed", options.seed}};
+  const CounterfactualOptions& asked = options.counterfactuals;
+  header["workspace"] = asked.registers == 0 ? Json()
+                                             : Json{{"registers", asked.registers},
+                                                    {"cadence_tokens", asked.cadence_tokens},
+                                                    {"most_threshold", asked.most_threshold},
+                                                    {"share", asked.share}};
+  header["proposed_share"] = options.proposed_share == 0 ? Json() : Json(options.proposed_share);
+  header["search"] = options.search.on() ? to_json(options.search) : Json();
+  header["topologies"] = options.topologies.on() ? Json(options.topologies.names()) : Json();
+  return header;
+}
+
+void require_same(const Player& player, const Player::Identity& has,
+                  const Player::Identity& wanted) {
+  const auto require = [&](const char* what, const std::string& has, const std::string& wanted) {
+    if (has != wanted)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("{} has the {} {}, not {}: all who play must have the same",
+                              player.name(), what, has, wanted));
+  };
+  require("model", has.model_digest, wanted.model_digest);
+  require("version", has.version, wanted.version);
+}
+
+Player::Identity common_identity(const std::vector<Player*>& players) {
+  const Player::Identity first = players.at(0)->identity();
+  for (Player* const player : players) require_same(*player, player->identity(), first);
+  return first;
+}
+
+std::vector<bool> right_streams(const Problem& problem, const Trace& trace) {
+  std::vector<bool> right;
+  for (const Json& stream : trace.result.at("streams"))
+    right.push_back(is_right(problem, stream.at("text").get<std::string>()));
+  return right;
+}
+
+// Plays tasks at one player, several workers at once. Keeps nothing: that is PlayState's.
+class TaskPlayer {
+ public:
+  TaskPlayer(Player& player, const Player::Identity& identity, const SelfPlayOptions& options,
+             const std::atomic<bool>& stop, PlayState& state)
+      : player_(player), identity_(identity), options_(options), stop_(stop), state_(state) {}
+
+  // Until there is nothing to do for this player any more.
+  void work() const {
+    try {
+      while (auto task = state_.take(player_)) play(*task);
+    } catch (...) {
+      state_.fail(std::current_exception());
+    }
+  }
+
+ private:
+  struct PlayerFailed {
+    Error error;
+  };
+
+  void play(PlayTask& task) const {
+    try {
+      if (!task.problem) find_problem(task);
+      if (stop_.load()) return state_.abandon();
+      if (options_.topologies.on()) return play_topologies(task);
+      const Problem& problem = *task.problem;
+      const ThinkInput input = self_play_input(problem, options_, task.session);
+      Trace trace = run_session(input);
+      Outcome outcome{task.cell, problem.seed, right_streams(problem, trace)};
+      outcome.proposed = task.proposed;
+      outcome.counterfactuals = leave_out_promotions(problem, input, trace);
+      outcome.trees = tree_outcomes(problem, trace.result);
+      trace.outcome = to_json(outcome);
+      return state_.record({std::move(trace)}, {std::move(outcome)});
+    } catch (const PlayerFailed& failed) {
+      state_.give_back(player_, task, failed.error);
+    } catch (const Json::exception& error) {
+      state_.give_back(player_, task,
+                       Error(ErrorCode::kInternal, fmt::format("{} gave a trace that cannot be "
+                                                               "read: {}",
+                                                               player_.name(), json_fault(error))));
+    }
+  }
+
+  void find_problem(PlayTask& task) const {
+    const Family& of = family(task.cell.family);
+    const double drawn =
+        Random(derive_seed(derive_seed(options_.seed, kShareSeeds), task.session)).uniform();
+    if (of.questions && drawn < options_.proposed_share && propose(of, task)) return;
+    task.problem = state_.generate(task.cell);
+  }
+
+  bool propose(const Family& of, PlayTask& task) const {
+    const uint64_t seeds = derive_seed(derive_seed(options_.seed, kProposalSeeds), task.session);
+    for (uint64_t i = 0; i < kProposals && !stop_.load(); ++i) {
+      const uint64_t seed = derive_seed(seeds, i) % kFirstSuiteSeed;
+      const auto examples = state_.examples(task.cell, seed);
+      const std::string question = ask(of, examples, seed);
+      task.problem = state_.take_proposal(question, of, task.cell.difficulty, seed, examples);
+      if (!task.problem) continue;
+      task.proposed = question;
+      return true;
+    }
+    return false;
+  }
+
+  // The problem's sessions are kept together, or, when it stops between them, none.
+  void play_topologies(const PlayTask& task) const {
+    const Problem& problem = *task.problem;
+    const std::vector<Topology>& choices = options_.topologies.choices;
+    std::vector<Trace> traces;
+    std::vector<Outcome> outcomes;
+    for (const Topology& choice : choices) {
+      if (stop_.load()) return state_.abandon();
+      ThinkInput input =
+          self_play_input(problem, options_, task.session * choices.size() + traces.size());
+      play_topology(input, choice);
+      Trace& trace = traces.emplace_back(run_session(input));
+      Outcome& outcome =
+          outcomes.emplace_back(Outcome{task.cell, problem.seed, right_streams(problem, trace)});
+      outcome.answer_right = is_right(problem, trace.result.at("answer").get<std::string>());
+      trace.outcome = to_json(outcome);
+    }
+    state_.record(traces, outcomes);
+  }
+
+  std::string ask(const Family& of, const std::vector<std::string>& examples, uint64_t seed) const {
+    try {
+      return propose_question(player_, of, examples, seed, self_play_terms(options_), stop_);
+    } catch (const Error& error) {
+      throw PlayerFailed{error};
+    }
+  }
+
+  // Only what the player does is the player's fault; a full disk, say, is everybody's.
+  Trace run_session(const ThinkInput& input) const {
+    try {
+      Trace trace = player_.play(input, self_play_terms(options_), stop_);
+      require_same(player_, {trace.model_digest, trace.version}, identity_);
+      if (options_.topologies.on()) require_budget(trace, options_.topologies.budget_tokens);
+      return trace;
+    } catch (const Error& error) {
+      throw PlayerFailed{error};
+    }
+  }
+
+  std::vector<Counterfactual> leave_out_promotions(const Problem& problem, ThinkInput input,
+                                                   const Trace& trace) const {
+    std::vector<Counterfactual> result;
+    Random random(derive_seed(trace.seed, kCounterfactualSeeds));
+    for (const Json& promotion : trace.result.at("promotions")) {
+      if (stop_.load() || random.uniform() >= options_.counterfactuals.share) continue;
+      const int number = promotion.at("promotion").get<int>();
+      input.workspace.without_promotion = number;
+      const Trace without = run_session(input);
+      const TraceComparison compared =
+          compare_traces(trace, without, promotion.at("step").get<Step>());
+      result.push_back(
+          {number, compared.matching == compared.tokens, right_streams(problem, without)});
+    }
+    return result;
+  }
+
+  Player& player_;
+  const Player::Identity& identity_;
+  const SelfPlayOptions& options_;
+  const std::atomic<bool>& stop_;
+  PlayState& state_;
+};
+
+void require_one_to_propose(const std::vector<std::string>& families) {
+  for (const std::string& name : families)
+    if (family(name).questions) return;
+  std::vector<const char*> names;
+  for (const Family& each : polyphon::families())
+    if (each.questions) names.push_back(each.name);
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("the model can propose problems of {} only: give one of them, or no "
+                          "proposed share",
+                          fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+SelfPlayReport self_play(const std::vector<Player*>& players, const SelfPlayOptions& options,
+                         const std::set<std::string>& held_out, const std::string& folder,
+                         const std::atomic<bool>& stop, const SelfPlayEvents& events) {
+  for (const std::string& name : options.families) family(name);  // throws for one not known
+  const Player::Identity identity = common_identity(players);
+  if (options.proposed_share > 0) require_one_to_propose(options.families);
+  open_rollouts(folder, header_of(identity, options));
+  PlayState state(players, options, held_out, folder, stop, events);
+  {
+    std::vector<std::jthread> workers;
+    for (Player* const player : players)
+      for (int i = 0; i < options.parallel; ++i)
+        workers.emplace_back(
+            [&, player] { TaskPlayer(*player, identity, options, stop, state).work(); });
+  }
+  return state.finish();
+}
+
+}  // namespace polyphon

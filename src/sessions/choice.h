@@ -1,0 +1,50 @@
+// One answer as it is written: sampled tokens in, AnswerDelta and ChoiceEnded events out.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/sampling.h"
+#include "model/vocabulary.h"
+#include "streams/events.h"
+#include "text/text_stream.h"
+
+namespace polyphon {
+
+struct ChoiceLimits {
+  std::vector<std::string> stop;
+  int max_tokens = 512;
+  bool ignore_eos = false;
+  bool logprobs = false;  // send TextLogprobs
+};
+
+class Choice {
+ public:
+  // `vocabulary` must outlive this.
+  Choice(int index, const Vocabulary& vocabulary, ChoiceLimits limits,
+         std::shared_ptr<EventChannel> events);
+
+  // True when the choice has ended with this token: end of generation (kNoToken is one), a stop
+  // string, or the limit.
+  bool add(const SampledToken& token);
+
+  int tokens() const { return tokens_; }
+  const std::string& text() const { return stream_.text(); }
+  const std::string& finish_reason() const { return finish_reason_; }  // empty while it goes on
+
+ private:
+  TextLogprob logprob_of(const SampledToken& token) const;
+  void end(const std::string& reason);
+
+  int index_;
+  const Vocabulary& vocabulary_;
+  ChoiceLimits limits_;
+  std::shared_ptr<EventChannel> events_;
+  TextStream stream_;
+  std::vector<TextLogprob> held_logprobs_;  // of tokens whose text is still held back
+  int tokens_ = 0;
+  std::string finish_reason_;
+};
+
+}  // namespace polyphon

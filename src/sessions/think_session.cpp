@@ -1,0 +1,407 @@
+#include "sessions/think_session.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <optional>
+
+#include "base/check.h"
+#include "memory/session_memory.h"
+#include "search/search_bank.h"
+#include "sessions/choice.h"
+#include "sessions/plan.h"
+#include "streams/stream_phase.h"
+#include "streams/synthesis.h"
+#include "streams/think_context.h"
+#include "text/answer_extraction.h"
+#include "workspace/global_workspace.h"
+
+namespace polyphon {
+namespace {
+
+constexpr int kMaxPlanTokens = 24;
+
+// Only streams that have siblings and may be ended are watched; others need no hidden states.
+bool may_collapse(const ThinkRequest& request, const ReasonOptions& options) {
+  if (!options.collapse.enabled || request.ignore_eos) return false;
+  const auto& phases = request.topology.phases;
+  return request.topology.is_auto() ||
+         std::any_of(phases.begin(), phases.end(), [](const Phase& p) { return p.streams > 1; });
+}
+
+class ThinkSession final : public Session {
+ public:
+  ThinkSession(const LanguageModel& model, const ThinkRequest& request,
+               const ReasonOptions& options, std::shared_ptr<const Heads> heads,
+               const TraceHeader& header, std::shared_ptr<EventChannel> events)
+      : context_{model, request, with_diversity(options, request.diversity), std::move(events),
+                 std::move(heads)},
+        request_(context_.request),
+        header_(header),
+        needs_(plan_needs(request_, context_.options, model.vocabulary())),
+        watches_collapse_(may_collapse(request_, context_.options)),
+        submitted_(std::chrono::steady_clock::now()),
+        topology_(request_.topology) {
+    POLYPHON_CHECK(!request_.prompt.empty() && !options.strategies.empty());
+    if (!request_.answer_grammar.empty())
+      answer_grammar_ = model.make_grammar(request_.answer_grammar);
+    if (request_.workspace.registers > 0) workspace_.emplace(context_);
+    if (request_.search.on()) search_.emplace(context_);
+    if (request_.topology.is_auto())
+      plan_choices_ = auto_topologies(request_.auto_budget_tokens, options.caps);
+  }
+
+  SessionNeeds needs() const override { return {needs_.cells, needs_.sequences}; }
+  // A search wants them for values, and so that a branch's first token is a decode row.
+  bool wants_hidden() const override {
+    return watches_collapse_ || workspace_ || search_ || memory_ || corrects_plan();
+  }
+  const Tokens& prompt() const override { return request_.prompt; }
+  bool finished() const override { return stage_ == Stage::kDone; }
+
+  void start(SessionViews& views) override;
+  void on_token(SequenceNumber sequence, const SampledToken& token) override;
+  void after_step() override;
+  void fail(const Error& error) override;
+
+ private:
+  enum class Stage { kPrompt, kPlan, kStreams, kBridge, kAnswer, kDone };
+
+  bool corrects_plan() const {
+    return request_.topology.is_auto() && context_.heads->topology.is_trained();
+  }
+  void start_plan();
+  void ask_prompt_state();
+  void ask_model();
+  void on_plan_token(const SampledToken& token);
+  void choose_topology(const Topology& stated);
+  void start_phase();
+  void remember();
+  void end_phase();
+  SequenceNumber merged_view(MergeMode mode);
+  void start_answer();
+  void answer_by_vote(int winner);
+  void finish(const std::string& text, int answer_tokens);
+
+  ThinkContext context_;
+  const ThinkRequest& request_;
+  const TraceHeader header_;
+  const PlanNeeds needs_;
+  const bool watches_collapse_;
+  const TimePoint submitted_;
+  std::unique_ptr<Grammar> answer_grammar_;
+
+  SessionViews* views_ = nullptr;
+  Stage stage_ = Stage::kPrompt;
+  Topology topology_;                   // as planned, for auto
+  std::vector<Topology> plan_choices_;  // auto only
+  SequenceNumber prompt_state_sequence_ = -1;
+  std::vector<float> prompt_state_;  // for the topology head
+  SequenceNumber plan_sequence_ = -1;
+  std::string plan_text_;
+  int plan_tokens_ = 0;
+  Json plan_;  // what was predicted and chosen; null without a trained topology head
+
+  SequenceNumber base_sequence_ = -1;  // the view that the phase's streams fork: prompt or merge
+  size_t phase_index_ = 0;
+  std::optional<StreamPhase> phase_;
+  std::optional<GlobalWorkspace> workspace_;  // none without registers
+  std::optional<SearchBank> search_;          // none when it is off
+  std::optional<SessionMemory> memory_;       // none unless asked for
+  std::vector<Json> finished_streams_;        // of all phases, for the answer
+
+  SequenceNumber answer_sequence_ = -1;
+  std::optional<Choice> answer_;
+  int thought_tokens_ = 0;
+  int merge_prefill_tokens_ = 0;
+  std::optional<TimePoint> admitted_, first_token_, streams_end_, first_answer_token_;
+};
+
+void ThinkSession::start(SessionViews& views) {
+  views_ = context_.views = &views;
+  admitted_ = views.now();
+  Trace& trace = views.trace();
+  trace.id = header_.id;
+  trace.version = header_.version;
+  trace.model_digest = header_.model_digest;
+  trace.config_hash = header_.config_hash;
+  trace.seed = request_.sampling.seed;
+  trace.created = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  trace.request = to_json(request_);
+  if (request_.memory.enabled) memory_.emplace(context_);
+  base_sequence_ = views.open_prompt(request_.prompt);
+}
+
+void ThinkSession::on_token(SequenceNumber sequence, const SampledToken& token) {
+  if (sequence == plan_sequence_) return on_plan_token(token);
+  if (sequence == prompt_state_sequence_) {
+    const std::span<const float> state = views_->hidden(sequence);
+    prompt_state_.assign(state.begin(), state.end());
+    views_->close(sequence);
+    prompt_state_sequence_ = -1;
+    return ask_model();
+  }
+  if (!first_token_) first_token_ = views_->now();
+  if (sequence == answer_sequence_) {
+    if (!first_answer_token_) first_answer_token_ = views_->now();
+    if (!answer_->add(token)) return;
+    views_->stop(sequence, false);
+    return finish(answer_->text(), answer_->tokens());
+  }
+  if (Stream* const stream = phase_->find(sequence)) {
+    phase_->on_token(*stream, token);
+    if (search_) search_->on_stream_token(*stream, token);
+    return;
+  }
+  if (search_ && search_->owns(sequence)) return search_->on_token(sequence, token);
+  POLYPHON_CHECK(workspace_ && workspace_->owns(sequence));
+  workspace_->on_token(sequence, token);
+}
+
+void ThinkSession::after_step() {
+  switch (stage_) {
+    case Stage::kPrompt:
+      if (views_->idle(base_sequence_)) request_.topology.is_auto() ? start_plan() : start_phase();
+      break;
+    case Stage::kBridge:
+      if (views_->idle(base_sequence_)) start_phase();
+      break;
+    case Stage::kStreams:
+      phase_->after_step();
+      if (search_) search_->after_step();
+      if (workspace_) workspace_->after_step();
+      if (memory_) remember();
+      if (phase_->done()) end_phase();
+      break;
+    case Stage::kPlan:
+    case Stage::kAnswer:
+    case Stage::kDone:
+      break;
+  }
+}
+
+void ThinkSession::start_plan() {
+  stage_ = Stage::kPlan;
+  corrects_plan() && request_.prompt.size() > 1 ? ask_prompt_state() : ask_model();
+}
+
+// The prompt was prefilled, which computes no hidden states: its last token is decoded once more,
+// in a view of what stands before it, and what is sampled from there is thrown away.
+void ThinkSession::ask_prompt_state() {
+  const Position last = views_->next_position(base_sequence_) - 1;
+  prompt_state_sequence_ = views_->open();
+  views_->join(base_sequence_, prompt_state_sequence_, 0, last);
+  views_->feed(prompt_state_sequence_, {request_.prompt.back()}, "plan state");
+  SamplingParams greedy;
+  greedy.temperature = 0;
+  views_->generate(prompt_state_sequence_, std::make_unique<Sampler>(greedy, nullptr, true),
+                   "plan state");
+}
+
+// The model states its own topology, greedily, under a grammar of those that fit.
+void ThinkSession::ask_model() {
+  plan_sequence_ = views_->open();
+  views_->join(base_sequence_, plan_sequence_, 0, views_->next_position(base_sequence_));
+  views_->feed(plan_sequence_, request_.plan_instruction, "plan");
+  SamplingParams greedy;
+  greedy.temperature = 0;
+  views_->generate(
+      plan_sequence_,
+      std::make_unique<Sampler>(
+          greedy, context_.model.make_grammar({topology_grammar(plan_choices_), false, {}, ""}),
+          true),
+      "plan");
+}
+
+void ThinkSession::on_plan_token(const SampledToken& token) {
+  ++plan_tokens_;
+  const bool end =
+      token.token == kNoToken || context_.vocabulary().is_end_of_generation(token.token);
+  if (!end) plan_text_ += context_.vocabulary().piece(token.token, false);
+  if (!end && plan_tokens_ < kMaxPlanTokens) return;
+  views_->close(plan_sequence_);
+  plan_sequence_ = -1;
+  const auto planned =
+      std::find_if(plan_choices_.begin(), plan_choices_.end(),
+                   [&](const Topology& topology) { return topology.to_string() == plan_text_; });
+  choose_topology(planned != plan_choices_.end() ? *planned : plan_choices_.back());
+  start_phase();
+}
+
+void ThinkSession::choose_topology(const Topology& stated) {
+  topology_ = stated;
+  Json decision = {{"said", plan_text_}};
+  if (corrects_plan()) {
+    const CorrectedTopology corrected =
+        correct_topology(context_.heads->topology, plan_choices_, &stated,
+                         static_cast<int>(request_.prompt.size()), prompt_state_);
+    topology_ = plan_choices_[corrected.chosen];
+    decision["stated"] = stated.to_string();
+    decision["predicted"] = to_json(corrected, plan_choices_);
+  }
+  decision["topology"] = topology_.to_string();
+  if (corrects_plan()) plan_ = decision;
+  context_.decide("plan", std::move(decision));
+}
+
+void ThinkSession::start_phase() {
+  stage_ = Stage::kStreams;
+  phase_.emplace(context_, static_cast<int>(phase_index_), topology_.phases[phase_index_],
+                 static_cast<int>(finished_streams_.size()), base_sequence_, watches_collapse_);
+  if (workspace_) workspace_->begin_phase(*phase_, base_sequence_);
+  if (search_) search_->begin_phase(*phase_);
+  if (memory_) memory_->begin_phase(phase_->streams());
+}
+
+void ThinkSession::remember() {
+  if (workspace_)
+    for (const Candidate& note : workspace_->take_promoted()) memory_->promoted(note);
+  memory_->after_step();
+}
+
+// One view of what the phase started from and, for kv, of all that its streams decoded. The
+// streams' own views are dropped.
+SequenceNumber ThinkSession::merged_view(MergeMode mode) {
+  const SequenceNumber merged = views_->open();
+  views_->join(base_sequence_, merged, 0, phase_->base_end());
+  if (mode == MergeMode::kKv)
+    for (const Stream& stream : phase_->streams())
+      views_->join(stream.sequence, merged, phase_->base_end(),
+                   views_->next_position(stream.sequence));
+  for (const Stream& stream : phase_->streams()) views_->close(stream.sequence);
+  views_->close(base_sequence_);
+  return merged;
+}
+
+void ThinkSession::end_phase() {
+  if (search_) search_->end_phase();
+  if (workspace_) workspace_->end_phase();
+  if (memory_) memory_->end_phase();
+  for (const Stream& stream : phase_->streams()) finished_streams_.push_back(stream.to_json());
+  thought_tokens_ += phase_->tokens();
+  if (++phase_index_ == topology_.phases.size()) return start_answer();
+  const MergeMode mode = request_.merge == MergeMode::kVote ? MergeMode::kKv : request_.merge;
+  Tokens bridge = scaffold(mode, phase_->attempts(), context_.vocabulary());
+  const Tokens text = context_.tokenize(bridge_text());
+  bridge.insert(bridge.end(), text.begin(), text.end());
+  base_sequence_ = merged_view(mode);
+  views_->feed(base_sequence_, bridge, "bridge");
+  merge_prefill_tokens_ += static_cast<int>(bridge.size());
+  stage_ = Stage::kBridge;
+}
+
+void ThinkSession::start_answer() {
+  streams_end_ = views_->now();
+  stage_ = Stage::kAnswer;
+  MergeMode mode = request_.merge;
+  if (mode == MergeMode::kVote) {
+    std::vector<VoteEntry> votes;
+    for (const Stream& stream : phase_->streams())
+      votes.push_back({normalise_answer(stream.answer), stream.mean_logprob()});
+    const int winner = vote_winner(votes);
+    if (winner >= 0) return answer_by_vote(winner);
+    mode = MergeMode::kKv;
+    context_.decide("merge",
+                    {{"wanted", "vote"}, {"done", "kv"}, {"why", "no stream stated an answer"}});
+  }
+  Tokens instruction = scaffold(mode, phase_->attempts(), context_.vocabulary());
+  instruction.insert(instruction.end(), request_.merge_instruction.begin(),
+                     request_.merge_instruction.end());
+  merge_prefill_tokens_ += static_cast<int>(instruction.size());
+  answer_sequence_ = merged_view(mode);
+  views_->feed(answer_sequence_, instruction, "merge");
+  SamplingParams sampling = request_.answer_sampling;
+  sampling.seed = derive_seed(request_.sampling.seed, 1u << 20);
+  answer_.emplace(0, context_.vocabulary(),
+                  ChoiceLimits{request_.stop, request_.max_answer_tokens, request_.ignore_eos,
+                               sampling.logprobs >= 0},
+                  context_.events);
+  views_->generate(answer_sequence_,
+                   std::make_unique<Sampler>(sampling, std::move(answer_grammar_), true), "answer");
+}
+
+void ThinkSession::answer_by_vote(int winner) {
+  const Stream& voter = phase_->streams()[static_cast<size_t>(winner)];
+  const std::string text = conclusion_of(voter.text.text());
+  context_.decide("vote", {{"stream", voter.id}, {"answer", voter.answer}});
+  first_answer_token_ = views_->now();
+  context_.events->push(AnswerDelta{0, text, {}});
+  context_.events->push(ChoiceEnded{0, "stop"});
+  finish(text, 0);
+}
+
+void ThinkSession::finish(const std::string& text, int answer_tokens) {
+  stage_ = Stage::kDone;
+  const TimePoint now = views_->now();
+  Finished result;
+  const Json registers = workspace_ ? workspace_->register_costs() : Json::array();
+  const Json search = search_ ? search_->report() : Json();
+  int thought_tokens = thought_tokens_;
+  for (const Json& cost : registers) thought_tokens += cost.at("tokens").get<int>();
+  if (search_)
+    thought_tokens += search.at("tokens").get<int>() - search.at("committed_tokens").get<int>();
+  result.usage = {static_cast<int>(request_.prompt.size()), views_->cached_prompt_tokens(),
+                  thought_tokens + answer_tokens, thought_tokens};
+  Timings& timings = result.timings;
+  timings.queue_ms = milliseconds_between(submitted_, *admitted_);
+  timings.prompt_ms = milliseconds_between(*admitted_, *first_token_);
+  timings.streams_ms = milliseconds_between(*first_token_, *streams_end_);
+  timings.merge_ms = milliseconds_between(*streams_end_, *first_answer_token_);
+  timings.time_to_first_answer_token_ms = milliseconds_between(submitted_, *first_answer_token_);
+  timings.answer_ms = milliseconds_between(*first_answer_token_, now);
+  timings.total_ms = milliseconds_between(submitted_, now);
+  timings.prompt_tokens = result.usage.prompt_tokens;
+  timings.merge_prefill_tokens = merge_prefill_tokens_;
+  timings.answer_tokens = answer_tokens;
+
+  Trace& trace = views_->trace();
+  Json decisions = Json::array();
+  for (const TraceDecision& decision : trace.decisions)
+    decisions.push_back(
+        {{"step", decision.step}, {"kind", decision.kind}, {"detail", decision.detail}});
+  Json promotions = Json::array();
+  if (workspace_)
+    for (const Json& broadcast : workspace_->broadcasts())
+      if (broadcast.at("carried_out"))
+        promotions.push_back({{"promotion", broadcast.at("promotion")},
+                              {"step", broadcast.at("step")},
+                              {"source", broadcast.at("source")},
+                              {"text", broadcast.at("text")},
+                              {"p", broadcast.at("p")}});
+  result.polyphon = {{"trace_id", header_.id},
+                     {"version", header_.version},
+                     {"topology", topology_.to_string()},
+                     {"merge", to_string(request_.merge)},
+                     {"streams", finished_streams_},
+                     {"promotions", promotions},
+                     {"workspace", workspace_ ? workspace_->broadcasts() : Json::array()},
+                     {"registers", registers},
+                     {"search", search},
+                     {"memory", memory_ ? memory_->to_json() : Json()},
+                     {"decisions", std::move(decisions)},
+                     {"timings", to_json(timings)}};
+  if (!plan_.is_null()) result.polyphon["plan"] = plan_;
+  if (memory_) result.memory = memory_->kept();
+  trace.result = result.polyphon;
+  trace.result["answer"] = text;
+  result.trace = std::make_shared<Trace>(std::move(trace));
+  context_.events->finish(std::move(result));
+}
+
+void ThinkSession::fail(const Error& error) { context_.events->fail(error); }
+
+}  // namespace
+
+std::unique_ptr<Session> make_think_session(const LanguageModel& model, const ThinkRequest& request,
+                                            const ReasonOptions& options,
+                                            std::shared_ptr<const Heads> heads,
+                                            const TraceHeader& header,
+                                            std::shared_ptr<EventChannel> events) {
+  return std::make_unique<ThinkSession>(model, request, options, std::move(heads), header,
+                                        std::move(events));
+}
+
+}  // namespace polyphon

@@ -1,0 +1,34 @@
+// What every part of a thinking session works with. Decode thread only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/session.h"
+#include "heads/heads.h"
+#include "model/language_model.h"
+#include "record/think_request.h"
+#include "streams/events.h"
+#include "streams/options.h"
+
+namespace polyphon {
+
+struct ThinkContext {
+  const LanguageModel& model;
+  const ThinkRequest request;
+  const ReasonOptions options;
+  const std::shared_ptr<EventChannel> events;
+  const std::shared_ptr<const Heads> heads;  // never null
+  SessionViews* views = nullptr;             // from start() on
+
+  const Vocabulary& vocabulary() const { return model.vocabulary(); }
+  Tokens tokenize(const std::string& text) const {
+    return vocabulary().tokenize(text, false, false);
+  }
+  // Records a choice of policy, with its evidence.
+  void decide(const std::string& kind, Json detail) const {
+    views->trace().decisions.push_back({views->step(), kind, std::move(detail)});
+  }
+};
+
+}  // namespace polyphon
