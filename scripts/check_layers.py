@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the includes of src/ against the layers that CMakeLists.txt declares.
+"""Checks the includes of src/ against the layers of CMakeLists.txt, and who spells records.
 
     check_layers.py [ROOT]
 
@@ -7,6 +7,8 @@ Each polyphon_layer() call names a folder of src/, the folders that it DEPENDS o
 libraries. A file may include the folders that its own depends on, directly or through others, if
 they stand above it in CMakeLists.txt; and the headers of libraries that its folder names, or that
 a folder it depends on names as PUBLIC. A folder may not name what none of its files includes.
+Owners, edits, decisions and outcomes of a record are types: only src/record/ and tests may read
+their spelling or compare it.
 Prints one line a violation and exits with 1, or nothing and 0.
 """
 
@@ -34,6 +36,15 @@ LIBRARIES = {
 }
 # Headers that belong to kinds of files, not to folders.
 KINDS = {r"(gtest|gmock)/.*": ("_test.cpp", "_test.h"), r"benchmark/.*": ("_bench.cpp",)}
+
+# What tells parts of a record apart by their spelling.
+PART = r"[^()]*(\([^()]*\))?[^()]*(owner|source|finish_reason|edit|decision)[^()]*"
+SPELLING = re.compile(
+    r"\b(parse_span_owner|read_spelled)\("
+    rf"|\b(name_of|spelled|to_string)\({PART}\)\s*(==|!=|\.starts_with)"
+    r"|\bkName\s*(==|!=)|(==|!=)\s*\w+::kName"
+)
+MAY_SPELL = re.compile(r"src/record/|_test\.cpp$|_for_test\.h$")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 
@@ -114,7 +125,10 @@ def violations(root):
         if layer not in layers:
             found.append(f"{name}: CMakeLists.txt knows no layer {layer}")
             continue
+        may_spell = MAY_SPELL.search(name.as_posix())
         for number, line in enumerate(file.read_text().splitlines(), 1):
+            if not may_spell and SPELLING.search(line):
+                found.append(f"{name}:{number}: tells a part of a record by its spelling")
             if match := INCLUDE.match(line):
                 quoted, header = match[1] == '"', match[2]
                 why = include_fault(file, layer, quoted, header, layers, reached[layer])

@@ -77,6 +77,18 @@ class CheckLayersTest(unittest.TestCase):
             with self.subTest(file=file, line=line):
                 self.assertEqual(check(file, line), [])
 
+    def test_refuses_parts_of_records_told_by_their_spelling(self):
+        for line in [
+            'if (to_string(span.owner) == "stream 3") return;',
+            "if (name_of(end->finish_reason) != reason) return;",
+            'if (spelled(note.source).starts_with("stream ")) return;',
+            "const SpanOwner owner = parse_span_owner(text);",
+            "if (kind == GateDecision::kName) return;",
+        ]:
+            with self.subTest(line=line):
+                self.assertEqual(len(check("engine/a.cpp", line)), 1)
+                self.assertEqual(check("engine/a_test.cpp", line), [])
+
     def test_refuses_what_is_named_and_not_used(self):
         layers = "polyphon_layer(base)\npolyphon_layer(core DEPENDS base PRIVATE fmt::fmt)\n"
         used = '#include <fmt/format.h>\n#include "base/error.h"'

@@ -8,6 +8,7 @@
 #include "app/load.h"
 #include "app/usage.h"
 #include "base/error.h"
+#include "record/trace_file.h"
 #include "tasks/recall_script.h"
 
 namespace polyphon {
@@ -118,17 +119,17 @@ class MemoryBench {
         counts.missed.push_back(
             {{"name", question.name}, {"expected", question.expected}, {"said", answers[i]}});
     }
-    for (const Json& recall : finished.polyphon.at("memory").at("recalls"))
+    for (const MemoryRecall& recall : finished.trace->result.memory->recalls)
       counts.found += recall_found_its_node(recall);
     counts.seconds += finished.timings.streams_ms / 1000;
   }
 
   // The node whose name was asked for is among those that came back.
-  static bool recall_found_its_node(const Json& recall) {
-    const std::string query = recall.at("query").get<std::string>();
+  static bool recall_found_its_node(const MemoryRecall& recall) {
+    const std::string& query = recall.query;
     const std::string name = query.substr(std::min(query.size(), query.find("the ")));
-    return std::any_of(recall.at("nodes").begin(), recall.at("nodes").end(), [&](const Json& node) {
-      return node.at("text").get<std::string>().find(name) != std::string::npos;
+    return std::any_of(recall.nodes.begin(), recall.nodes.end(), [&](const RecalledNode& node) {
+      return node.text.find(name) != std::string::npos;
     });
   }
 

@@ -12,6 +12,7 @@
 #include "app/load.h"
 #include "app/usage.h"
 #include "data/problem_source.h"
+#include "record/trace_file.h"
 #include "selfplay/recall_rollouts.h"
 #include "tasks/classification.h"
 
@@ -53,10 +54,10 @@ bool holds_word(const std::string& text, const std::string& word) {
 
 std::string said(const Trace& trace, const RecallQuestionAt& question,
                  const Vocabulary& vocabulary) {
-  const std::string owner = fmt::format("stream {}", question.asked.stream);
   Tokens tokens;
   for (const TraceSpan& span : trace.spans)
-    if (span.owner == owner) tokens.insert(tokens.end(), span.tokens.begin(), span.tokens.end());
+    if (span.owner.is_stream(question.asked.stream))
+      tokens.insert(tokens.end(), span.tokens.begin(), span.tokens.end());
   const size_t begin = std::min(question.answer_begin, tokens.size());
   return vocabulary.detokenize(
       std::span(tokens).subspan(begin, std::min(kRecallAnswerTokens, tokens.size() - begin)),
@@ -138,18 +139,16 @@ class RecallBench {
     const AskedFact& asked = question.asked;
     Answered answered;
     answered.stated = !asked.fact.empty();
-    const Json& nodes = finished.polyphon.at("memory").at("nodes");
-    answered.written = std::any_of(nodes.begin(), nodes.end(),
-                                   [&](const Json& node) { return node.at("text") == asked.fact; });
-    for (const Json& recall : finished.polyphon.at("memory").at("recalls")) {
-      if (recall.at("stream") != asked.stream ||
-          !asks(recall.at("query").get<std::string>(), asked))
-        continue;
+    const MemoryReport& memory = *finished.trace->result.memory;
+    answered.written = std::any_of(memory.nodes.begin(), memory.nodes.end(),
+                                   [&](const NodeReport& node) { return node.text == asked.fact; });
+    for (const MemoryRecall& recall : memory.recalls) {
+      if (recall.stream != asked.stream || !asks(recall.query, asked)) continue;
       answered.brought = true;
-      const Json& placed = recall.at("placed");
-      for (const Json& node : recall.at("nodes"))
-        answered.found |= node.at("text") == asked.fact &&
-                          std::find(placed.begin(), placed.end(), node.at("node")) != placed.end();
+      for (const RecalledNode& node : recall.nodes)
+        answered.found |=
+            node.text == asked.fact &&
+            std::find(recall.placed.begin(), recall.placed.end(), node.node) != recall.placed.end();
     }
     answered.right = holds_word(said(*finished.trace, question, reasoner_->model().vocabulary()),
                                 question.answer);

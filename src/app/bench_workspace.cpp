@@ -82,12 +82,11 @@ class WorkspaceBench {
         const size_t turn = (i + static_cast<size_t>(round)) % kConditions.size();
         const Finished finished = think(kConditions[turn], round);
         int tokens = 0;
-        for (const Json& stream : finished.polyphon.at("streams"))
-          tokens += stream.at("tokens").get<int>();
+        const SessionResult& result = finished.trace->result;
+        for (const StreamResult& stream : result.streams) tokens += stream.tokens;
         speeds[turn].push_back(1000.0 * tokens / finished.timings.streams_ms);
-        promotions[turn] += static_cast<int>(finished.polyphon.at("promotions").size());
-        for (const Json& cost : finished.polyphon.at("registers"))
-          register_rows[turn] += cost.at("rows").get<int>();
+        promotions[turn] += result.promotions();
+        for (const RegisterCost& cost : result.registers) register_rows[turn] += cost.rows;
       }
       for (size_t i = 0; i < kConditions.size(); ++i)
         ratios[i].push_back(speeds[i].back() / speeds[0].back());
@@ -116,9 +115,9 @@ class WorkspaceBench {
     input.topology = {{{1, 256}}};
     input.search.mode = SearchMode::kAlways;
     input.search.simulations = flags_.simulations;
-    const Json found = think(std::move(input), 0).polyphon.at("search");
-    const auto simulations = found.at("simulations").get<int>();
-    const auto leaves = found.at("leaves_per_step").get<double>();
+    const SearchReport found = *think(std::move(input), 0).trace->result.search;
+    const int simulations = found.simulations;
+    const double leaves = found.leaves_per_step;
     if (!flags_.json)
       print_out(fmt::format("{:<24}: {} simulations, {:.1f} leaves a step\n", "search", simulations,
                             leaves));

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "core/json.h"
 #include "core/version.h"
+#include "record/codec.h"
 
 namespace polyphon {
 namespace {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "record/codec.h"
 
 namespace polyphon {
 namespace {

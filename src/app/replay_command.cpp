@@ -9,6 +9,8 @@
 #include "app/load.h"
 #include "app/usage.h"
 #include "base/error.h"
+#include "record/codec.h"
+#include "record/trace_file.h"
 #include "sessions/plan.h"
 
 namespace polyphon {
@@ -24,9 +26,9 @@ struct ReplayFlags {
 
 // When the broadcast was decided; none when the trace has no such broadcast.
 std::optional<Step> step_of_broadcast(const Trace& trace, int index) {
-  const Json& workspace = trace.result.value("workspace", Json::array());
+  const std::vector<Broadcast>& workspace = trace.result.workspace;
   if (index < 0 || index >= static_cast<int>(workspace.size())) return std::nullopt;
-  return workspace[static_cast<size_t>(index)].value("step", Step{0});
+  return workspace[static_cast<size_t>(index)].step;
 }
 
 // One line: does it match, for a counterfactual up to the edit; then both outcomes.
@@ -42,8 +44,8 @@ std::string report(const Trace& recorded, const Trace& replayed, const TraceComp
                  {"first_difference", compared.first_difference}};
     if (counterfactual) {
       json["without_promotion"] = flags.without_promotion;
-      json["recorded"] = recorded.result;
-      json["counterfactual"] = replayed.result;
+      json["recorded"] = to_json(recorded.result);
+      json["counterfactual"] = to_json(replayed.result);
     }
     return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
@@ -52,7 +54,7 @@ std::string report(const Trace& recorded, const Trace& replayed, const TraceComp
                                  match ? "" : ", first difference at " + compared.first_difference);
   if (counterfactual)
     text += fmt::format("with promotion {}: {}\nwithout: {}\n", flags.without_promotion,
-                        recorded.result.value("answer", ""), replayed.result.value("answer", ""));
+                        recorded.result.answer, replayed.result.answer);
   return text;
 }
 

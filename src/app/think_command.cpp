@@ -14,6 +14,8 @@
 #include "app/usage.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "record/codec.h"
+#include "record/trace_file.h"
 #include "sessions/plan.h"
 
 namespace polyphon {
@@ -101,7 +103,7 @@ int think(ThinkFlags& flags) {
     const Json out = {
         {"answer", report.answer()},
         {"reasoning_content", report.reasoning()},
-        {"polyphon", result.polyphon},
+        {"polyphon", polyphon_object(*result.trace)},
         {"usage",
          {{"prompt_tokens", result.usage.prompt_tokens},
           {"completion_tokens", result.usage.completion_tokens},
@@ -114,7 +116,7 @@ int think(ThinkFlags& flags) {
   std::cerr << fmt::format(
       "\n{} · {} thought tokens in {:.1f} s ({:.0f}/s) · prompt {} tokens\n"
       "merge {} tokens, {:.0f} ms to the first answer token · total {:.1f} s\n",
-      result.polyphon.at("topology").get<std::string>(), result.usage.reasoning_tokens,
+      result.trace->result.topology.to_string(), result.usage.reasoning_tokens,
       result.timings.streams_ms / 1000,
       1000.0 * result.usage.reasoning_tokens / std::max(1.0, result.timings.streams_ms),
       result.timings.prompt_tokens, result.timings.merge_prefill_tokens, result.timings.merge_ms,

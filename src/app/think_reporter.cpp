@@ -35,22 +35,24 @@ void ThinkReporter::operator()(const SessionEvent& event) {
     ++streams_[thought->stream].tokens;
     if (screen_ && ++drawn_ % static_cast<int>(streams_.size()) == 0) view_.draw(streams_);
   } else if (const auto* ended = std::get_if<StreamEnded>(&event)) {
-    streams_[ended->stream].finish_reason = ended->finish_reason;
+    streams_[ended->stream].finish_reason = name_of(ended->finish_reason);
     streams_[ended->stream].tokens = ended->tokens;
     if (screen_)
       view_.draw(streams_);
     else
       told(fmt::format("stream {} ({}): {} tokens, {}, answer: {}", ended->stream,
-                       streams_[ended->stream].strategy, ended->tokens, ended->finish_reason,
+                       streams_[ended->stream].strategy, ended->tokens,
+                       name_of(ended->finish_reason),
                        ended->answer.empty() ? "none" : ended->answer));
   } else if (const auto* promoted = std::get_if<Promoted>(&event)) {
-    told(fmt::format("promotion {} ({}, p {:.2f}): {}", promoted->promotion, promoted->source,
-                     promoted->probability, promoted->text));
+    told(fmt::format("promotion {} ({}, p {:.2f}): {}", promoted->promotion,
+                     spelled(promoted->source), promoted->probability, promoted->text));
   } else if (const auto* recalled = std::get_if<Recalled>(&event)) {
-    told(fmt::format("stream {} recalls ({}): {}", recalled->stream, recalled->by,
+    told(fmt::format("stream {} recalls ({}): {}", recalled->stream, name_of(recalled->by),
                      fmt::join(recalled->texts, " | ")));
   } else if (const auto* began = std::get_if<SearchBegan>(&event)) {
-    told(fmt::format("search {}.{} began ({})", began->stream, began->search, began->trigger));
+    told(fmt::format("search {}.{} began ({})", began->stream, began->search,
+                     name_of(began->trigger)));
   } else if (const auto* found = std::get_if<SearchEnded>(&event)) {
     told(fmt::format("search {}.{} committed {} of {} tokens: {} simulations, {:.1f} leaves a step",
                      found->stream, found->search, found->committed_tokens, found->tokens,

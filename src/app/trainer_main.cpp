@@ -14,6 +14,7 @@
 #include "base/logging.h"
 #include "base/process.h"
 #include "head_trainer/train_heads.h"
+#include "record/trace_file.h"
 #include "trainer/parity.h"
 #include "trainer/train.h"
 

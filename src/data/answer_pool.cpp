@@ -9,8 +9,7 @@ namespace polyphon {
 namespace {
 
 // The solution where the stream means it; else, of problems with several right answers, its own.
-std::string right_answer(const Problem& problem, const Json& stream) {
-  const auto said = stream.at("answer").get<std::string>();
+std::string right_answer(const Problem& problem, const std::string& said) {
   if (normalise_answer(said) != normalise_answer(problem.solution) &&
       is_right(problem, answer_text(said)))
     return said;
@@ -20,15 +19,16 @@ std::string right_answer(const Problem& problem, const Json& stream) {
 }  // namespace
 
 std::optional<AnswerPool> answer_pool_of(const Trace& trace, const Outcome& outcome) {
-  const auto merge = std::find_if(
-      trace.spans.begin(), trace.spans.end(),
-      [](const TraceSpan& span) { return span.owner == "merge" && !span.tokens.empty(); });
+  const auto merge =
+      std::find_if(trace.spans.begin(), trace.spans.end(), [](const TraceSpan& span) {
+        return span.owner.kind == SpanKind::kMerge && !span.tokens.empty();
+      });
   const auto right = std::find(outcome.right.begin(), outcome.right.end(), true);
   if (merge == trace.spans.end() || right == outcome.right.end()) return std::nullopt;
   const Problem problem = problem_of(outcome);
   const auto stream = static_cast<size_t>(right - outcome.right.begin());
   return AnswerPool{static_cast<int>(merge - trace.spans.begin()),
-                    right_answer(problem, trace.result.at("streams").at(stream)),
+                    right_answer(problem, trace.result.streams.at(stream).answer),
                     2 * outcome.right_count() <= static_cast<int>(outcome.right.size())};
 }
 

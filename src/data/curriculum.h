@@ -3,20 +3,14 @@
 // state, not thread-safe; what it does depends on what is recorded, in that order.
 #pragma once
 
-#include <compare>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "record/outcome.h"
+
 namespace polyphon {
-
-struct Cell {
-  std::string family;
-  int difficulty = 1;
-
-  auto operator<=>(const Cell&) const = default;
-};
 
 struct CellCounts {
   int problems = 0;

@@ -10,6 +10,7 @@
 #include "base/replace_file.h"
 #include "core/json_fault.h"
 #include "data/run_header.h"
+#include "record/codec.h"
 #include "tasks/family.h"
 
 namespace polyphon {
@@ -46,22 +47,6 @@ void cut_unfinished_line(const std::string& path) {
 
 }  // namespace
 
-int Outcome::right_count() const {
-  return static_cast<int>(std::count(right.begin(), right.end(), true));
-}
-
-double effect_of(const Outcome& outcome, const Counterfactual& without) {
-  const auto share = [](const std::vector<bool>& right) {
-    return static_cast<double>(std::count(right.begin(), right.end(), true)) /
-           static_cast<double>(std::max<size_t>(1, right.size()));
-  };
-  return share(outcome.right) - share(without.right);
-}
-
-bool Outcome::is_mixed() const {
-  return right_count() > 0 && right_count() < static_cast<int>(right.size());
-}
-
 Problem problem_of(const Outcome& outcome) {
   const Family& of = family(outcome.cell.family);
   if (!outcome.is_proposed()) return make_problem(of, outcome.cell.difficulty, outcome.seed);
@@ -70,47 +55,6 @@ Problem problem_of(const Outcome& outcome) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("no problem of {}: {}", of.name, outcome.proposed));
   return *std::move(problem);
-}
-
-Json to_json(const Outcome& outcome) {
-  Json json = {{"family", outcome.cell.family},
-               {"difficulty", outcome.cell.difficulty},
-               {"seed", outcome.seed},
-               {"right", outcome.right}};
-  if (outcome.is_proposed()) json["proposed"] = outcome.proposed;
-  for (const Counterfactual& each : outcome.counterfactuals)
-    json["counterfactuals"].push_back(
-        {{"promotion", each.promotion}, {"same_before", each.same_before}, {"right", each.right}});
-  for (const AskedFact& each : outcome.asked)
-    json["asked"].push_back(
-        {{"stream", each.stream}, {"question", each.question}, {"fact", each.fact}});
-  for (const TreeOutcome& tree : outcome.trees) json["trees"].push_back(to_json(tree));
-  if (outcome.answer_right) json["answer_right"] = *outcome.answer_right;
-  return json;
-}
-
-Outcome outcome_from_json(const Json& json) {
-  try {
-    Outcome outcome;
-    json.at("family").get_to(outcome.cell.family);
-    json.at("difficulty").get_to(outcome.cell.difficulty);
-    json.at("seed").get_to(outcome.seed);
-    json.at("right").get_to(outcome.right);
-    outcome.proposed = json.value("proposed", "");
-    for (const Json& each : json.value("counterfactuals", Json::array()))
-      outcome.counterfactuals.push_back({each.at("promotion").get<int>(),
-                                         each.at("same_before").get<bool>(),
-                                         each.at("right").get<std::vector<bool>>()});
-    for (const Json& each : json.value("asked", Json::array()))
-      outcome.asked.push_back({each.at("stream").get<int>(), each.at("question").get<std::string>(),
-                               each.at("fact").get<std::string>()});
-    for (const Json& tree : json.value("trees", Json::array()))
-      outcome.trees.push_back(tree_outcome_from_json(tree));
-    if (json.contains("answer_right")) outcome.answer_right = json["answer_right"].get<bool>();
-    return outcome;
-  } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, "not an outcome: " + json_fault(error));
-  }
 }
 
 void require_rollouts(const std::string& folder) {
@@ -132,7 +76,8 @@ RolloutCounts read_rollouts(const std::string& folder, const OnRollout& on_trace
   for (; std::getline(file, line); ++number) {
     try {
       const Trace trace = trace_from_json(Json::parse(line));
-      on_trace(trace, outcome_from_json(trace.outcome));
+      if (!trace.outcome) throw Error(ErrorCode::kInvalidArgument, "it has no outcome");
+      on_trace(trace, *trace.outcome);
       ++counts.traces;
     } catch (const Json::exception& error) {
       damaged(json_fault(error));

@@ -14,9 +14,9 @@
 #include "data/answer_pool.h"
 #include "data/problem_source.h"
 #include "record/trace_example.h"
+#include "record/trace_promotion.h"
 #include "tasks/family.h"
 #include "tasks/worked.h"
-#include "workspace/trace_promotions.h"
 
 namespace polyphon {
 namespace {
@@ -49,7 +49,7 @@ struct PlayedSession {
 
 // Of the last phase, for a stream; nothing where the session chose it.
 std::optional<int> budget_of(const Trace& trace) {
-  const Topology played = parse_topology(trace.request.at("topology").get<std::string>());
+  const Topology& played = trace.request.topology;
   if (played.is_auto()) return std::nullopt;
   return played.phases.back().tokens;
 }
@@ -57,17 +57,16 @@ std::optional<int> budget_of(const Trace& trace) {
 Attempt attempt_of(const Trace& trace, size_t stream, bool right, std::optional<int> budget) {
   Attempt attempt;
   attempt.rewarded.right = right;
-  const std::string owner = fmt::format("stream {}", stream);
   int sequence = -1;
   for (const TraceSpan& span : trace.spans)
-    if (span.owner == owner) {
+    if (span.owner.is_stream(static_cast<int>(stream))) {
       attempt.spans.push_back(span.id);
       append(attempt.rewarded.said, span.tokens);
       sequence = span.sequence;
     }
   for (const TraceSpan& span : trace.spans)
     if (span.sequence == sequence && !span.tokens.empty()) attempt.last_span = span.id;
-  attempt.stopped = trace.result.at("streams").at(stream).at("finish_reason") == "stop";
+  attempt.stopped = trace.result.streams.at(stream).finish_reason == FinishReason::kStop;
   if (!budget) return attempt;
   const auto spent = static_cast<double>(attempt.rewarded.said.size());
   attempt.rewarded.left_share = std::max(0.0, 1 - spent / *budget);

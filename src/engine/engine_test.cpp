@@ -45,7 +45,7 @@ class ScriptedSession : public Session {
     SamplingParams greedy;
     greedy.temperature = 0;
     views.generate(views.open_prompt(prompt_), std::make_unique<Sampler>(greedy, nullptr, false),
-                   "answer");
+                   SpanOwner::of(SpanKind::kAnswer));
   }
   void on_token(SequenceNumber sequence, const SampledToken& token) override {
     outcome_.text += static_cast<char>(token.token);
@@ -299,7 +299,7 @@ TEST_F(EngineTest, TheTraceHoldsEveryTokenWithItsPositionAndStep) {
   EXPECT_EQ(trace.spans[0].begin, 0);
   EXPECT_EQ(trace.spans[0].tokens, tokens_of("abcdef"));
   EXPECT_EQ(trace.spans[0].steps, (std::vector<Step>{-1, -1, -1, -1, -1, 0}));
-  EXPECT_EQ(trace.spans[1].owner, "answer");
+  EXPECT_EQ(to_string(trace.spans[1].owner), "answer");
   EXPECT_EQ(trace.spans[1].begin, 6);
   EXPECT_EQ(trace.spans[1].steps, (std::vector<Step>{1, 2, 3}));  // the last is never decoded
 }

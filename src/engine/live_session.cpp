@@ -34,9 +34,9 @@ const LiveSession::Sequence& LiveSession::at(SequenceNumber sequence) const {
   return const_cast<LiveSession*>(this)->at(sequence);
 }
 
-void LiveSession::record_edit(const char* kind, SequenceNumber sequence, SequenceNumber source,
-                              Position begin, Position end) {
-  trace_.edits.push_back({step_, kind, sequence, source, begin, end});
+void LiveSession::record_edit(EditKind kind, SequenceNumber sequence, SequenceNumber source,
+                              Position begin, Position end, int promotion) {
+  trace_.edits.push_back({step_, kind, sequence, source, begin, end, promotion});
 }
 
 SequenceNumber LiveSession::open() {
@@ -46,7 +46,7 @@ SequenceNumber LiveSession::open() {
   ++open_sequences_;
   sequences_.emplace_back().id = *id;
   const auto number = static_cast<SequenceNumber>(sequences_.size()) - 1;
-  record_edit("open", number);
+  record_edit(EditKind::kOpen, number);
   return number;
 }
 
@@ -63,7 +63,7 @@ SequenceNumber LiveSession::open_prompt(const Tokens& prompt) {
   trace_.cached_prompt_tokens = cached;
 
   at(number).next = cached;
-  feed(number, Tokens(prompt.begin() + cached, prompt.end()), "prompt", "");
+  feed(number, Tokens(prompt.begin() + cached, prompt.end()), SpanOwner::of(SpanKind::kPrompt), "");
   TraceSpan& span = trace_.spans.back();
   span.tokens.assign(prompt.begin(), prompt.begin() + cached);
   span.steps.assign(cached, -1);
@@ -71,21 +71,22 @@ SequenceNumber LiveSession::open_prompt(const Tokens& prompt) {
   return number;
 }
 
-void LiveSession::join(SequenceNumber source, SequenceNumber target, Position begin, Position end) {
+void LiveSession::join(SequenceNumber source, SequenceNumber target, Position begin, Position end,
+                       int promotion) {
   end_prompt_line(target);
   Sequence& to = at(target);
   cache_.join(at(source).id, to.id, begin, end);
   const Position next = cache_.last_position(to.id) + 1;
   if (next != to.next) begin_new_spans(target);
   to.next = next;
-  record_edit("join", target, source, begin, end);
+  record_edit(EditKind::kJoin, target, source, begin, end, promotion);
 }
 
 void LiveSession::drop(SequenceNumber sequence, Position begin, Position end) {
   end_prompt_line(sequence);
   POLYPHON_CHECK(end < at(sequence).next);
   cells_used_ -= cache_.drop(at(sequence).id, begin, end);
-  record_edit("drop", sequence, -1, begin, end);
+  record_edit(EditKind::kDrop, sequence, -1, begin, end);
 }
 
 void LiveSession::end_prompt_line(SequenceNumber sequence) {
@@ -100,10 +101,10 @@ void LiveSession::close(SequenceNumber sequence) {
   cells_used_ -= cache_.release(closed.id);
   closed = Sequence{};
   --open_sequences_;
-  record_edit("close", sequence);
+  record_edit(EditKind::kClose, sequence);
 }
 
-bool LiveSession::place(SequenceNumber target, const SavedCells& cells, const std::string& owner) {
+bool LiveSession::place(SequenceNumber target, const SavedCells& cells, const SpanOwner& owner) {
   end_prompt_line(target);
   POLYPHON_CHECK(open_sequences_ < needs_.sequences);
   Sequence& to = at(target);
@@ -117,7 +118,7 @@ bool LiveSession::place(SequenceNumber target, const SavedCells& cells, const st
   span.logprobs.assign(cells.tokens.size(), NAN);
   to.next = begin + static_cast<Position>(cells.tokens.size());
   cells_used_ += static_cast<int>(cells.tokens.size());
-  record_edit("place", target, -1, begin, to.next);
+  record_edit(EditKind::kPlace, target, -1, begin, to.next);
   return true;
 }
 
@@ -127,7 +128,7 @@ void LiveSession::begin_new_spans(SequenceNumber sequence) {
   for (size_t i = 0; i < from.waiting.size(); ++i) {
     const int old = from.waiting[i].span;
     if (trace_.spans[old].tokens.empty()) continue;
-    const int fresh = new_span(sequence, std::string(trace_.spans[old].owner),
+    const int fresh = new_span(sequence, SpanOwner(trace_.spans[old].owner),
                                std::string(trace_.spans[old].strategy));
     for (size_t j = i; j < from.waiting.size(); ++j)
       if (from.waiting[j].span == old) from.waiting[j].span = fresh;
@@ -135,7 +136,7 @@ void LiveSession::begin_new_spans(SequenceNumber sequence) {
   }
 }
 
-int LiveSession::new_span(SequenceNumber sequence, const std::string& owner,
+int LiveSession::new_span(SequenceNumber sequence, const SpanOwner& owner,
                           const std::string& strategy) {
   TraceSpan& span = trace_.spans.emplace_back();
   span.id = static_cast<int>(trace_.spans.size()) - 1;
@@ -146,7 +147,7 @@ int LiveSession::new_span(SequenceNumber sequence, const std::string& owner,
   return span.id;
 }
 
-void LiveSession::feed(SequenceNumber sequence, const Tokens& tokens, const std::string& owner,
+void LiveSession::feed(SequenceNumber sequence, const Tokens& tokens, const SpanOwner& owner,
                        const std::string& strategy) {
   Sequence& to = at(sequence);
   const int span = new_span(sequence, owner, strategy);
@@ -154,7 +155,7 @@ void LiveSession::feed(SequenceNumber sequence, const Tokens& tokens, const std:
 }
 
 void LiveSession::generate(SequenceNumber sequence, std::unique_ptr<Sampler> sampler,
-                           const std::string& owner, const std::string& strategy) {
+                           const SpanOwner& owner, const std::string& strategy) {
   Sequence& to = at(sequence);
   POLYPHON_CHECK(!to.waiting.empty() && !to.sampler);
   to.sampler = std::move(sampler);
@@ -234,7 +235,7 @@ void LiveSession::deliver(SequenceNumber sequence, const SampledToken& token,
   const TraceSpan& span = trace_.spans[to.generation_span];
   const auto span_end = span.begin + static_cast<Position>(span.tokens.size());
   if (!span.tokens.empty() && to.next != span_end)  // something was fed in between
-    to.generation_span = new_span(sequence, std::string(span.owner), std::string(span.strategy));
+    to.generation_span = new_span(sequence, SpanOwner(span.owner), std::string(span.strategy));
   to.waiting.push_back({token.token, token.logprob, to.generation_span, true});
   to.hidden = hidden;
   session_->on_token(sequence, token);

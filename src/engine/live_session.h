@@ -25,14 +25,16 @@ class LiveSession final : public SessionViews {
   SequenceNumber open() override;
   SequenceNumber open_prompt(const Tokens& prompt) override;
   int cached_prompt_tokens() const override { return cached_prompt_tokens_; }
-  void join(SequenceNumber source, SequenceNumber target, Position begin, Position end) override;
+  void join(SequenceNumber source, SequenceNumber target, Position begin, Position end,
+            int promotion) override;
+  using SessionViews::join;
   void drop(SequenceNumber sequence, Position begin, Position end) override;
   void close(SequenceNumber sequence) override;
   SavedCells save(SequenceNumber sequence) override { return cache_.save(at(sequence).id); }
-  bool place(SequenceNumber target, const SavedCells& cells, const std::string& owner) override;
-  void feed(SequenceNumber sequence, const Tokens& tokens, const std::string& owner,
+  bool place(SequenceNumber target, const SavedCells& cells, const SpanOwner& owner) override;
+  void feed(SequenceNumber sequence, const Tokens& tokens, const SpanOwner& owner,
             const std::string& strategy) override;
-  void generate(SequenceNumber sequence, std::unique_ptr<Sampler> sampler, const std::string& owner,
+  void generate(SequenceNumber sequence, std::unique_ptr<Sampler> sampler, const SpanOwner& owner,
                 const std::string& strategy) override;
   void stop(SequenceNumber sequence, bool keep_last) override;
   Sampler* sampler(SequenceNumber sequence) override;
@@ -92,9 +94,9 @@ class LiveSession final : public SessionViews {
   Sequence& at(SequenceNumber sequence);
   const Sequence& at(SequenceNumber sequence) const;
   void begin_new_spans(SequenceNumber sequence);
-  int new_span(SequenceNumber sequence, const std::string& owner, const std::string& strategy);
-  void record_edit(const char* kind, SequenceNumber sequence, SequenceNumber source = -1,
-                   Position begin = 0, Position end = 0);
+  int new_span(SequenceNumber sequence, const SpanOwner& owner, const std::string& strategy);
+  void record_edit(EditKind kind, SequenceNumber sequence, SequenceNumber source = -1,
+                   Position begin = 0, Position end = 0, int promotion = -1);
   void keep_prefix();
   void end_prompt_line(SequenceNumber sequence);
 

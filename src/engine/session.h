@@ -54,8 +54,13 @@ class SessionViews {
   virtual int cached_prompt_tokens() const = 0;
 
   // Cells of `source`'s view at positions [begin, end) enter `target`'s view. No compute. What
-  // waits to be decoded in `target` comes after them.
-  virtual void join(SequenceNumber source, SequenceNumber target, Position begin, Position end) = 0;
+  // waits to be decoded in `target` comes after them. `promotion`: which one of the session's the
+  // join carries out, for the trace; -1: none.
+  virtual void join(SequenceNumber source, SequenceNumber target, Position begin, Position end,
+                    int promotion) = 0;
+  void join(SequenceNumber source, SequenceNumber target, Position begin, Position end) {
+    join(source, target, begin, end, -1);
+  }
   // Cells at positions [begin, end) leave the view, which must keep its last one. Those that
   // another view holds live on there.
   virtual void drop(SequenceNumber sequence, Position begin, Position end) = 0;
@@ -68,16 +73,16 @@ class SessionViews {
   // positions there; what waits to be decoded comes after them. In the trace they are a span of
   // `owner`. Takes a sequence id for the moment, which SessionNeeds must count. False, and nothing
   // changed: the copy is damaged or of another KV type, or this model's keys cannot be turned.
-  virtual bool place(SequenceNumber target, const SavedCells& cells, const std::string& owner) = 0;
+  virtual bool place(SequenceNumber target, const SavedCells& cells, const SpanOwner& owner) = 0;
 
   // Tokens to be decoded at the end of the view, in as many steps as the prefill chunks need.
-  // `owner` and `strategy` label the span in the trace.
-  virtual void feed(SequenceNumber sequence, const Tokens& tokens, const std::string& owner,
+  // The span in the trace is of `owner` and `strategy`.
+  virtual void feed(SequenceNumber sequence, const Tokens& tokens, const SpanOwner& owner,
                     const std::string& strategy = "") = 0;
   // From when all that was fed is decoded, one token a step is sampled, handed to on_token() and
   // decoded in turn, until stop(). Something must have been fed since the last join.
   virtual void generate(SequenceNumber sequence, std::unique_ptr<Sampler> sampler,
-                        const std::string& owner, const std::string& strategy = "") = 0;
+                        const SpanOwner& owner, const std::string& strategy = "") = 0;
   // No more sampling; destroys the sampler. Inside on_token(): with `keep_last` the token just
   // sampled is still decoded into the view (a later merge sees it), else it never is.
   virtual void stop(SequenceNumber sequence, bool keep_last) = 0;

@@ -24,8 +24,8 @@ class PromptSession final : public Session {
   void start(SessionViews& views) override {
     for (int i = 0; i < streams_; ++i) {
       const SequenceNumber sequence = i == 0 ? views.open_prompt(prompt_) : views.open();
-      if (i > 0) views.feed(sequence, prompt_, "prompt");
-      views.generate(sequence, std::make_unique<Sampler>(SamplingParams{}, nullptr, false), "");
+      if (i > 0) views.feed(sequence, prompt_, {});
+      views.generate(sequence, std::make_unique<Sampler>(SamplingParams{}, nullptr, false), {});
     }
   }
   void on_token(SequenceNumber, const SampledToken&) override {}

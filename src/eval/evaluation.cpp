@@ -38,17 +38,15 @@ EvaluationSample sample_of(const Problem& problem, const std::string& arm,
   sample.answer_ms = finished.timings.total_ms;
   for (const TraceSpan& span : finished.trace->spans)
     sample.cells += static_cast<int>(span.tokens.size());
-  const Json& thought = finished.polyphon;
-  sample.promotions = static_cast<int>(thought.at("promotions").size());
-  if (const Json& search = thought.at("search"); search.is_object()) {
-    sample.search_tokens = search.value("tokens", 0);
-    sample.search_committed_tokens = search.value("committed_tokens", 0);
+  const SessionResult& thought = finished.trace->result;
+  sample.promotions = thought.promotions();
+  if (thought.search) {
+    sample.search_tokens = thought.search->tokens;
+    sample.search_committed_tokens = thought.search->committed_tokens;
   }
-  for (const Json& stream : thought.at("streams"))
-    sample.streams.push_back({stream.at("strategy").get<std::string>(),
-                              is_right(problem, stream.at("text").get<std::string>()),
-                              !stream.at("answer").get<std::string>().empty(),
-                              stream.at("tokens").get<int>()});
+  for (const StreamResult& stream : thought.streams)
+    sample.streams.push_back(
+        {stream.strategy, is_right(problem, stream.text), !stream.answer.empty(), stream.tokens});
   return sample;
 }
 

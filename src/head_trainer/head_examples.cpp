@@ -9,10 +9,10 @@
 #include "memory/trace_memory.h"
 #include "record/search_request.h"
 #include "record/trace_layout.h"
+#include "record/trace_promotion.h"
 #include "search/trace_steps.h"
 #include "tensors/named_tensors.h"
 #include "tensors/transformer.h"
-#include "workspace/trace_promotions.h"
 
 namespace polyphon {
 namespace {
@@ -44,7 +44,7 @@ Trace without_nodes(const Trace& trace) {
   rest.edits = trace.edits;
   std::set<int> of_nodes;
   for (TraceSpan& span : rest.spans) {
-    if (!span.owner.starts_with("node ")) continue;
+    if (span.owner.kind != SpanKind::kNode) continue;
     of_nodes.insert(span.sequence);
     span.tokens.clear();
     span.steps.clear();
@@ -85,27 +85,27 @@ class HeadDataBuilder::OneTrace {
   // That the stream's token was sampled from which came out when that many decodes were done, or of
   // its last token, if it had ended by then.
   Tensor state_at(const TraceMoment& at) const {
-    const std::string owner = "stream " + std::to_string(at.stream);
     const TraceSpan* last = nullptr;
     for (const TraceSpan& span : trace_.spans) {
-      if (span.owner != owner || span.tokens.empty()) continue;
+      if (!span.owner.is_stream(at.stream) || span.tokens.empty()) continue;
       last = &span;
       const auto token = std::lower_bound(span.steps.begin(), span.steps.end(), at.step);
       if (token != span.steps.end())
         return state_before(span.id, static_cast<int>(token - span.steps.begin()));
     }
-    if (!last) throw Error(ErrorCode::kInvalidArgument, owner + " has no token");
+    if (!last)
+      throw Error(ErrorCode::kInvalidArgument, fmt::format("stream {} has no token", at.stream));
     return state_before(last->id, static_cast<int>(last->tokens.size()) - 1);
   }
 
   // Of the last token that was decoded in the owner's spans: what its next one was sampled from. A
   // branch that ended with its first token has read its parent's last one.
-  Tensor state_at_end(const std::string& owner) const {
+  Tensor state_at_end(const SpanOwner& owner) const {
     const auto span = std::find_if(
         trace_.spans.rbegin(), trace_.spans.rend(),
         [&](const TraceSpan& each) { return each.owner == owner && !each.tokens.empty(); });
     if (span == trace_.spans.rend())
-      throw Error(ErrorCode::kInvalidArgument, owner + " has no token");
+      throw Error(ErrorCode::kInvalidArgument, to_string(owner) + " has no token");
     return states_[layout_.row_of[static_cast<size_t>(span->id)].back()];
   }
 
@@ -117,7 +117,7 @@ class HeadDataBuilder::OneTrace {
     std::vector<float*> places;
     for (const TraceSpan& span : trace_.spans) {
       result.emplace_back(span.tokens.size(), 0.0f);
-      if (!span.owner.starts_with("stream ")) continue;
+      if (span.owner.kind != SpanKind::kStream) continue;
       for (size_t i = 0; i < span.tokens.size(); ++i) {
         const int row = layout_.row_of[static_cast<size_t>(span.id)][i];
         const int from = row < 0 ? -1 : layout_.predictors[static_cast<size_t>(row)];
@@ -160,9 +160,11 @@ void HeadDataBuilder::add_steps(const OneTrace& computed, const Outcome& outcome
 
 void HeadDataBuilder::add_searches(const OneTrace& computed, const Outcome& outcome, Found& found) {
   if (outcome.trees.empty()) return;
-  for (const Json& search : computed.trace().result.at("search").at("searches")) {
+  if (!computed.trace().result.search)
+    throw Error(ErrorCode::kInvalidArgument, "its outcome is of searches that it did not make");
+  for (const SearchResult& search : computed.trace().result.search->searches) {
     const auto of_search = [&](const TreeOutcome& tree) {
-      return tree.stream == search.at("stream") && tree.search == search.at("search");
+      return tree.stream == search.stream && tree.search == search.search;
     };
     const auto tree = std::find_if(outcome.trees.begin(), outcome.trees.end(), of_search);
     if (tree == outcome.trees.end())
@@ -173,7 +175,8 @@ void HeadDataBuilder::add_searches(const OneTrace& computed, const Outcome& outc
       if (is_new) ++found.groups;
       ChoiceRow& choice = found.value.add(
           row_of(example.features.values()),
-          computed.state_at_end(branch_owner(tree->stream, tree->search, example.node)),
+          computed.state_at_end(
+              SpanOwner::of_search(SpanKind::kBranch, tree->stream, tree->search, example.node)),
           example.right, 1, {example.mean_logprob, std::log(example.features.line_confidence)});
       choice = example.choice;
       choice.group = group->second;
@@ -193,8 +196,8 @@ void HeadDataBuilder::add_promotions(const OneTrace& computed, const Outcome& ou
     const TracePromotion& promotion = promotion_at(promotions, without.promotion);
     const double effect = effect_of(outcome, without);
     found.gate.add(torch::tensor(promotion.features),
-                   computed.state_before(promotion.span, promotion.index), effect > 0,
-                   std::abs(effect), {effect});
+                   computed.state_before(promotion.last_token.span, promotion.last_token.index),
+                   effect > 0, std::abs(effect), {effect});
   }
 }
 
@@ -207,8 +210,6 @@ void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
   else
     add_recall(trace, outcome);
   ++traces_;
-} catch (const Json::exception& error) {
-  refuse(trace, error);
 } catch (const std::out_of_range& error) {
   refuse(trace, error);
 } catch (const Error& error) {
@@ -216,8 +217,7 @@ void HeadDataBuilder::add(const Trace& trace, const Outcome& outcome) try {
 }
 
 void HeadDataBuilder::add_play(const Trace& trace, const Outcome& outcome) {
-  const Json& streams = trace.result.at("streams");
-  if (streams.size() != outcome.right.size())
+  if (trace.result.streams.size() != outcome.right.size())
     throw Error(ErrorCode::kInvalidArgument, "its outcome is of another number of streams");
   const OneTrace computed(*this, trace);
   Found found;
@@ -225,7 +225,7 @@ void HeadDataBuilder::add_play(const Trace& trace, const Outcome& outcome) {
   add_searches(computed, outcome, found);
   add_promotions(computed, outcome, found);
 
-  const int64_t problem = problem_number(trace.request.at("prompt").get<Tokens>());
+  const int64_t problem = problem_number(trace.request.prompt);
   for (ChoiceRow& choice : found.value.choices) choice.group += groups_;
   groups_ += found.groups;
   value_.append(found.value, problem);
@@ -241,17 +241,14 @@ int64_t HeadDataBuilder::problem_number(const Tokens& prompt) {
 // A session that planned says what the model stated, without any correction. It repeats what
 // another one of the problem played, which is the example.
 void HeadDataBuilder::add_topology(const Trace& trace, bool right) {
-  const auto prompt = trace.request.at("prompt").get<Tokens>();
-  const Topology topology = parse_topology(trace.request.at("topology").get<std::string>());
+  const Tokens& prompt = trace.request.prompt;
+  const Topology& topology = trace.request.topology;
   const int64_t problem = problem_number(prompt);
   if (topology.is_auto()) {
-    const auto plan = std::find_if(trace.decisions.begin(), trace.decisions.end(),
-                                   [](const TraceDecision& each) { return each.kind == "plan"; });
-    if (plan == trace.decisions.end())
-      throw Error(ErrorCode::kInvalidArgument, "it decided on no topology");
-    const Json& detail = plan->detail;
-    const char* const said = detail.contains("stated") ? "stated" : "topology";
-    return topologies_.add_stated(problem, detail.at(said).get<std::string>());
+    for (const TraceDecision& decision : trace.decisions)
+      if (const auto* plan = std::get_if<PlanDecision>(&decision.what))
+        return topologies_.add_stated(problem, plan->stated.value_or(plan->topology).to_string());
+    throw Error(ErrorCode::kInvalidArgument, "it decided on no topology");
   }
   Tensor& state = prompt_states_[problem];
   if (!state.defined()) {

@@ -62,24 +62,24 @@ TEST_F(HeadExamplesTest, LabelPromotionsByTheirCounterfactuals) {
 
   const TraceLayout layout = lay_out(trace, reasoner_->model().vocabulary().anchor());
   const Tensor states = states_of(layout);
-  std::vector<Json> winners;
+  std::vector<GateCandidate> winners;
   for (const TraceDecision& decision : trace.decisions)
-    if (decision.kind == "gate" && decision.detail.at("promoted"))
-      winners.push_back(decision.detail.at("candidates").at(0));
+    if (const auto* gate = std::get_if<GateDecision>(&decision.what); gate && gate->promoted)
+      winners.push_back(gate->candidates.at(0));
   ASSERT_GE(winners.size(), 2u);
   for (int64_t i = 0; i < 2; ++i) {
-    const Json& winner = winners[static_cast<size_t>(i)];
+    const GateCandidate& winner = winners[static_cast<size_t>(i)];
     int column = 0;
-    for (const double value : gate_features_from_json(winner.at("features")).values())
+    for (const double value : winner.features.values())
       EXPECT_NEAR(data.gate.features[i][column++].item<double>(), value, 1e-6);
     // The note's last token stands before `end`; its state is that of the token before it.
     const auto span =
         std::find_if(trace.spans.begin(), trace.spans.end(), [&](const TraceSpan& each) {
           const auto size = static_cast<Position>(each.tokens.size());
-          return each.sequence == winner.at("sequence") && each.begin + size == winner.at("end");
+          return each.sequence == winner.sequence && each.begin + size == winner.end;
         });
     ASSERT_NE(span, trace.spans.end());
-    EXPECT_TRUE(span->owner.starts_with("note ")) << span->owner;
+    EXPECT_EQ(span->owner.kind, SpanKind::kNote);
     const auto& rows = layout.row_of[static_cast<size_t>(span->id)];
     EXPECT_TRUE(data.gate.hidden[i].equal(states[rows[rows.size() - 2]]));
   }
@@ -135,14 +135,14 @@ TEST_F(HeadExamplesTest, LabelTheStatesOfSearchesByWhatWasPlayedOut) {
   const Trace trace = think("How many?", search);
   Outcome outcome = outcome_;
   outcome.counterfactuals.clear();
-  std::vector<const Json*> nodes;
-  for (const Json& searched : trace.result.at("search").at("searches")) {
+  std::vector<const SearchNode*> nodes;
+  for (const SearchResult& searched : trace.result.search->searches) {
     TreeOutcome& tree = outcome.trees.emplace_back();
-    tree.stream = searched.at("stream");
-    tree.search = searched.at("search");
-    for (const Json& node : searched.at("tree")) {
-      if (node.at("id") == 0 || node.contains("same_as")) continue;
-      tree.nodes.push_back(node.at("id"));
+    tree.stream = searched.stream;
+    tree.search = searched.search;
+    for (const SearchNode& node : searched.tree) {
+      if (node.id == 0 || node.same_as) continue;
+      tree.nodes.push_back(node.id);
       tree.right.push_back(tree.nodes.size() % 2 == 0);
       nodes.push_back(&node);
     }
@@ -159,14 +159,13 @@ TEST_F(HeadExamplesTest, LabelTheStatesOfSearchesByWhatWasPlayedOut) {
   int64_t row = first;
   for (const TreeOutcome& tree : outcome.trees)
     for (size_t i = 0; i < tree.nodes.size(); ++i, ++row) {
-      const Json& node = *nodes[static_cast<size_t>(row - first)];
+      const SearchNode& node = *nodes[static_cast<size_t>(row - first)];
       EXPECT_EQ(data.value.labels[row].item<float>(), tree.right[i] ? 1 : 0);
-      EXPECT_EQ(data.value.visits[row].item<double>(), node.at("visits").get<double>());
-      EXPECT_NEAR(data.value.features[row][6].item<double>(),
-                  node.at("features").at("line_confidence").get<double>(), 1e-6);
-      EXPECT_NEAR(data.logprobs[row][0].item<double>(), node.at("mean_logprob").get<double>(),
-                  1e-6);
-      const std::string owner = branch_owner(tree.stream, tree.search, tree.nodes[i]);
+      EXPECT_EQ(data.value.visits[row].item<double>(), node.visits);
+      EXPECT_NEAR(data.value.features[row][6].item<double>(), node.features->line_confidence, 1e-6);
+      EXPECT_NEAR(data.logprobs[row][0].item<double>(), node.mean_logprob, 1e-6);
+      const auto owner =
+          SpanOwner::of_search(SpanKind::kBranch, tree.stream, tree.search, tree.nodes[i]);
       const auto span = std::find_if(trace.spans.rbegin(), trace.spans.rend(),
                                      [&](const TraceSpan& each) { return each.owner == owner; });
       ASSERT_NE(span, trace.spans.rend());
@@ -220,7 +219,7 @@ TEST_F(HeadExamplesTest, LabelMemoryByWhatIsAskedLater) {
   const Tensor states = states_of(layout);
   const TraceNode& node = memory.nodes.front();
   for (const TraceSpan& span : trace.spans) {
-    if (span.owner != "stream " + std::to_string(node.at.stream)) continue;
+    if (to_string(span.owner) != "stream " + std::to_string(node.at.stream)) continue;
     const std::string said(span.tokens.begin(), span.tokens.end());
     const size_t point = said.find(node.text) + node.text.size() - 1;
     const Tensor state = states[layout.row_of[static_cast<size_t>(span.id)][point]];
@@ -290,7 +289,7 @@ TEST_F(HeadExamplesTest, KeepNothingOfATraceThatContradictsItself) {
   EXPECT_NE(refusal(trace, beyond), "");
   Trace undecided = trace;
   undecided.decisions.clear();
-  EXPECT_NE(refusal(undecided, outcome_).find("decided on no broadcast"), std::string::npos);
+  EXPECT_NE(refusal(undecided, outcome_).find("but decided on 0"), std::string::npos);
   const HeadData data = builder.take();
   EXPECT_EQ(data.value.count() + data.gate.count(), 0);
   EXPECT_EQ(data.found.at("traces"), 0);

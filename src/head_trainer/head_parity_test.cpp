@@ -118,27 +118,27 @@ TEST_F(parityRealModel, OfTheTopologyHead) {
   input.chat.messages = {{{"role", "user"}, {"content", "What is 3 times 4?"}}};
   input.max_answer_tokens = 2;
   const Finished planned = think(input);
-  const Json& predicted = planned.polyphon.at("plan").at("predicted");
+  const auto& predicted = planned.trace->result.plan.value().predicted;
 
   Trace trace = *planned.trace;
   Outcome outcome{{"f", 1}, 5, {}};
   outcome.answer_right = true;
-  for (const Json& each : predicted) {
-    trace.request["topology"] = each.at("topology");
+  for (const PredictedTopology& each : predicted) {
+    trace.request.topology = each.topology;
     builder_->add(trace, outcome);
   }
   const HeadExamples found = builder_->take().topology.each;
   ASSERT_EQ(found.count(), static_cast<int64_t>(predicted.size()));
-  const auto prompt_tokens = static_cast<int>(trace.request.at("prompt").size());
+  const auto prompt_tokens = static_cast<int>(trace.request.prompt.size());
   TopologyHead of_shape = heads_.topology;
   of_shape.hidden_weights.clear();
   for (size_t i = 0; i < predicted.size(); ++i) {
-    const auto features = topology_features(
-        parse_topology(predicted[i].at("topology").get<std::string>()), prompt_tokens);
+    const auto features = topology_features(predicted[i].topology, prompt_tokens);
     const double expected = topology_log_odds(
         heads_.topology, features, numbers_of<float>(found.hidden[static_cast<int64_t>(i)]));
-    compare(log_odds(predicted[i].at("p").get<double>()), expected,
-            expected - topology_log_odds(of_shape, features, {}), predicted[i].dump());
+    compare(log_odds(predicted[i].p), expected,
+            expected - topology_log_odds(of_shape, features, {}),
+            predicted[i].topology.to_string());
   }
 }
 
@@ -148,13 +148,11 @@ TEST_F(parityRealModel, OfTheGate) {
   options.counterfactuals.most_threshold = 0;
   const Problem problem = make_problem(family("chain_sum"), 2, 5);
   Trace trace = *think(self_play_input(problem, options, 0)).trace;
-  const Json& promotions = trace.result.at("promotions");
   Outcome outcome{{"chain_sum", 2}, 5, std::vector<bool>(8, true)};
   std::vector<double> recorded;
-  for (const Json& promotion : promotions) {
-    outcome.counterfactuals.push_back(
-        {promotion.at("promotion").get<int>(), true, std::vector<bool>(8, false)});
-    recorded.push_back(promotion.at("p").get<double>());
+  for (const Broadcast& promotion : trace.result.workspace) {
+    outcome.counterfactuals.push_back({promotion.promotion, true, std::vector<bool>(8, false)});
+    recorded.push_back(promotion.p);
   }
   builder_->add(trace, outcome);
   compare(builder_->take().gate, 0, recorded, heads_.gate);
@@ -169,12 +167,12 @@ TEST_F(parityRealModel, OfTheValueHead) {
   Outcome outcome{{"chain_sum", 2}, 5, {true, false}};
   outcome.trees = tree_outcomes(problem, trace.result);
   std::vector<double> recorded;
-  for (const Json& search : trace.result.at("search").at("searches"))
+  for (const SearchResult& search : trace.result.search->searches)
     for (const TreeOutcome& tree : outcome.trees)
-      if (tree.stream == search.at("stream") && tree.search == search.at("search"))
+      if (tree.stream == search.stream && tree.search == search.search)
         for (const SearchExample& example : search_examples(search, tree))
-          for (const Json& node : search.at("tree"))
-            if (node.at("id") == example.node) recorded.push_back(node.at("value").get<double>());
+          for (const SearchNode& node : search.tree)
+            if (node.id == example.node) recorded.push_back(node.value);
   builder_->add(trace, outcome);
   const HeadExamples found = builder_->take().value;
   const int64_t steps = found.count() - static_cast<int64_t>(recorded.size());
@@ -201,7 +199,8 @@ TEST_F(parityRealModel, OfTheWriteHead) {
   const RecallSession session = recall_session();
   std::vector<double> recorded;
   for (const TraceDecision& decision : session.trace.decisions)
-    if (decision.kind == "memory_consider") recorded.push_back(decision.detail.at("p"));
+    if (const auto* considered = std::get_if<MemoryConsideration>(&decision.what))
+      recorded.push_back(considered->p);
   ASSERT_GT(recorded.size(), 12u);
   compare(session.data.write, 0, recorded, heads_.memory.write);
 }
@@ -215,15 +214,16 @@ TEST_F(parityRealModel, OfTheReadHead) {
   const auto& nodes = session.memory.nodes;
   int64_t look = 0;
   for (const TraceDecision& decision : session.trace.decisions) {
-    if (decision.kind != "memory_recall") continue;
-    for (const Json& chosen : decision.detail.at("nodes")) {
-      const auto is_chosen = [&](const TraceNode& node) { return node.id == chosen.at("node"); };
+    const auto* recall = std::get_if<MemoryRecall>(&decision.what);
+    if (!recall) continue;
+    for (const RecalledNode& chosen : recall->nodes) {
+      const auto is_chosen = [&](const TraceNode& node) { return node.id == chosen.node; };
       const auto node = std::find_if(nodes.begin(), nodes.end(), is_chosen) - nodes.begin();
       const double score = scores[0][look][node].item<double>();
       const double of_words =
           heads_.memory.read.lexical_weight * examples.lexical[0][look][node].item<double>();
-      compare(chosen.at("direct"), score, score - of_words,
-              "look " + std::to_string(look) + ": " + chosen.dump());
+      compare(chosen.direct, score, score - of_words,
+              "look " + std::to_string(look) + ": " + chosen.text);
     }
     ++look;
   }

@@ -1,7 +1,11 @@
 #include "head_trainer/search_examples.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
+
+#include "base/error.h"
 
 namespace polyphon {
 namespace {
@@ -18,13 +22,12 @@ struct Subtree {
   }
 };
 
-std::map<int, Subtree> subtrees_of(const Json& tree, const TreeOutcome& outcome) {
+std::map<int, Subtree> subtrees_of(const std::vector<SearchNode>& tree,
+                                   const TreeOutcome& outcome) {
   std::map<int, Subtree> subtrees;
-  for (const Json& node : tree)
-    if (!node.contains("same_as"))
-      subtrees[node.at("id").get<int>()] = {node.at("parent").get<int>(),
-                                            node.at("tokens").get<int>(), 0, 0,
-                                            node.at("visits").get<double>()};
+  for (const SearchNode& node : tree)
+    if (!node.same_as)
+      subtrees[node.id] = {node.parent, node.tokens, 0, 0, static_cast<double>(node.visits)};
   for (size_t i = 0; i < outcome.nodes.size(); ++i) {
     Subtree& subtree = subtrees.at(outcome.nodes[i]);
     ++subtree.ends;
@@ -67,20 +70,21 @@ void choose(std::vector<SearchExample*>& siblings, const std::map<int, Subtree>&
 
 }  // namespace
 
-std::vector<SearchExample> search_examples(const Json& search, const TreeOutcome& outcome) {
-  const Json& tree = search.at("tree");
-  const std::map<int, Subtree> subtrees = subtrees_of(tree, outcome);
+std::vector<SearchExample> search_examples(const SearchResult& search, const TreeOutcome& outcome) {
+  const std::map<int, Subtree> subtrees = subtrees_of(search.tree, outcome);
   std::map<int, bool> right;
   for (size_t i = 0; i < outcome.nodes.size(); ++i) right[outcome.nodes[i]] = outcome.right[i];
   std::vector<SearchExample> examples;
-  for (const Json& node : tree) {
-    const int id = node.at("id").get<int>();
-    if (!right.contains(id)) continue;
-    examples.push_back({id,
-                        right.at(id),
-                        value_features_from_json(node.at("features")),
-                        node.at("mean_logprob").get<double>(),
-                        {node.at("parent").get<int>(), node.at("visits").get<double>()}});
+  for (const SearchNode& node : search.tree) {
+    if (!right.contains(node.id)) continue;
+    if (!node.features)
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("node {} of a search has no features", node.id));
+    examples.push_back({node.id,
+                        right.at(node.id),
+                        *node.features,
+                        node.mean_logprob,
+                        {node.parent, static_cast<double>(node.visits)}});
   }
   std::map<int64_t, std::vector<SearchExample*>> siblings;
   for (SearchExample& example : examples) siblings[example.choice.group].push_back(&example);

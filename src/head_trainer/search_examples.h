@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "core/json.h"
 #include "data/tree_outcomes.h"
 #include "heads/value_head.h"
+#include "record/session_result.h"
 
 namespace polyphon {
 
@@ -28,8 +28,9 @@ struct SearchExample {
 
 // The nodes that have an outcome. Best are the siblings below which the share of right ends is
 // greatest, themselves included; the target is shared by their visits. Where all are equally good
-// or there is nothing to choose from, `elsewhere` is 0. `search` is one of result.search.searches.
-// Throws Json::exception, std::out_of_range when the outcome has a node that is not in the tree.
-std::vector<SearchExample> search_examples(const Json& search, const TreeOutcome& outcome);
+// or there is nothing to choose from, `elsewhere` is 0. Throws std::out_of_range
+// when the outcome has a node that is not in the tree, Error{kInvalidArgument} when the tree has
+// one without features.
+std::vector<SearchExample> search_examples(const SearchResult& search, const TreeOutcome& outcome);
 
 }  // namespace polyphon

@@ -2,31 +2,32 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+
 namespace polyphon {
 namespace {
 
-Json node(int id, int parent, int tokens, int visits) {
-  return {{"id", id},
-          {"parent", parent},
-          {"tokens", tokens},
-          {"visits", visits},
-          {"text", "."},
-          {"mean_logprob", -0.1 * id},
-          {"features", to_json(ValueFeatures{.confidence = 0.1 * id, .line_confidence = 0.5})}};
+SearchNode node(int id, int parent, int tokens, int visits) {
+  SearchNode node;
+  node.id = id;
+  node.parent = parent;
+  node.tokens = tokens;
+  node.visits = visits;
+  node.text = ".";
+  node.mean_logprob = -0.1 * id;
+  node.features = ValueFeatures{.confidence = 0.1 * id, .line_confidence = 0.5};
+  return node;
 }
 
 // 1 and its child 4 came to a wrong answer, 2 to a right one, 3 to a wrong one, but its child 5 to
 // a right one; 6 was never played out, 7 said what 2 had said.
-Json search() {
-  Json again = node(7, 0, 4, 0);
-  again["same_as"] = 2;
-  Json root = node(0, -1, 0, 12);
-  root.erase("features");
-  return {{"stream", 0},
-          {"search", 0},
-          {"tree",
-           {root, node(1, 0, 10, 5), node(2, 0, 8, 3), node(3, 0, 6, 4), node(4, 1, 10, 2),
-            node(5, 3, 4, 1), node(6, 1, 2, 1), again}}};
+SearchResult search() {
+  SearchResult search;
+  search.tree = {node(0, -1, 0, 12), node(1, 0, 10, 5), node(2, 0, 8, 3), node(3, 0, 6, 4),
+                 node(4, 1, 10, 2),  node(5, 3, 4, 1),  node(6, 1, 2, 1), node(7, 0, 4, 0)};
+  search.tree[0].features.reset();
+  search.tree[7].same_as = 2;
+  return search;
 }
 TreeOutcome outcome() { return {0, 0, {1, 2, 3, 4, 5}, {false, true, false, false, true}}; }
 
@@ -73,6 +74,9 @@ TEST(SearchExamples, RefuseAnOutcomeOfAnotherTree) {
   TreeOutcome other = outcome();
   other.nodes[0] = 40;
   EXPECT_THROW(search_examples(search(), other), std::out_of_range);
+  SearchResult bare = search();
+  bare.tree[1].features.reset();
+  EXPECT_THROW(search_examples(bare, outcome()), Error);
 }
 
 }  // namespace

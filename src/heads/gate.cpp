@@ -7,18 +7,6 @@
 
 namespace polyphon {
 
-Json to_json(const GateFeatures& features) {
-  return {{"confidence", features.confidence}, {"novelty", features.novelty},
-          {"evidence", features.evidence},     {"disagreement", features.disagreement},
-          {"progress", features.progress},     {"conclusion", features.conclusion}};
-}
-
-GateFeatures gate_features_from_json(const Json& json) {
-  const auto number = [&](const char* name) { return json.at(name).get<double>(); };
-  return {number("confidence"),   number("novelty"),  number("evidence"),
-          number("disagreement"), number("progress"), number("conclusion")};
-}
-
 double promotion_probability(const GateHead& head, const GateFeatures& features,
                              std::span<const float> hidden) {
   return logistic(head.bias, head.weights, features.values(), head.hidden_weights, hidden);

@@ -6,26 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "core/json.h"
+#include "record/features.h"
 
 namespace polyphon {
-
-// Each in [0, 1].
-struct GateFeatures {
-  double confidence = 0;    // of the candidate's words
-  double novelty = 0;       // 1 - the largest n-gram overlap with what was broadcast before
-  double evidence = 0;      // 1 - exp(-the register's accumulator)
-  double disagreement = 0;  // share of the streams' answers that are not the most frequent one
-  double progress = 0;      // share of the phase's budget that is spent
-  double conclusion = 0;    // 1: a stream's conclusion, 0: a note
-
-  static constexpr int kCount = 6;
-  std::array<double, kCount> values() const {
-    return {confidence, novelty, evidence, disagreement, progress, conclusion};
-  }
-};
-Json to_json(const GateFeatures& features);
-GateFeatures gate_features_from_json(const Json& json);  // throws Json::exception
 
 // p = sigmoid(bias + weights . features + hidden_weights . hidden). The starting values stand for
 // no training, only for what one would guess: sure, new, ripe notes while the streams disagree, and

@@ -36,20 +36,6 @@ double length_of(std::span<const float> vector) {
 
 }  // namespace
 
-Json to_json(const WriteFeatures& features) {
-  return {{"confidence", features.confidence},
-          {"novelty", features.novelty},
-          {"number", features.number},
-          {"result", features.result},
-          {"length", features.length}};
-}
-
-WriteFeatures write_features_from_json(const Json& json) {
-  return {json.at("confidence").get<double>(), json.at("novelty").get<double>(),
-          json.at("number").get<double>(), json.at("result").get<double>(),
-          json.at("length").get<double>()};
-}
-
 WriteFeatures features_of_sentence(std::string_view sentence) {
   static const std::set<std::string> kResult = {"so", "therefore", "thus", "hence", "is", "equals"};
   const std::vector<std::string> words = words_of(sentence);

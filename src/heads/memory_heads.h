@@ -4,28 +4,13 @@
 
 #include <array>
 #include <span>
+#include <string_view>
 #include <vector>
 
-#include "core/json.h"
+#include "record/features.h"
 
 namespace polyphon {
 
-// Of a sentence that a stream has just ended. Each in [0, 1].
-struct WriteFeatures {
-  double confidence = 0;  // exp of the mean log-probability of its tokens
-  double novelty = 0;     // 1 - its largest similarity to a node
-  double number = 0;      // 1: it states a number
-  double result = 0;      // 1: it says "so", "therefore", "is", "equals" or "="
-  double length = 0;      // its words over 12, at most 1
-
-  static constexpr int kCount = 5;
-  std::array<double, kCount> values() const {
-    return {confidence, novelty, number, result, length};
-  }
-};
-Json to_json(const WriteFeatures& features);
-// Throws Json::exception.
-WriteFeatures write_features_from_json(const Json& json);
 // Without confidence and novelty, which are not in the text.
 WriteFeatures features_of_sentence(std::string_view sentence);
 

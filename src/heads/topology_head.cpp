@@ -63,11 +63,4 @@ CorrectedTopology correct_topology(const TopologyHead& head, std::span<const Top
   return corrected;
 }
 
-Json to_json(const CorrectedTopology& corrected, std::span<const Topology> choices) {
-  Json predicted = Json::array();
-  for (size_t i = 0; i < choices.size(); ++i)
-    predicted.push_back({{"topology", choices[i].to_string()}, {"p", corrected.probabilities[i]}});
-  return predicted;
-}
-
 }  // namespace polyphon

@@ -7,7 +7,6 @@
 #include <span>
 #include <vector>
 
-#include "core/json.h"
 #include "core/topology.h"
 
 namespace polyphon {
@@ -60,8 +59,5 @@ struct CorrectedTopology {
 CorrectedTopology correct_topology(const TopologyHead& head, std::span<const Topology> choices,
                                    const Topology* stated, int prompt_tokens,
                                    std::span<const float> hidden);
-
-// [{"topology", "p"}], as traces and answers show it.
-Json to_json(const CorrectedTopology& corrected, std::span<const Topology> choices);
 
 }  // namespace polyphon

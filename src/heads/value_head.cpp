@@ -5,19 +5,6 @@
 #include "heads/logistic.h"
 
 namespace polyphon {
-Json to_json(const ValueFeatures& features) {
-  return {{"confidence", features.confidence},          {"certainty", features.certainty},
-          {"conclusion", features.conclusion},          {"agreement", features.agreement},
-          {"repetition", features.repetition},          {"room", features.room},
-          {"line_confidence", features.line_confidence}};
-}
-
-ValueFeatures value_features_from_json(const Json& json) {
-  const auto number = [&](const char* name) { return json.at(name).get<double>(); };
-  return {number("confidence"), number("certainty"), number("conclusion"),     number("agreement"),
-          number("repetition"), number("room"),      number("line_confidence")};
-}
-
 double value_of(const ValueHead& head, const ValueFeatures& features,
                 std::span<const float> hidden) {
   return logistic(head.bias, head.weights, features.values(), head.hidden_weights, hidden);

@@ -7,30 +7,10 @@
 #include <span>
 #include <vector>
 
-#include "core/json.h"
 #include "core/token.h"
+#include "record/features.h"
 
 namespace polyphon {
-
-// Each in [0, 1].
-struct ValueFeatures {
-  double confidence = 0;  // exp of the mean log-probability of the step's tokens
-  double certainty = 0;   // exp of minus the mean entropy they were drawn from, in nats
-  double conclusion = 0;  // 1: the step states an answer
-  double agreement = 0;   // share of the other answers, of streams and branches, that are the same
-  double repetition = 0;  // share of the step's n-grams that were said before
-  double room = 0;        // share of the stream's budget that is left
-  // exp of the mean log-probability of all that the line has said, the step included.
-  double line_confidence = 0;
-
-  static constexpr int kCount = 7;
-  std::array<double, kCount> values() const {
-    return {confidence, certainty, conclusion, agreement, repetition, room, line_confidence};
-  }
-};
-Json to_json(const ValueFeatures& features);
-// Throws Json::exception.
-ValueFeatures value_features_from_json(const Json& json);
 
 // value = sigmoid(bias + weights . features + hidden_weights . hidden). The starting values stand
 // for no training, only for what one would guess: sure and new steps, answers that others share.

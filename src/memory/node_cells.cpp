@@ -1,7 +1,5 @@
 #include "memory/node_cells.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <future>
 
@@ -71,7 +69,7 @@ void NodeWriter::open_waiting() {
     Tokens tokens = anchor_;
     tokens.insert(tokens.end(), wish.tokens.begin(), wish.tokens.end());
     rows_ += static_cast<int>(tokens.size());
-    views_.feed(wish.sequence, tokens, fmt::format("node {}", wish.node));
+    views_.feed(wish.sequence, tokens, SpanOwner::of_node(SpanKind::kNode, wish.node));
   }
 }
 

@@ -1,7 +1,5 @@
 #include "memory/session_memory.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -16,15 +14,12 @@ namespace {
 
 constexpr size_t kQueryBytes = 200;  // of a stream's latest text, for the read head
 
-Json recalled_nodes(const std::vector<Recall>& recalls, const MemoryGraph& graph) {
-  Json nodes = Json::array();
-  for (const Recall& recall : recalls) {
-    nodes.push_back({{"node", recall.node},
-                     {"text", graph.find(recall.node)->text},
-                     {"score", recall.score},
-                     {"direct", recall.direct}});
-    if (recall.contradicts > 0) nodes.back()["contradicts"] = recall.contradicts;
-  }
+std::vector<RecalledNode> recalled_nodes(const std::vector<Recall>& recalls,
+                                         const MemoryGraph& graph) {
+  std::vector<RecalledNode> nodes;
+  for (const Recall& recall : recalls)
+    nodes.push_back({recall.node, graph.find(recall.node)->text, recall.score, recall.direct,
+                     recall.contradicts > 0 ? std::optional(recall.contradicts) : std::nullopt});
   return nodes;
 }
 
@@ -71,11 +66,12 @@ void SessionMemory::load() {
     MemoryNode node;
     node.text = stored.text;
     node.key = stored.key;
-    node.source = node.how = "stored";
+    node.source = NoteSource::of_store();
+    node.how = NodeOrigin::kStored;
     node.stored_id = stored.id;
     node.cells = stored.cells;
     const NodeId id = graph_.add(std::move(node), {}).first;
-    context_.decide("memory_load", {{"node", id}, {"stored", stored.id}, {"text", stored.text}});
+    context_.decide(MemoryLoad{id, stored.id, stored.text});
   }
 }
 
@@ -84,7 +80,7 @@ void SessionMemory::promoted(const Candidate& note) {
   node.text = note.text;
   node.key = note.hidden;
   node.source = note.source;
-  node.how = "promotion";
+  node.how = NodeOrigin::kPromotion;
   const NodeId id = write(std::move(node), {});
   if (id == 0) return;
   for (size_t i = 0; i < readers_.size(); ++i)
@@ -102,7 +98,7 @@ void SessionMemory::after_step() {
     if (stream.searching()) continue;
     if (reader.starting && !stream.tokens.empty()) {
       reader.starting = false;
-      if (!stream.ended()) recall(stream, reader, "start", wish_.problem);
+      if (!stream.ended()) recall(stream, reader, RecallCause::kStart, wish_.problem);
     }
     hear(stream, reader);
     if (stream.ended())
@@ -127,16 +123,16 @@ void SessionMemory::hear(Stream& stream, Reader& reader) {
   if (wish_.cadence_tokens > 0 && stream.tokens.size() >= reader.next_read_tokens &&
       !stream.ended()) {
     reader.next_read_tokens += static_cast<size_t>(wish_.cadence_tokens);
-    recall(stream, reader, "read_head", reader.listener.tail(kQueryBytes));
+    recall(stream, reader, RecallCause::kReadHead, reader.listener.tail(kQueryBytes));
   }
 }
 
 void SessionMemory::obey(Stream& stream, Reader& reader, const Marker& marker) {
   std::string text = sanitize_utf8(marker.text);
   if (marker.kind == MarkerKind::kRemember)
-    write_said(stream, reader, std::move(text), "marker");
+    write_said(stream, reader, std::move(text), NodeOrigin::kMarker);
   else if (!stream.ended())
-    recall(stream, reader, "marker", text);
+    recall(stream, reader, RecallCause::kMarker, text);
 }
 
 void SessionMemory::consider(const Stream& stream, Reader& reader, const HeardSentence& sentence) {
@@ -146,28 +142,24 @@ void SessionMemory::consider(const Stream& stream, Reader& reader, const HeardSe
   const double probability =
       write_probability(context_.heads->memory.write, features, stream.hidden);
   const bool written = probability > wish_.write_threshold;
-  context_.decide("memory_consider", {{"stream", stream.id},
-                                      {"text", sentence.text},
-                                      {"p", probability},
-                                      {"features", polyphon::to_json(features)},
-                                      {"threshold", wish_.write_threshold},
-                                      {"written", written}});
-  if (written) write_said(stream, reader, sentence.text, "write_head");
+  context_.decide(MemoryConsideration{stream.id, sentence.text, probability, features,
+                                      wish_.write_threshold, written});
+  if (written) write_said(stream, reader, sentence.text, NodeOrigin::kWriteHead);
 }
 
 void SessionMemory::write_conclusion(const Stream& stream, Reader& reader) {
   if (reader.concluded || !context_.views->idle(stream.sequence)) return;
   reader.concluded = true;
   if (const auto conclusion = conclusion_candidate(stream, context_))
-    write_said(stream, reader, conclusion->text, "conclusion");
+    write_said(stream, reader, conclusion->text, NodeOrigin::kConclusion);
 }
 
 void SessionMemory::write_said(const Stream& stream, Reader& reader, std::string text,
-                               const std::string& how) {
+                               NodeOrigin how) {
   MemoryNode node;
   node.text = std::move(text);
   node.key = stream.hidden;
-  node.source = fmt::format("stream {}", stream.id);
+  node.source = NoteSource::of_stream(stream.id);
   node.how = how;
   node.stream = stream.id;
   std::vector<NodeId> from;
@@ -180,30 +172,30 @@ void SessionMemory::write_said(const Stream& stream, Reader& reader, std::string
 
 NodeId SessionMemory::write(MemoryNode node, const std::vector<NodeId>& from) {
   Tokens tokens = node_tokens(node.text, context_.vocabulary());
-  Json detail = {{"source", node.source}, {"how", node.how}, {"text", node.text}};
+  MemoryWrite decision{node.source, node.how, node.text, {}, {}, {}};
   if (tokens.size() > kMostNodeTokens) {
-    detail["too_long"] = tokens.size();
-    context_.decide("memory_write", std::move(detail));
+    decision.too_long = static_cast<int>(tokens.size());
+    context_.decide(std::move(decision));
     return 0;
   }
   node.step = context_.views->step();
   const size_t before = graph_.nodes().size();
   const auto [id, gone] = graph_.add(std::move(node), from);
-  detail["node"] = id;
+  decision.node = id;
   if (gone > 0) {
-    detail["evicted"] = gone;
+    decision.evicted = gone;
     writer_.forget(gone);
     for (Reader& reader : readers_) reader.attached.erase(gone);
   }
   if (gone > 0 || graph_.nodes().size() > before) writer_.want(id, std::move(tokens));
-  context_.decide("memory_write", std::move(detail));
+  context_.decide(std::move(decision));
   return id;
 }
 
 // A marker is answered in any case, also with what is in view already.
-void SessionMemory::recall(Stream& stream, Reader& reader, const std::string& by,
+void SessionMemory::recall(Stream& stream, Reader& reader, RecallCause by,
                            const std::string& query) {
-  const bool asked = by == "marker";
+  const bool asked = by == RecallCause::kMarker;
   std::vector<NodeId> passed_over;
   for (const MemoryNode& node : graph_.nodes()) {
     const bool seen = reader.attached.contains(node.id) || merged_.contains(node.id);
@@ -213,19 +205,13 @@ void SessionMemory::recall(Stream& stream, Reader& reader, const std::string& by
   const ReadOptions options{wish_.top_k, wish_.read_threshold * (asked ? 0.5 : 1)};
   std::vector<Recall> found =
       graph_.read(context_.heads->memory.read, {query, stream.hidden}, options, passed_over);
-  Json detail = {{"step", context_.views->step()},
-                 {"stream", stream.id},
-                 {"by", by},
-                 {"query", query},
-                 {"threshold", options.threshold},
-                 {"nodes", recalled_nodes(found, graph_)}};
+  MemoryRecall decision{context_.views->step(),        stream.id, by, query, options.threshold,
+                        recalled_nodes(found, graph_), false,     {}};
   const bool nothing = found.empty();
   keep_affordable(reader, found);
-  Json placed = Json::array();
-  for (const Recall& each : found) placed.push_back(each.node);
-  detail["carried_out"] = !placed.empty();
-  detail["placed"] = std::move(placed);
-  context_.decide("memory_recall", detail);
+  for (const Recall& each : found) decision.placed.push_back(each.node);
+  decision.carried_out = !found.empty();
+  context_.decide(decision);
   const bool no_budget = reader.recall_tokens + cue_tokens_ > wish_.max_recall_tokens;
   if (found.empty() && (!nothing || !asked || no_budget)) return;
   // The best one last: nearest to the reader.
@@ -233,7 +219,7 @@ void SessionMemory::recall(Stream& stream, Reader& reader, const std::string& by
   interject(context_, stream, found.empty() ? nothing_recalled_cue() : recall_cue());
   reader.recall_tokens += cue_tokens_;
   if (found.empty()) return;
-  recalls_.push_back(std::move(detail));
+  recalls_.push_back(std::move(decision));
   Recalled recalled{stream.id, by, {}};
   for (const Recall& each : found) recalled.texts.push_back(graph_.find(each.node)->text);
   context_.events->push(std::move(recalled));
@@ -254,9 +240,9 @@ void SessionMemory::place(Stream& stream, Reader& reader, NodeId id) {
   SessionViews& views = *context_.views;
   reader.attached[id] = views.end_position(stream.sequence);
   reader.recall_tokens += static_cast<int>(node.cells->tokens.size());
-  const std::string owner = fmt::format("memory {}", id);
+  const SpanOwner owner = SpanOwner::of_node(SpanKind::kRecall, id);
   if (!views.place(stream.sequence, *node.cells, owner)) {
-    context_.decide("memory_refused", {{"node", id}, {"why", "its cells do not fit this model"}});
+    context_.decide(MemoryRefusal{id, "its cells do not fit this model"});
     views.feed(stream.sequence, node.cells->tokens, owner);
   }
   graph_.used(id, views.step());
@@ -270,8 +256,7 @@ void SessionMemory::evict(const Stream& stream, Reader& reader) {
   context_.views->drop(stream.sequence, reader.first_end, cut);
   reader.window_begin = cut;
   std::erase_if(reader.attached, [&](const auto& attached) { return attached.second < cut; });
-  context_.decide("memory_window",
-                  {{"stream", stream.id}, {"begin", reader.first_end}, {"end", cut}});
+  context_.decide(MemoryWindow{stream.id, reader.first_end, cut});
 }
 
 void SessionMemory::end_phase() {
@@ -290,7 +275,8 @@ KeptMemory SessionMemory::kept() const {
   std::set<NodeId> ids;
   for (const MemoryNode& node : graph_.nodes()) {
     const bool recalled = node.stored_id > 0 && node.step > 0;
-    if (!recalled && node.how != "marker" && node.how != "conclusion") continue;
+    if (!recalled && node.how != NodeOrigin::kMarker && node.how != NodeOrigin::kConclusion)
+      continue;
     kept.nodes.push_back(node);
     ids.insert(node.id);
   }
@@ -299,20 +285,11 @@ KeptMemory SessionMemory::kept() const {
   return kept;
 }
 
-Json SessionMemory::to_json() const {
-  Json nodes = Json::array(), edges = Json::array();
+MemoryReport SessionMemory::report() const {
+  MemoryReport report{{}, graph_.edges(), recalls_, writer_.rows()};
   for (const MemoryNode& node : graph_.nodes())
-    nodes.push_back({{"node", node.id},
-                     {"text", node.text},
-                     {"source", node.source},
-                     {"how", node.how},
-                     {"step", node.step}});
-  for (const MemoryEdge& edge : graph_.edges())
-    edges.push_back({{"from", edge.from}, {"to", edge.to}, {"kind", to_string(edge.kind)}});
-  return {{"nodes", std::move(nodes)},
-          {"edges", std::move(edges)},
-          {"recalls", recalls_},
-          {"rows", writer_.rows()}};
+    report.nodes.push_back({node.id, node.text, node.source, node.how, node.step});
+  return report;
 }
 
 }  // namespace polyphon

@@ -44,8 +44,7 @@ class SessionMemory {
 
   // Nothing unless the request wants it kept.
   KeptMemory kept() const;
-  // The answer's polyphon.memory: {"nodes", "edges", "recalls", "rows"}.
-  Json to_json() const;
+  MemoryReport report() const;
   const MemoryGraph& graph() const { return graph_; }
 
  private:
@@ -65,10 +64,10 @@ class SessionMemory {
   void obey(Stream& stream, Reader& reader, const Marker& marker);
   void consider(const Stream& stream, Reader& reader, const HeardSentence& sentence);
   void write_conclusion(const Stream& stream, Reader& reader);
-  void write_said(const Stream& stream, Reader& reader, std::string text, const std::string& how);
+  void write_said(const Stream& stream, Reader& reader, std::string text, NodeOrigin how);
   // The node's id; 0 when its text is too long.
   NodeId write(MemoryNode node, const std::vector<NodeId>& from);
-  void recall(Stream& stream, Reader& reader, const std::string& by, const std::string& query);
+  void recall(Stream& stream, Reader& reader, RecallCause by, const std::string& query);
   // Keeps what the reader's budget has room for.
   void keep_affordable(const Reader& reader, std::vector<Recall>& found) const;
   void place(Stream& stream, Reader& reader, NodeId node);
@@ -83,7 +82,7 @@ class SessionMemory {
   std::vector<Stream>* streams_ = nullptr;
   std::vector<Reader> readers_;  // [streams]
   std::set<NodeId> merged_;      // in the view that this phase started from
-  Json recalls_ = Json::array();
+  std::vector<MemoryRecall> recalls_;
 };
 
 }  // namespace polyphon

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "memory/node_cells.h"
 #include "text/term_similarity.h"
 
 namespace polyphon {
@@ -16,7 +17,7 @@ constexpr double kLeastSimilarity = 0.1;
 
 std::string problem_of(const ChatInput& chat) {
   std::string text;
-  for (const Json& message : chat.messages) {
+  for (const OrderedJson& message : chat.messages) {
     if (message.value("role", "") != "user") continue;
     const auto content = message.find("content");
     if (content != message.end() && content->is_string()) text = content->get<std::string>();
@@ -75,7 +76,7 @@ void keep_memory(const KeptMemory& kept, MemoryStore& store, const std::string& 
     StoredNode fresh;
     fresh.session = session;
     fresh.text = node.text;
-    fresh.how = node.how;
+    fresh.how = name_of(node.how);
     fresh.key = node.key;
     fresh.model_digest = by.model_digest;
     const int64_t id = stored[node.id] = store.add(tenant, fresh);
@@ -83,7 +84,7 @@ void keep_memory(const KeptMemory& kept, MemoryStore& store, const std::string& 
   }
   if (!recalled.empty()) store.used(tenant, recalled);
   for (const MemoryEdge& edge : kept.edges)
-    store.connect(tenant, {stored.at(edge.from), stored.at(edge.to), to_string(edge.kind)});
+    store.connect(tenant, {stored.at(edge.from), stored.at(edge.to), name_of(edge.kind)});
 }
 
 }  // namespace polyphon

@@ -8,34 +8,29 @@ namespace {
 class TraceReader {
  public:
   void hear(const TraceDecision& decision) {
-    const Json& detail = decision.detail;
-    if (decision.kind == "memory_consider") {
-      memory_.sentences.push_back({{detail.at("stream").get<int>(), decision.step},
-                                   detail.at("text").get<std::string>(),
-                                   write_features_from_json(detail.at("features"))});
-    } else if (decision.kind == "memory_write" && detail.contains("node")) {
-      write(decision.step, detail);
-    } else if (decision.kind == "memory_recall") {
-      read({detail.at("stream").get<int>(), decision.step}, detail.at("query").get<std::string>());
-    }
+    if (const auto* considered = std::get_if<MemoryConsideration>(&decision.what))
+      memory_.sentences.push_back(
+          {{considered->stream, decision.step}, considered->text, considered->features});
+    else if (const auto* written = std::get_if<MemoryWrite>(&decision.what))
+      write(decision.step, *written);
+    else if (const auto* recall = std::get_if<MemoryRecall>(&decision.what))
+      read({recall->stream, decision.step}, recall->query);
   }
   TraceMemory take() { return std::move(memory_); }
 
  private:
   // A text that is there already has got no second node.
-  void write(Step step, const Json& detail) {
-    const auto id = detail.at("node").get<NodeId>();
-    const NodeId gone = detail.value("evicted", NodeId{0});
-    std::erase_if(there_, [&](size_t node) { return memory_.nodes[node].id == gone; });
-    const auto source = detail.at("source").get<std::string>();
-    if (!source.starts_with(kStream)) return;
+  void write(Step step, const MemoryWrite& written) {
+    if (!written.node) return;
+    if (written.evicted)
+      std::erase_if(there_,
+                    [&](size_t node) { return memory_.nodes[node].id == *written.evicted; });
+    if (written.source.kind != NoteSource::Kind::kStream) return;
     if (std::any_of(there_.begin(), there_.end(),
-                    [&](size_t node) { return memory_.nodes[node].id == id; }))
+                    [&](size_t node) { return memory_.nodes[node].id == *written.node; }))
       return;
     there_.push_back(memory_.nodes.size());
-    memory_.nodes.push_back({{std::stoi(source.substr(kStream.size())), step},
-                             id,
-                             detail.at("text").get<std::string>()});
+    memory_.nodes.push_back({{written.source.stream, step}, *written.node, written.text});
   }
 
   void read(const TraceMoment& at, const std::string& query) {
@@ -51,7 +46,6 @@ class TraceReader {
     memory_.reads.push_back(std::move(read));
   }
 
-  static constexpr std::string_view kStream = "stream ";
   TraceMemory memory_;
   std::vector<size_t> there_;  // of memory_.nodes
 };

@@ -45,7 +45,7 @@ struct TraceMemory {
 
 // A look could have chosen the nodes that other streams had written. Left out are those of the
 // reader itself, which are in its view unless its window has passed over them, and those that no
-// stream wrote. Throws Json::exception when a decision lacks something.
+// stream wrote.
 TraceMemory memory_of(const Trace& trace);
 
 }  // namespace polyphon

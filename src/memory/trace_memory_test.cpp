@@ -8,17 +8,17 @@ namespace {
 class TraceMemoryTest : public ::testing::Test {
  protected:
   void write(Step step, int stream, NodeId id, const std::string& text, NodeId evicted = 0) {
-    Json detail = {{"source", "stream " + std::to_string(stream)},
-                   {"how", "write_head"},
-                   {"text", text},
-                   {"node", id}};
-    if (evicted > 0) detail["evicted"] = evicted;
-    trace_.decisions.push_back({step, "memory_write", std::move(detail)});
+    decide(step, MemoryWrite{NoteSource::of_stream(stream), NodeOrigin::kWriteHead, text, id,
+                             evicted > 0 ? std::optional(evicted) : std::nullopt});
   }
   void look(Step step, int stream, const std::string& query) {
-    trace_.decisions.push_back(
-        {step, "memory_recall", {{"stream", stream}, {"query", query}, {"by", "read_head"}}});
+    MemoryRecall recall;
+    recall.stream = stream;
+    recall.query = query;
+    recall.by = RecallCause::kReadHead;
+    decide(step, recall);
   }
+  void decide(Step step, Decision what) { trace_.decisions.push_back({step, std::move(what)}); }
   Trace trace_;
 };
 
@@ -75,12 +75,8 @@ TEST_F(TraceMemoryTest, WhatHadToGoIsNoChoiceAndWhatIsThereAlreadyNoSecondOne) {
 }
 
 TEST_F(TraceMemoryTest, TextsThatNoStreamWroteOrThatAreTooLongAreNoNodes) {
-  trace_.decisions.push_back(
-      {1,
-       "memory_write",
-       {{"source", "hunch"}, {"how", "promotion"}, {"text", "A."}, {"node", 1}}});
-  trace_.decisions.push_back(
-      {1, "memory_write", {{"source", "stream 0"}, {"text", "B."}, {"too_long", 200}}});
+  decide(1, MemoryWrite{NoteSource::of_register("hunch"), NodeOrigin::kPromotion, "A.", 1, {}});
+  decide(1, MemoryWrite{NoteSource::of_stream(0), NodeOrigin::kMarker, "B.", {}, {}, 200});
   EXPECT_TRUE(memory_of(trace_).nodes.empty());
 }
 
@@ -88,8 +84,7 @@ TEST_F(TraceMemoryTest, SentencesComeWithWhatTheWriteHeadSaw) {
   WriteFeatures features;
   features.confidence = 0.25;
   features.novelty = 1;
-  trace_.decisions.push_back(
-      {9, "memory_consider", {{"stream", 3}, {"text", "So."}, {"features", to_json(features)}}});
+  decide(9, MemoryConsideration{3, "So.", 0.5, features, 0.7, false});
   const TraceMemory memory = memory_of(trace_);
   ASSERT_EQ(memory.sentences.size(), 1u);
   EXPECT_EQ(memory.sentences[0].at.stream, 3);

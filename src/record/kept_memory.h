@@ -2,10 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/token.h"
+#include "record/names.h"
+#include "record/span_owner.h"
 
 namespace polyphon {
 
@@ -14,22 +17,23 @@ using CellsPtr = std::shared_ptr<const SavedCells>;
 
 using NodeId = int64_t;
 
+enum class NodeOrigin { kMarker, kWriteHead, kPromotion, kConclusion, kStored };
+std::span<const EnumName<NodeOrigin>> names_of(NodeOrigin);
+
 struct MemoryNode {
   NodeId id = 0;  // given by the graph
   std::string text;
   std::vector<float> key;  // the state its last token was sampled from; may be empty
-  std::string source;      // "stream 3", "hunch", "stored"
-  std::string how;         // "marker", "write_head", "promotion", "conclusion", "stored"
-  Step step = 0;           // when it was written, or last recalled
-  int stream = -1;         // whose own cells it is; -1: no stream's
-  int64_t stored_id = 0;   // in the store; 0: not there
-  CellsPtr cells;          // once they are computed
+  NoteSource source;
+  NodeOrigin how = NodeOrigin::kMarker;
+  Step step = 0;          // when it was written, or last recalled
+  int stream = -1;        // whose own cells it is; -1: no stream's
+  int64_t stored_id = 0;  // in the store; 0: not there
+  CellsPtr cells;         // once they are computed
 };
 
 enum class EdgeKind { kDerivedFrom, kSupports, kContradicts, kSameSubject };
-std::string to_string(EdgeKind kind);
-// Throws Error{kInvalidArgument}.
-EdgeKind parse_edge_kind(const std::string& name);
+std::span<const EnumName<EdgeKind>> names_of(EdgeKind);
 
 // From the newer to the older node.
 struct MemoryEdge {

@@ -30,32 +30,4 @@ void validate(const MemoryRequest& request) {
                 "polyphon.memory.window_tokens");
 }
 
-Json to_json(const MemoryRequest& request) {
-  Json loaded = Json::array();
-  for (const LoadedNode& node : request.loaded)
-    loaded.push_back(
-        {{"id", node.id}, {"text", node.text}, {"tokens", node.tokens}, {"key", node.key}});
-  Json json = {{"enabled", request.enabled},
-               {"keep", request.keep},
-               {"problem", request.problem},
-               {"loaded", std::move(loaded)}};
-  fields_to_json(memory_fields(), request, json);
-  return json;
-}
-
-MemoryRequest memory_request_from_json(const Json& json) {
-  MemoryRequest request;
-  json.at("enabled").get_to(request.enabled);
-  json.at("keep").get_to(request.keep);
-  json.at("problem").get_to(request.problem);
-  fields_from_json(memory_fields(), json, request);
-  for (const Json& node : json.at("loaded"))
-    request.loaded.push_back({node.at("id").get<int64_t>(),
-                              node.at("text").get<std::string>(),
-                              node.at("tokens").get<Tokens>(),
-                              node.at("key").get<std::vector<float>>(),
-                              {}});
-  return request;
-}
-
 }  // namespace polyphon

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
 #include "core/token.h"
 #include "record/request_field.h"
 
@@ -45,8 +44,5 @@ std::span<const MemoryField> memory_fields();
 
 // Throws Error{kInvalidArgument} that names the field of the request's polyphon.memory object.
 void validate(const MemoryRequest& request);
-
-Json to_json(const MemoryRequest& request);
-MemoryRequest memory_request_from_json(const Json& json);
 
 }  // namespace polyphon

@@ -43,12 +43,4 @@ void fields_to_json(std::span<const RequestField<Request>> fields, const Request
     std::visit([&](auto member) { json[field.name] = request.*member; }, field.member);
 }
 
-// Throws Json::exception.
-template <typename Request>
-void fields_from_json(std::span<const RequestField<Request>> fields, const Json& json,
-                      Request& request) {
-  for (const RequestField<Request>& field : fields)
-    std::visit([&](auto member) { json.at(field.name).get_to(request.*member); }, field.member);
-}
-
 }  // namespace polyphon

@@ -28,10 +28,6 @@ SearchMode parse_search_mode(const std::string& text) {
               "search is '" + shown(text) + "': must be off, auto or always", "polyphon.search");
 }
 
-std::string branch_owner(int stream, int search, int node) {
-  return fmt::format("search {}.{} node {}", stream, search, node);
-}
-
 std::span<const SearchField> search_fields() {
   using S = SearchRequest;
   static const std::array<SearchField, 18> fields = {{
@@ -58,28 +54,5 @@ std::span<const SearchField> search_fields() {
 }
 
 void validate(const SearchRequest& request) { check_bounds(search_fields(), request, "search"); }
-
-Json to_json(const SearchRequest& request) {
-  Json json = {{"mode", to_string(request.mode)},
-               {"plays_out", request.plays_out},
-               {"replays_clock", request.replays_clock}};
-  fields_to_json(search_fields(), request, json);
-  json["clock_ends"] = Json::array();
-  for (const ClockEnd& end : request.clock_ends)
-    json["clock_ends"].push_back({end.stream, end.search, end.steps});
-  return json;
-}
-
-SearchRequest search_request_from_json(const Json& json) {
-  SearchRequest request;
-  request.mode = parse_search_mode(json.at("mode").get<std::string>());
-  fields_from_json(search_fields(), json, request);
-  request.plays_out = json.value("plays_out", false);  // older traces do not say
-  json.at("replays_clock").get_to(request.replays_clock);
-  for (const Json& end : json.at("clock_ends"))
-    request.clock_ends.push_back(
-        {end.at(0).get<int>(), end.at(1).get<int>(), end.at(2).get<int>()});
-  return request;
-}
 
 }  // namespace polyphon

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
 #include "record/request_field.h"
 
 namespace polyphon {
@@ -60,17 +59,10 @@ struct SearchBudget {
   int sequences_left = 0;  // that may still be opened
 };
 
-// What the span of a branch is called in the trace.
-std::string branch_owner(int stream, int search, int node);
-
 using SearchField = RequestField<SearchRequest>;
 std::span<const SearchField> search_fields();
 
 // Throws Error{kInvalidArgument} that names the field of the request's polyphon.search object.
 void validate(const SearchRequest& request);
-
-// For the trace, and back; throws Json::exception.
-Json to_json(const SearchRequest& request);
-SearchRequest search_request_from_json(const Json& json);
 
 }  // namespace polyphon

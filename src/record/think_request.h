@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
 #include "core/sampling.h"
 #include "core/topology.h"
 #include "record/memory_request.h"
@@ -61,9 +60,5 @@ struct ThinkRequest {
   bool ignore_eos =
       false;  // streams run to their budget (benchmarks); also switches off early stops
 };
-
-// The whole request as JSON, for the trace, and back. from_json throws Error{kInvalidArgument}.
-Json to_json(const ThinkRequest& request);
-ThinkRequest think_request_from_json(const Json& json);
 
 }  // namespace polyphon

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <string>
 #include <vector>
 
 #include "record/trace.h"
@@ -23,9 +22,9 @@ class TraceBuilder {
     span.logprobs.assign(steps.size(), NAN);
     return span.id;
   }
-  void edit(Step step, const std::string& kind, int sequence, int source = -1, Position begin = 0,
+  void edit(Step step, EditKind kind, int sequence, int source = -1, Position begin = 0,
             Position end = 0) {
-    trace.edits.push_back({step, kind, sequence, source, begin, end});
+    trace.edits.push_back({step, kind, sequence, source, begin, end, -1});
   }
   Trace trace;
 };
@@ -34,21 +33,21 @@ class TraceBuilder {
 // register that sees both; its note joins the first stream; the second stream loses a cell.
 inline Trace two_streams() {
   TraceBuilder b;
-  b.edit(0, "open", 0);
+  b.edit(0, EditKind::kOpen, 0);
   b.span(0, 0, {-1, -1, 0});  // span 0
-  b.edit(1, "open", 1);
-  b.edit(1, "join", 1, 0, 0, 3);
-  b.edit(1, "open", 2);
-  b.edit(1, "join", 2, 0, 0, 3);
+  b.edit(1, EditKind::kOpen, 1);
+  b.edit(1, EditKind::kJoin, 1, 0, 0, 3);
+  b.edit(1, EditKind::kOpen, 2);
+  b.edit(1, EditKind::kJoin, 2, 0, 0, 3);
   b.span(1, 3, {1, 2, 3, 4});  // span 1
   b.span(2, 3, {1, 2, 3, 4});  // span 2
-  b.edit(3, "open", 3);
-  b.edit(3, "join", 3, 1, 0, 100);
-  b.edit(3, "join", 3, 2, 3, 100);
+  b.edit(3, EditKind::kOpen, 3);
+  b.edit(3, EditKind::kJoin, 3, 1, 0, 100);
+  b.edit(3, EditKind::kJoin, 3, 2, 3, 100);
   b.span(3, 5, {3, 3});  // span 3: the note
-  b.edit(4, "join", 1, 3, 5, 7);
-  b.edit(4, "close", 3);
-  b.edit(4, "drop", 2, -1, 3, 4);
+  b.edit(4, EditKind::kJoin, 1, 3, 5, 7);
+  b.edit(4, EditKind::kClose, 3);
+  b.edit(4, EditKind::kDrop, 2, -1, 3, 4);
   b.span(1, 7, {5});  // span 4: after the note, whose positions the stream has passed
   return b.trace;
 }
@@ -57,7 +56,7 @@ inline Trace two_streams() {
 inline Trace placed_cells() {
   TraceBuilder b;
   b.span(0, 0, {0, 0, 0, 0});
-  b.edit(1, "place", 0, -1, 4, 6);
+  b.edit(1, EditKind::kPlace, 0, -1, 4, 6);
   b.span(0, 4, {1, 1});  // span 1: placed
   b.span(0, 6, {1, 2});  // span 2: the reader
   return b.trace;

@@ -130,7 +130,7 @@ TraceExample::TraceExample(const Trace& trace, const Tokens& anchor,
     }
   }
   for (const TracePromotion& promotion : promotions) {
-    const int row = state_row(trace, layout, promotion.span, promotion.index);
+    const int row = state_row(trace, layout, promotion.last_token.span, promotion.last_token.index);
     all_.promotions.push_back(
         {promotion.features, row < 0 ? -1 : place[static_cast<size_t>(row)], 0});
   }

@@ -76,7 +76,7 @@ Trace random_session(uint64_t seed) {
   TraceBuilder b;
   std::vector<Position> next = {3};  // by sequence
   std::vector<int> open = {0};
-  b.edit(0, "open", 0);
+  b.edit(0, EditKind::kOpen, 0);
   b.span(0, 0, {-1, -1, 0});
   for (Step step = 1; step < 24; ++step) {
     const int source = open[static_cast<size_t>(below(static_cast<int>(open.size())))];
@@ -86,23 +86,23 @@ Trace random_session(uint64_t seed) {
       case 0:
       case 1: {
         const int fresh = static_cast<int>(next.size());
-        b.edit(step, "open", fresh);
-        b.edit(step, "join", fresh, source, 0, end);
+        b.edit(step, EditKind::kOpen, fresh);
+        b.edit(step, EditKind::kJoin, fresh, source, 0, end);
         next.push_back(end);
         open.push_back(fresh);
         break;
       }
       case 2:
-        b.edit(step, "join", open[target], source, begin, end);
+        b.edit(step, EditKind::kJoin, open[target], source, begin, end);
         next[static_cast<size_t>(open[target])] =
             std::max(next[static_cast<size_t>(open[target])], end);
         break;
       case 3:
-        b.edit(step, "drop", open[target], -1, begin, begin + 1);
+        b.edit(step, EditKind::kDrop, open[target], -1, begin, begin + 1);
         break;
       default:
         if (open.size() < 3) break;
-        b.edit(step, "close", open[target]);
+        b.edit(step, EditKind::kClose, open[target]);
         open.erase(open.begin() + static_cast<std::ptrdiff_t>(target));
     }
     for (const int sequence : open) {
@@ -214,16 +214,19 @@ std::map<Token, std::map<Token, int>> brought_to(const Example& example) {
 TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
   Trace trace = two_streams();
   sample_all(trace);
-  const auto join = static_cast<size_t>(
-      std::find_if(trace.edits.begin(), trace.edits.end(),
-                   [](const TraceEdit& edit) { return edit.kind == "join" && edit.source == 3; }) -
-      trace.edits.begin());
+  const auto join =
+      static_cast<size_t>(std::find_if(trace.edits.begin(), trace.edits.end(),
+                                       [](const TraceEdit& edit) {
+                                         return edit.kind == EditKind::kJoin && edit.source == 3;
+                                       }) -
+                          trace.edits.begin());
   // An answer in a view of both streams: the note came to it through the first one.
-  trace.edits.push_back({6, "open", 4, -1, 0, 0});
-  trace.edits.push_back({6, "join", 4, 1, 0, 100});
-  trace.edits.push_back({6, "join", 4, 2, 3, 100});
-  trace.spans.push_back({5, 4, "answer", "", 8, {500, 501}, {6, 7}, {NAN, -1}});
-  const TracePromotion note{{join}, {0.5f}, 3, 1};
+  trace.edits.push_back({6, EditKind::kOpen, 4, -1, 0, 0, -1});
+  trace.edits.push_back({6, EditKind::kJoin, 4, 1, 0, 100, -1});
+  trace.edits.push_back({6, EditKind::kJoin, 4, 2, 3, 100, -1});
+  trace.spans.push_back(
+      {5, 4, SpanOwner::of(SpanKind::kAnswer), "", 8, {500, 501}, {6, 7}, {NAN, -1}});
+  const TracePromotion note{{join}, {0.5f}, {3, 1}};
 
   TraceExample session(trace, {}, {note});
   session.learn(4, 1);
@@ -281,15 +284,16 @@ TEST(parity, OfWhatPromotionsBroughtWithSessionsWithoutThem) {
     Trace trace = random_session(seed);
     std::vector<TracePromotion> promotions;
     for (size_t i = 0; i < trace.edits.size(); ++i)
-      if (trace.edits[i].kind == "join" && trace.edits[i].begin > 0)
+      if (trace.edits[i].kind == EditKind::kJoin && trace.edits[i].begin > 0)
         promotions.push_back({{i}, {}, 0, 1});
     TraceExample session(trace, {}, promotions);
     for (size_t span = 0; span < trace.spans.size(); ++span)
       session.learn(static_cast<int>(span), 1);
     const Example example = session.example();
     EXPECT_EQ(expect_as_laid_out(example, lay_out(trace)), sampled_tokens(lay_out(trace)));
-    std::erase_if(trace.edits,
-                  [](const TraceEdit& edit) { return edit.kind == "join" && edit.begin > 0; });
+    std::erase_if(trace.edits, [](const TraceEdit& edit) {
+      return edit.kind == EditKind::kJoin && edit.begin > 0;
+    });
     const TraceLayout without = lay_out(trace);
     std::map<Token, int> row_of;
     for (int row = 0; row < without.rows(); ++row)

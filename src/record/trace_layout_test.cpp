@@ -49,7 +49,7 @@ TEST(TraceLayout, CellsAtLaterPositionsAreNotSeenYet) {
   TraceBuilder b;
   b.span(0, 0, {0});
   b.span(1, 5, {0});
-  b.edit(1, "join", 0, 1, 5, 6);
+  b.edit(1, EditKind::kJoin, 0, 1, 5, 6);
   b.span(0, 1, {1});  // span 2, before the joined cell
   b.span(0, 6, {2});  // span 3, after it
   const TraceLayout layout = lay_out(b.trace);
@@ -86,14 +86,11 @@ TEST(TraceLayout, PlacedCellsSawTheirAnchorAndEachOtherAlone) {
 
 TEST(TraceLayout, RefusesATraceThatContradictsItself) {
   TraceBuilder no_span;
-  no_span.edit(0, "place", 0, -1, 4, 6);
+  no_span.edit(0, EditKind::kPlace, 0, -1, 4, 6);
   EXPECT_THROW(lay_out(no_span.trace), Error);
-  TraceBuilder unknown;
-  unknown.edit(0, "paint", 0);
-  EXPECT_THROW(lay_out(unknown.trace), Error);
   TraceBuilder backwards;
-  backwards.edit(3, "open", 0);
-  backwards.edit(2, "open", 1);
+  backwards.edit(3, EditKind::kOpen, 0);
+  backwards.edit(2, EditKind::kOpen, 1);
   EXPECT_THROW(lay_out(backwards.trace), Error);
   TraceBuilder torn;
   torn.span(0, 0, {0, 1});

@@ -27,7 +27,7 @@ std::map<size_t, int> placed_spans(const Trace& trace) {
   std::map<size_t, int> placed;
   for (size_t i = 0; i < trace.edits.size(); ++i) {
     const TraceEdit& edit = trace.edits[i];
-    if (edit.kind != "place") continue;
+    if (edit.kind != EditKind::kPlace) continue;
     const auto span = by_range.find({edit.sequence, edit.begin, edit.end});
     if (span == by_range.end()) contradicts("no span is at the place of edit " + std::to_string(i));
     placed[i] = span->second;
@@ -133,23 +133,26 @@ void TraceViews::apply(const TraceEdit& edit, const OnCell& on_cell) {
     const Position position = cells_[static_cast<size_t>(cell)].position;
     return position >= edit.begin && position < edit.end;
   };
-  if (edit.kind == "close") {
-    views_.erase(edit.sequence);
-  } else if (edit.kind == "drop") {
-    target.for_each([&](int cell) {
-      if (inside(cell)) target.erase(cell);
-    });
-  } else if (edit.kind == "join") {
-    Position& last = last_position_.try_emplace(edit.sequence, -1).first->second;
-    view(edit.source).for_each([&](int cell) {
-      if (!inside(cell)) return;
-      views_.at(edit.sequence).insert(cell);
-      last = std::max(last, cells_[static_cast<size_t>(cell)].position);
-    });
-  } else if (edit.kind == "place") {
-    place(edit, on_cell);
-  } else if (edit.kind != "open") {
-    contradicts("an edit is of the unknown kind " + edit.kind);
+  switch (edit.kind) {
+    case EditKind::kOpen:
+      return;
+    case EditKind::kClose:
+      views_.erase(edit.sequence);
+      return;
+    case EditKind::kPlace:
+      return place(edit, on_cell);
+    case EditKind::kDrop:
+      return target.for_each([&](int cell) {
+        if (inside(cell)) target.erase(cell);
+      });
+    case EditKind::kJoin: {
+      Position& last = last_position_.try_emplace(edit.sequence, -1).first->second;
+      view(edit.source).for_each([&](int cell) {
+        if (!inside(cell)) return;
+        views_.at(edit.sequence).insert(cell);
+        last = std::max(last, cells_[static_cast<size_t>(cell)].position);
+      });
+    }
   }
 }
 

@@ -1,7 +1,5 @@
 #include "search/branch_playouts.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -37,7 +35,7 @@ void BranchPlayouts::begin(const State& state) {
   budget_.tokens_left -= state.tokens_left;
   --budget_.sequences_left;
 
-  const std::string owner = fmt::format("playout {}.{} node {}", stream_.id, search_, state.node);
+  const auto owner = SpanOwner::of_search(SpanKind::kPlayout, stream_.id, search_, state.node);
   views.join(state.sequence, sequence, 0, views.end_position(state.sequence));
   views.feed(sequence, {state.unread}, owner, stream_.strategy.name);
   SamplingParams sampling = sampling_;

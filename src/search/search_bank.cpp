@@ -17,7 +17,7 @@ SearchBank::SearchBank(const ThinkContext& context)
 
 void SearchBank::begin_phase(StreamPhase& phase) {
   phase_ = &phase;
-  watched_.assign(phase.streams().size(), {SearchTrigger(context_.request.search), 0, ""});
+  watched_.assign(phase.streams().size(), {SearchTrigger(context_.request.search), 0, {}});
 }
 
 bool SearchBank::owns(SequenceNumber sequence) const {
@@ -30,15 +30,16 @@ void SearchBank::on_token(SequenceNumber sequence, const SampledToken& token) {
     if (search->owns(sequence)) return search->on_token(sequence, token);
 }
 
-// Why a search of this stream cannot begin now; null when it can.
-const char* SearchBank::obstacle(const Stream& stream, const Watched& watched) const {
+// Why a search of this stream cannot begin now; nothing when it can.
+std::optional<SearchObstacle> SearchBank::obstacle(const Stream& stream,
+                                                   const Watched& watched) const {
   const SearchRequest& request = context_.request.search;
-  if (watched.searches >= request.max_stream_searches) return "max_stream_searches";
-  if (begun_ >= request.max_searches) return "max_searches";
-  if (budget_.tokens_left < 2 * request.step_tokens) return "max_tokens";
-  if (budget_.sequences_left < kFewestSequences) return "max_sequences";
-  if (stream.tokens_left() < request.step_tokens) return "the stream's budget";
-  return nullptr;
+  if (watched.searches >= request.max_stream_searches) return SearchObstacle::kStreamSearches;
+  if (begun_ >= request.max_searches) return SearchObstacle::kSearches;
+  if (budget_.tokens_left < 2 * request.step_tokens) return SearchObstacle::kTokens;
+  if (budget_.sequences_left < kFewestSequences) return SearchObstacle::kSequences;
+  if (stream.tokens_left() < request.step_tokens) return SearchObstacle::kStreamBudget;
+  return std::nullopt;
 }
 
 void SearchBank::on_stream_token(Stream& stream, const SampledToken& token) {
@@ -63,20 +64,15 @@ void SearchBank::on_stream_token(Stream& stream, const SampledToken& token) {
   const double smoothed = trigger.entropy();
   const auto why = trigger.at_step_end(worth.value);
   if (!why) return;
-  if (const char* const obstacle = this->obstacle(stream, mine)) {
+  if (const auto obstacle = this->obstacle(stream, mine)) {
     if (std::exchange(mine.refused, obstacle) != obstacle)
-      context_.decide("search_refused",
-                      {{"stream", stream.id}, {"trigger", *why}, {"why", obstacle}});
+      context_.decide(SearchRefusal{stream.id, *why, *obstacle});
     return;
   }
-  mine.refused.clear();
+  mine.refused.reset();
   ++begun_;
-  context_.decide("search", {{"stream", stream.id},
-                             {"search", mine.searches},
-                             {"trigger", *why},
-                             {"entropy", smoothed},
-                             {"value", worth.value},
-                             {"features", to_json(worth.features)}});
+  context_.decide(
+      SearchDecision{stream.id, mine.searches, *why, smoothed, worth.value, worth.features});
   running_.push_back(
       std::make_unique<StreamSearch>(context_, *phase_, stream, budget_, mine.searches++, *why));
 }
@@ -86,7 +82,7 @@ void SearchBank::after_step() {
     search->after_step();
     if (!search->over()) continue;
     watched(search->stream()).trigger.restart();
-    searches_.push_back(search->report());
+    searches_.push_back(search->result());
   }
   std::erase_if(running_, [](const auto& search) { return search->over(); });
 }
@@ -94,31 +90,26 @@ void SearchBank::after_step() {
 void SearchBank::end_phase() {
   for (const auto& search : running_) {
     search->abandon();
-    searches_.push_back(search->report());
+    searches_.push_back(search->result());
   }
   running_.clear();
   phase_ = nullptr;
 }
 
-Json SearchBank::report() const {
-  int simulations = 0, tokens = 0, committed = 0;
-  double steps = 0, rows = 0, ms = 0;
-  for (const Json& search : searches_) {
-    simulations += search.at("simulations").get<int>();
-    tokens += search.at("tokens").get<int>();
-    committed += search.at("committed_tokens").get<int>();
-    steps += search.at("steps").get<double>();
-    rows += search.at("steps").get<double>() * search.at("leaves_per_step").get<double>();
-    ms += search.at("ms").get<double>();
+SearchReport SearchBank::report() const {
+  SearchReport report{context_.request.search.mode, searches_, 0, 0, 0, 0, 0, 0};
+  double steps = 0, rows = 0;
+  for (const SearchResult& search : searches_) {
+    report.simulations += search.simulations;
+    report.tokens += search.tokens;
+    report.committed_tokens += search.committed_tokens;
+    steps += search.steps;
+    rows += search.steps * search.leaves_per_step;
+    report.ms += search.ms;
   }
-  return {{"mode", to_string(context_.request.search.mode)},
-          {"searches", searches_},
-          {"simulations", simulations},
-          {"tokens", tokens},
-          {"committed_tokens", committed},
-          {"leaves_per_step", steps == 0 ? 0 : rows / steps},
-          {"waste", tokens == 0 ? 0 : 1 - static_cast<double>(committed) / tokens},
-          {"ms", ms}};
+  if (steps > 0) report.leaves_per_step = rows / steps;
+  report.waste = share_wasted(report.tokens, report.committed_tokens);
+  return report;
 }
 
 }  // namespace polyphon

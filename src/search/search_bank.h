@@ -25,17 +25,15 @@ class SearchBank {
   // Drops every branch. Call before the streams' own views are closed.
   void end_phase();
 
-  // The answer's polyphon.search: {"mode", "searches", "simulations", "tokens", "committed_tokens",
-  // "leaves_per_step", "waste", "ms"}; design.md section 2.
-  Json report() const;
+  SearchReport report() const;
 
  private:
   struct Watched {
     SearchTrigger trigger;
     int searches = 0;
-    std::string refused;  // why the last search could not begin
+    std::optional<SearchObstacle> refused;  // why the last search could not begin
   };
-  const char* obstacle(const Stream& stream, const Watched& watched) const;
+  std::optional<SearchObstacle> obstacle(const Stream& stream, const Watched& watched) const;
   Watched& watched(const Stream& stream) {
     return watched_[static_cast<size_t>(&stream - phase_->streams().data())];
   }
@@ -46,7 +44,7 @@ class SearchBank {
   std::vector<Watched> watched_;  // [streams of the phase]
   std::vector<std::unique_ptr<StreamSearch>> running_;
   int begun_ = 0;
-  Json searches_ = Json::array();
+  std::vector<SearchResult> searches_;
 };
 
 }  // namespace polyphon

@@ -212,35 +212,34 @@ std::vector<int> SearchTree::line_to(int node) const {
   return line;
 }
 
-Json SearchTree::to_json() const {
+std::vector<SearchNode> SearchTree::report() const {
   std::unordered_map<int, double> priors;  // of the first parent's edge
   for (size_t i = 0; i < nodes_.size(); ++i)
     for (const Edge& edge : nodes_[i].edges)
       if (nodes_[static_cast<size_t>(edge.child)].parent == static_cast<int>(i))
         priors[edge.child] = edge.prior;
-  Json json = Json::array();
+  std::vector<SearchNode> report;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     if (!node.valued && node.same_as < 0) continue;  // abandoned
-    Json one = {{"id", i},
-                {"parent", node.parent},
-                {"depth", node.depth},
-                {"text", sanitize_utf8(node.outcome.text)},
-                {"tokens", node.outcome.tokens},
-                {"mean_logprob", node.outcome.mean_logprob},
-                {"visits", node.visits},
-                {"value", node.outcome.value},
-                {"mean_value", node.mean_value()}};
-    if (const auto prior = priors.find(static_cast<int>(i)); prior != priors.end())
-      one["prior"] = prior->second;
-    if (node.outcome.terminal) one["terminal"] = true;
-    if (i > 0) one["features"] = polyphon::to_json(node.outcome.features);
-    if (!node.outcome.answer.empty()) one["answer"] = sanitize_utf8(node.outcome.answer);
-    if (node.same_as >= 0) one["same_as"] = node.same_as;
-    if (node.valued && node.pruned) one["pruned"] = true;
-    json.push_back(std::move(one));
+    SearchNode& one = report.emplace_back();
+    one.id = static_cast<int>(i);
+    one.parent = node.parent;
+    one.depth = node.depth;
+    one.text = sanitize_utf8(node.outcome.text);
+    one.tokens = node.outcome.tokens;
+    one.mean_logprob = node.outcome.mean_logprob;
+    one.visits = node.visits;
+    one.value = node.outcome.value;
+    one.mean_value = node.mean_value();
+    if (const auto prior = priors.find(one.id); prior != priors.end()) one.prior = prior->second;
+    one.terminal = node.outcome.terminal;
+    if (i > 0) one.features = node.outcome.features;
+    one.answer = sanitize_utf8(node.outcome.answer);
+    if (node.same_as >= 0) one.same_as = node.same_as;
+    one.pruned = node.valued && node.pruned;
   }
-  return json;
+  return report;
 }
 
 }  // namespace polyphon

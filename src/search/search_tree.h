@@ -20,7 +20,7 @@
 
 #include "core/json.h"
 #include "heads/value_head.h"
-#include "record/search_request.h"
+#include "record/session_result.h"
 
 namespace polyphon {
 
@@ -101,8 +101,8 @@ class SearchTree {
   int leaves_begun() const { return static_cast<int>(nodes_.size()) - 1; }
   int leaves_waiting() const { return static_cast<int>(paths_.size()); }
 
-  // [{"id", "parent", "depth", "text", "tokens", "visits", "value", "mean_value", "prior", ...}]
-  Json to_json() const;
+  // Every node that was valued.
+  std::vector<SearchNode> report() const;
 
  private:
   bool may_widen(int node, bool out_of_turn) const;

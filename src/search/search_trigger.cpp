@@ -16,18 +16,18 @@ bool SearchTrigger::observe(Token token, std::string_view piece, double logprob,
   return step_.complete() || marked();
 }
 
-std::optional<std::string> SearchTrigger::at_step_end(double value) {
+std::optional<SearchCause> SearchTrigger::at_step_end(double value) {
   const bool asked = marked();
   step_ = {};
   values_.push_back(value);
   if (since_search_ < request_.min_gap_tokens) return std::nullopt;
-  if (request_.mode == SearchMode::kAlways) return "always";
-  if (asked) return "marker";
-  if (entropy_ >= request_.entropy_threshold) return "entropy";
+  if (request_.mode == SearchMode::kAlways) return SearchCause::kAlways;
+  if (asked) return SearchCause::kMarker;
+  if (entropy_ >= request_.entropy_threshold) return SearchCause::kEntropy;
   const auto back = static_cast<size_t>(request_.value_steps);
   const bool falls =
       values_.size() > back && values_[values_.size() - 1 - back] - value >= request_.value_drop;
-  return falls ? std::optional<std::string>("value") : std::nullopt;
+  return falls ? std::optional(SearchCause::kValue) : std::nullopt;
 }
 
 void SearchTrigger::restart() {

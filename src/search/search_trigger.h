@@ -2,10 +2,11 @@
 #pragma once
 
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "heads/thought_step.h"
+#include "record/decision.h"
 #include "record/search_request.h"
 
 namespace polyphon {
@@ -22,9 +23,8 @@ class SearchTrigger {
   bool observe(Token token, std::string_view piece, double logprob, double entropy);
   // The step that is being written.
   const ThoughtStep& step() const { return step_; }
-  // `value` is that of step(), which is over. Why a search should begin now: "always", "marker",
-  // "entropy" or "value".
-  std::optional<std::string> at_step_end(double value);
+  // `value` is that of step(), which is over. Why a search should begin now.
+  std::optional<SearchCause> at_step_end(double value);
   // A search is over: what was said before does not count any more.
   void restart();
 

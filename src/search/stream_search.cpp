@@ -1,7 +1,5 @@
 #include "search/stream_search.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <iterator>
 
@@ -18,7 +16,7 @@ constexpr uint64_t kSearchSeeds = uint64_t{1} << 24;
 }  // namespace
 
 StreamSearch::StreamSearch(const ThinkContext& context, StreamPhase& phase, Stream& stream,
-                           SearchBudget& budget, int number, std::string trigger)
+                           SearchBudget& budget, int number, SearchCause trigger)
     : context_(context),
       phase_(phase),
       stream_(stream),
@@ -29,16 +27,16 @@ StreamSearch::StreamSearch(const ThinkContext& context, StreamPhase& phase, Stre
       sampling_(context.views->sampler(stream.sequence)->params()),
       tree_(request_),
       branches_(1) {
-  figures_.stream = stream.id;
-  figures_.search = number;
-  figures_.trigger = std::move(trigger);
-  figures_.began_step = context.views->step();
-  figures_.from_byte = stream.text.text().size();
+  result_.stream = stream.id;
+  result_.search = number;
+  result_.trigger = trigger;
+  result_.step = context.views->step();
+  result_.from_byte = stream.text.text().size();
   context.views->stop(stream.sequence, false);
   stream.unread = stream.tokens.back();
   branches_.front().sequence = stream.sequence;
   branches_.front().unread = stream.unread;
-  context.events->push(SearchBegan{stream.id, number_, figures_.trigger});
+  context.events->push(SearchBegan{stream.id, number_, result_.trigger});
 }
 
 bool StreamSearch::owns(SequenceNumber sequence) const {
@@ -121,7 +119,7 @@ void StreamSearch::finish_branch(Branch& branch, bool ended) {
 
 void StreamSearch::drop(Branch& branch) {
   if (branch.sequence < 0) return;
-  figures_.ms += context_.views->compute_ms(branch.sequence);
+  result_.ms += context_.views->compute_ms(branch.sequence);
   context_.views->close(branch.sequence);
   branch.sequence = -1;
   ++budget_.sequences_left;
@@ -131,7 +129,7 @@ void StreamSearch::drop(Branch& branch) {
 // only if it ended the turn. What it did not use of what was set aside goes back.
 void StreamSearch::account(const Branch& branch) {
   const int decoded = static_cast<int>(branch.said.size()) + (branch.ended ? 1 : 0);
-  figures_.tokens += decoded;
+  result_.tokens += decoded;
   budget_.tokens_left += branch.most_tokens - decoded;
 }
 
@@ -156,16 +154,16 @@ bool StreamSearch::prune() {
   return true;
 }
 
-const char* StreamSearch::begin_branches() {
-  const char* why = nullptr;
+std::optional<SearchEnd> StreamSearch::begin_branches() {
+  std::optional<SearchEnd> why;
   bool revisits = true;  // once a step: what is known must not eat up what could be learned
   while (!why && tree_.leaves_waiting() < request_.parallel_leaves) {
     if (tree_.simulations() + tree_.leaves_waiting() >= request_.simulations) {
-      why = "simulations";
+      why = SearchEnd::kSimulations;
     } else if (budget_.sequences_left == 0 && !prune()) {
-      why = "sequences";
+      why = SearchEnd::kSequences;
     } else if (const auto next = tree_.select(revisits || tree_.leaves_waiting() == 0); !next) {
-      why = "nothing left";
+      why = SearchEnd::kNothingLeft;
     } else if (next->expands) {
       why = begin_branch(next->path);
     } else {
@@ -173,15 +171,15 @@ const char* StreamSearch::begin_branches() {
       revisits = false;
     }
   }
-  return tree_.leaves_waiting() > 0 ? nullptr : why;
+  return tree_.leaves_waiting() > 0 ? std::nullopt : why;
 }
 
-const char* StreamSearch::begin_branch(const std::vector<int>& path) {
+std::optional<SearchEnd> StreamSearch::begin_branch(const std::vector<int>& path) {
   const int parent = path.back();
   const int left = stream_.tokens_left() - branches_[static_cast<size_t>(parent)].path_tokens;
   const int most = std::min(request_.step_tokens, left);
   POLYPHON_CHECK(most > 0);
-  if (budget_.tokens_left < most) return "tokens";
+  if (budget_.tokens_left < most) return SearchEnd::kTokens;
 
   SessionViews& views = *context_.views;
   const int leaf = tree_.begin_leaf(path);
@@ -194,7 +192,7 @@ const char* StreamSearch::begin_branch(const std::vector<int>& path) {
   --budget_.sequences_left;
   decoding_.push_back(leaf);
 
-  const std::string owner = branch_owner(stream_.id, number_, leaf);
+  const auto owner = SpanOwner::of_search(SpanKind::kBranch, stream_.id, number_, leaf);
   views.join(from.sequence, branch.sequence, 0, views.end_position(from.sequence));
   views.feed(branch.sequence, {*from.unread}, owner, stream_.strategy.name);
   SamplingParams sampling = sampling_;
@@ -206,7 +204,7 @@ const char* StreamSearch::begin_branch(const std::vector<int>& path) {
   sampler->observe(said);
   sampler->measure_entropy();
   views.generate(branch.sequence, std::move(sampler), owner, stream_.strategy.name);
-  return nullptr;
+  return std::nullopt;
 }
 
 bool StreamSearch::out_of_time() const {
@@ -215,15 +213,15 @@ bool StreamSearch::out_of_time() const {
     return milliseconds_between(began_, context_.views->now()) >= request_.milliseconds;
   return std::any_of(
       request_.clock_ends.begin(), request_.clock_ends.end(), [&](const ClockEnd& end) {
-        return end.stream == stream_.id && end.search == number_ && end.steps == figures_.steps;
+        return end.stream == stream_.id && end.search == number_ && end.steps == result_.steps;
       });
 }
 
 void StreamSearch::after_step() {
   if (over_) return;
   if (!decoding_.empty()) {
-    ++figures_.steps;
-    figures_.rows += static_cast<int>(decoding_.size());
+    ++result_.steps;
+    rows_ += static_cast<int>(decoding_.size());
   }
   if (stream_.ended()) return abandon();
   if (playouts_) {
@@ -231,13 +229,13 @@ void StreamSearch::after_step() {
     return;
   }
   settle();
-  if (out_of_time()) return end_tree("milliseconds");
-  if (const char* const why = begin_branches()) end_tree(why);
+  if (out_of_time()) return end_tree(SearchEnd::kClock);
+  if (const auto why = begin_branches()) end_tree(*why);
 }
 
-void StreamSearch::end_tree(const std::string& why) {
+void StreamSearch::end_tree(SearchEnd why) {
   stop_decoding();
-  figures_.why_ended = why;
+  result_.why_ended = why;
   if (request_.plays_out)
     playouts_.emplace(context_, stream_, budget_, sampling_, number_, states());
   if (!playouts_ || !playouts_->after_step()) commit();
@@ -265,7 +263,7 @@ void StreamSearch::commit() {
   for (const int each : tree_.line_to(node)) {
     const Branch& branch = branches_[static_cast<size_t>(each)];
     said.insert(said.end(), branch.said.begin(), branch.said.end());
-    figures_.text += branch.step.text;
+    committed_ += branch.step.text;
   }
   const Branch& last = branches_[static_cast<size_t>(node)];
   if (node != 0)
@@ -274,10 +272,10 @@ void StreamSearch::commit() {
   const std::vector<float> hidden = last.hidden;
   const bool ended = last.ended;
   const std::optional<Token> unread = last.unread;
-  figures_.committed_tokens = static_cast<int>(said.size());
+  result_.committed_tokens = static_cast<int>(said.size());
   end();
-  context_.events->push(SearchEnded{stream_.id, number_, figures_.simulations, figures_.tokens,
-                                    figures_.committed_tokens, figures_.leaves_per_step()});
+  context_.events->push(SearchEnded{stream_.id, number_, result_.simulations, result_.tokens,
+                                    result_.committed_tokens, leaves_per_step()});
   stream_.unread = ended ? std::nullopt : unread;
   if (node != 0) phase_.go_on(stream_, said, hidden, ended ? &sampling_ : nullptr);
   if (stream_.searching()) resume();
@@ -287,14 +285,14 @@ void StreamSearch::resume() {
   SamplingParams sampling = sampling_;
   sampling.seed = derive_seed(sampling_.seed, 2 * kSearchSeeds + number_);
   context_.views->feed(stream_.sequence, {*std::exchange(stream_.unread, std::nullopt)},
-                       fmt::format("stream {}", stream_.id), stream_.strategy.name);
+                       SpanOwner::of_stream(SpanKind::kStream, stream_.id), stream_.strategy.name);
   generate(context_, stream_, sampling);
 }
 
 void StreamSearch::abandon() {
   if (over_) return;
   stop_decoding();
-  figures_.why_ended = "the stream ended";
+  result_.why_ended = SearchEnd::kStreamEnded;
   end();
 }
 
@@ -312,16 +310,22 @@ void StreamSearch::end() {
   if (playouts_) playouts_->abandon();
   for (size_t i = 1; i < branches_.size(); ++i) drop(branches_[i]);
   over_ = true;
-  figures_.simulations = tree_.simulations();
-  context_.decide("search_ended", ending_of(figures_));
-  report_ = to_json(figures_);
-  report_["tree"] = tree_.to_json();
+  result_.simulations = tree_.simulations();
+  result_.leaves_per_step = leaves_per_step();
+  result_.waste = share_wasted(result_.tokens, result_.committed_tokens);
+  result_.text = sanitize_utf8(committed_);
+  context_.decide(SearchEnding{result_.stream, result_.search, result_.why_ended, result_.steps,
+                               result_.simulations, result_.tokens, result_.committed_tokens});
+  result_.tree = tree_.report();
   if (!playouts_) return;
-  report_["playout_tokens"] = playouts_->tokens();
-  for (Json& node : report_["tree"])
-    if (const auto said = playouts_->texts().find(node.at("id").get<int>());
-        said != playouts_->texts().end())
-      node["playout"] = sanitize_utf8(said->second);
+  result_.playout_tokens = playouts_->tokens();
+  for (SearchNode& node : result_.tree)
+    if (const auto said = playouts_->texts().find(node.id); said != playouts_->texts().end())
+      node.playout = sanitize_utf8(said->second);
+}
+
+double StreamSearch::leaves_per_step() const {
+  return result_.steps == 0 ? 0 : static_cast<double>(rows_) / result_.steps;
 }
 
 }  // namespace polyphon

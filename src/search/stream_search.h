@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "search/branch_playouts.h"
-#include "search/search_figures.h"
 #include "search/search_tree.h"
 #include "streams/step_value.h"
 #include "streams/stream_phase.h"
@@ -22,7 +21,7 @@ class StreamSearch {
  public:
   // Inside on_token() of the stream's last token. All must outlive this.
   StreamSearch(const ThinkContext& context, StreamPhase& phase, Stream& stream,
-               SearchBudget& budget, int number, std::string trigger);
+               SearchBudget& budget, int number, SearchCause trigger);
 
   bool owns(SequenceNumber sequence) const;
   void on_token(SequenceNumber sequence, const SampledToken& token);
@@ -35,11 +34,8 @@ class StreamSearch {
   bool over() const { return over_; }
 
   const Stream& stream() const { return stream_; }
-  // {"stream", "search", "trigger", "step", "steps", "why_ended", "simulations", "tokens",
-  // "committed_tokens", "leaves_per_step", "waste", "ms", "text", "tree", "from_byte": of the
-  // stream's text, where the search began, "playout_tokens"}. A node of the tree that was played
-  // out has "playout", what was said after it. Once over.
-  const Json& report() const { return report_; }
+  // Once over.
+  const SearchResult& result() const { return result_; }
 
  private:
   // By the node's number in the tree; the root's cells are the stream's.
@@ -62,13 +58,14 @@ class StreamSearch {
   void account(const Branch& branch);
   void settle();
   bool out_of_time() const;
-  // Why nothing more can begin; nullptr while something is being decoded.
-  const char* begin_branches();
-  const char* begin_branch(const std::vector<int>& path);
+  double leaves_per_step() const;
+  // Why nothing more can begin; nothing while something is being decoded.
+  std::optional<SearchEnd> begin_branches();
+  std::optional<SearchEnd> begin_branch(const std::vector<int>& path);
   bool prune();
   void drop(Branch& branch);
   void stop_decoding();
-  void end_tree(const std::string& why);
+  void end_tree(SearchEnd why);
   std::vector<BranchPlayouts::State> states() const;
   void commit();
   void resume();
@@ -86,9 +83,10 @@ class StreamSearch {
   std::vector<Branch> branches_;
   std::vector<int> decoding_;               // leaves, in order
   std::optional<BranchPlayouts> playouts_;  // once the tree grows no more
-  SearchFigures figures_;
+  SearchResult result_;
+  int rows_ = 0;           // of branches, over all steps
+  std::string committed_;  // bytes
   bool over_ = false;
-  Json report_;
 };
 
 }  // namespace polyphon

@@ -1,7 +1,5 @@
 #include "search/trace_steps.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -33,12 +31,11 @@ struct Line {
   Step searched = kNever;  // from then on its tokens are in other spans
 };
 
-Line line_of(const Trace& trace, const Vocabulary& vocabulary, const Json& stream) {
-  const int id = stream.at("id").get<int>();
-  const std::string own = fmt::format("stream {}", id), cue = fmt::format("cue {}", id);
+Line line_of(const Trace& trace, const Vocabulary& vocabulary, const StreamResult& stream) {
   Line line;
   for (const TraceSpan& span : trace.spans) {
-    if (span.owner != own && span.owner != cue) continue;
+    const bool cue = span.owner.kind == SpanKind::kCue && span.owner.stream == stream.id;
+    if (!span.owner.is_stream(stream.id) && !cue) continue;
     for (size_t i = 0; i < span.tokens.size(); ++i)
       line.heard.push_back(
           {span.steps[i], span.id, static_cast<int>(i), span.tokens[i], span.logprobs[i], ""});
@@ -49,11 +46,12 @@ Line line_of(const Trace& trace, const Vocabulary& vocabulary, const Json& strea
   for (Heard& heard : line.heard) heard.text = text += vocabulary.piece(heard.token, false);
 
   // The end of a turn is sampled a step after the last token, and never decoded.
-  const bool stopped = stream.at("finish_reason") == "stop";
+  const bool stopped = stream.finish_reason == FinishReason::kStop;
   if (!line.heard.empty()) line.ended = line.heard.back().step + (stopped ? 1 : 0);
-  stream.at("answer").get_to(line.answer);
+  line.answer = stream.answer;
   for (const TraceDecision& decision : trace.decisions)
-    if (decision.kind == "search" && decision.detail.at("stream") == id)
+    if (const auto* search = std::get_if<SearchDecision>(&decision.what);
+        search && search->stream == stream.id)
       line.searched = std::min(line.searched, decision.step);
   return line;
 }
@@ -129,10 +127,10 @@ class PhaseSteps {
 
 std::vector<TraceStep> thought_steps(const Trace& trace, const Vocabulary& vocabulary,
                                      const std::vector<std::vector<float>>& entropies) {
-  const Json& streams = trace.result.at("streams");
+  const std::vector<StreamResult>& streams = trace.result.streams;
   std::vector<TraceStep> steps;
   size_t first = 0;
-  for (const Phase& phase : parse_topology(trace.result.at("topology").get<std::string>()).phases) {
+  for (const Phase& phase : trace.result.topology.phases) {
     std::vector<Line> lines;
     for (size_t i = first; i < std::min(streams.size(), first + phase.streams); ++i)
       lines.push_back(line_of(trace, vocabulary, streams[i]));

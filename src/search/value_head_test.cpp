@@ -81,7 +81,7 @@ TEST(ThoughtStep, TheEndOfTheTurnIsAChoiceLikeTheOthers) {
 }
 
 // Feeds a sentence of six tokens; the last one's verdict.
-std::optional<std::string> sentence(SearchTrigger& trigger, double entropy, double value,
+std::optional<SearchCause> sentence(SearchTrigger& trigger, double entropy, double value,
                                     const std::string& word = " so") {
   EXPECT_FALSE(trigger.observe(1, "So", -1, entropy));
   for (int i = 0; i < 3; ++i) EXPECT_FALSE(trigger.observe(1, " very", -1, entropy));
@@ -100,15 +100,15 @@ TEST(SearchTrigger, FiresForEntropyFallingValueAndTheMarker) {
   SearchTrigger trigger(request);
   EXPECT_EQ(sentence(trigger, 1, 0.8), std::nullopt);
   EXPECT_EQ(sentence(trigger, 1, 0.5), std::nullopt);  // over two steps, not one
-  EXPECT_EQ(sentence(trigger, 1, 0.55), "value");
+  EXPECT_EQ(sentence(trigger, 1, 0.55), SearchCause::kValue);
   trigger.restart();
   EXPECT_EQ(sentence(trigger, 3, 0.8), std::nullopt);  // 6 tokens since the last search
-  EXPECT_EQ(sentence(trigger, 3, 0.8), "entropy");
+  EXPECT_EQ(sentence(trigger, 3, 0.8), SearchCause::kEntropy);
   trigger.restart();
   EXPECT_EQ(sentence(trigger, 1, 0.8), std::nullopt);
-  EXPECT_EQ(sentence(trigger, 1, 0.8, " hm [search]"), "marker");
+  EXPECT_EQ(sentence(trigger, 1, 0.8, " hm [search]"), SearchCause::kMarker);
   request.mode = SearchMode::kAlways;
-  EXPECT_EQ(sentence(*std::make_unique<SearchTrigger>(request), 0, 0.5), "always");
+  EXPECT_EQ(sentence(*std::make_unique<SearchTrigger>(request), 0, 0.5), SearchCause::kAlways);
 }
 
 }  // namespace

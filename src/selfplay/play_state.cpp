@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "record/trace_file.h"
 #include "tasks/question_parts.h"
 
 namespace polyphon {
@@ -122,8 +123,7 @@ void PlayState::count(const std::vector<Outcome>& of_problem) {
 void PlayState::record(const std::vector<Trace>& traces, const std::vector<Outcome>& outcomes) {
   const std::lock_guard lock(mutex_);
   append_traces(traces_path(folder_), traces);
-  for (const Trace& trace : traces)
-    report_.promotions += static_cast<int64_t>(trace.result.at("promotions").size());
+  for (const Trace& trace : traces) report_.promotions += trace.result.promotions();
   count(outcomes);
   ++report_.problems;
   for (const Outcome& outcome : outcomes) {

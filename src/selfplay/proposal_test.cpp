@@ -6,6 +6,7 @@
 #include "data/answer_pool.h"
 #include "data/training_data.h"
 #include "model/real_model_for_test.h"
+#include "record/codec.h"
 #include "selfplay/selfplay_for_test.h"
 #include "tasks/question_parts.h"
 
@@ -81,12 +82,11 @@ TEST_F(ProposalTest, WhatMayBePlayedIsPlayedAndTheRestCountedByReason) {
     EXPECT_FALSE(held_out_.contains(problem.text));
     EXPECT_TRUE(texts.insert(problem.text).second) << problem.text;
     EXPECT_LT(outcome.seed, kFirstSuiteSeed);
-    const auto prompt = trace.request.at("prompt").get<Tokens>();
+    const Tokens& prompt = trace.request.prompt;
     EXPECT_NE(reasoner_->model().vocabulary().detokenize(prompt, true).find(problem.text),
               std::string::npos);
     for (size_t i = 0; i < outcome.right.size(); ++i)
-      EXPECT_EQ(outcome.right[i],
-                is_right(problem, trace.result.at("streams")[i].at("text").get<std::string>()));
+      EXPECT_EQ(outcome.right[i], is_right(problem, trace.result.streams.at(i).text));
     auto& cells = outcome.is_proposed() ? proposed : generated;
     cells[outcome.cell].add_problem(static_cast<int>(outcome.right.size()), outcome.right_count());
     EXPECT_EQ(outcome.is_proposed() ? question_of(problem) : "", outcome.proposed);

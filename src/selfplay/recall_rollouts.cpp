@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "data/problem_source.h"
+#include "record/trace_file.h"
 
 namespace polyphon {
 namespace {
@@ -77,7 +78,7 @@ RolloutCounts play_recall(Reasoner& reasoner, const RecallRolloutOptions& option
     Trace trace = *wait_finished(ticket).trace;
     Outcome outcome{{kFamily, 1}, seed, {}};
     for (const RecallQuestionAt& question : play.questions) outcome.asked.push_back(question.asked);
-    trace.outcome = to_json(outcome);
+    trace.outcome = outcome;
     append_trace(traces_path(folder), trace);
     on_session(++number);
   }

@@ -9,6 +9,7 @@
 
 #include "data/rollouts.h"
 #include "sessions/reasoner.h"
+#include "tasks/recall_play.h"
 
 namespace polyphon {
 

@@ -39,7 +39,7 @@ TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
         EXPECT_LT(outcome.seed, kFirstSuiteSeed);
         EXPECT_TRUE(outcome.right.empty());
         EXPECT_EQ(outcome.asked.size(), 8u);
-        EXPECT_TRUE(trace.result.at("memory").at("recalls").empty()) << "nothing comes back";
+        EXPECT_TRUE(trace.result.memory.value().recalls.empty()) << "nothing comes back";
         const TraceMemory memory = memory_of(trace);
         for (const AskedFact& asked : outcome.asked) {
           const auto look =

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "core/json_fault.h"
+#include "data/tree_outcomes.h"
+#include "record/codec.h"
 #include "selfplay/play_state.h"
 #include "tasks/family.h"
 
@@ -60,8 +62,8 @@ Player::Identity common_identity(const std::vector<Player*>& players) {
 
 std::vector<bool> right_streams(const Problem& problem, const Trace& trace) {
   std::vector<bool> right;
-  for (const Json& stream : trace.result.at("streams"))
-    right.push_back(is_right(problem, stream.at("text").get<std::string>()));
+  for (const StreamResult& stream : trace.result.streams)
+    right.push_back(is_right(problem, stream.text));
   return right;
 }
 
@@ -98,15 +100,10 @@ class TaskPlayer {
       outcome.proposed = task.proposed;
       outcome.counterfactuals = leave_out_promotions(problem, input, trace);
       outcome.trees = tree_outcomes(problem, trace.result);
-      trace.outcome = to_json(outcome);
+      trace.outcome = outcome;
       return state_.record({std::move(trace)}, {std::move(outcome)});
     } catch (const PlayerFailed& failed) {
       state_.give_back(player_, task, failed.error);
-    } catch (const Json::exception& error) {
-      state_.give_back(player_, task,
-                       Error(ErrorCode::kInternal, fmt::format("{} gave a trace that cannot be "
-                                                               "read: {}",
-                                                               player_.name(), json_fault(error))));
     }
   }
 
@@ -146,8 +143,8 @@ class TaskPlayer {
       Trace& trace = traces.emplace_back(run_session(input));
       Outcome& outcome =
           outcomes.emplace_back(Outcome{task.cell, problem.seed, right_streams(problem, trace)});
-      outcome.answer_right = is_right(problem, trace.result.at("answer").get<std::string>());
-      trace.outcome = to_json(outcome);
+      outcome.answer_right = is_right(problem, trace.result.answer);
+      trace.outcome = outcome;
     }
     state_.record(traces, outcomes);
   }
@@ -176,13 +173,13 @@ class TaskPlayer {
                                                    const Trace& trace) const {
     std::vector<Counterfactual> result;
     Random random(derive_seed(trace.seed, kCounterfactualSeeds));
-    for (const Json& promotion : trace.result.at("promotions")) {
+    for (const Broadcast& promotion : trace.result.workspace) {
+      if (!promotion.carried_out) continue;
       if (stop_.load() || random.uniform() >= options_.counterfactuals.share) continue;
-      const int number = promotion.at("promotion").get<int>();
+      const int number = promotion.promotion;
       input.workspace.without_promotion = number;
       const Trace without = run_session(input);
-      const TraceComparison compared =
-          compare_traces(trace, without, promotion.at("step").get<Step>());
+      const TraceComparison compared = compare_traces(trace, without, promotion.step);
       result.push_back(
           {number, compared.matching == compared.tokens, right_streams(problem, without)});
     }

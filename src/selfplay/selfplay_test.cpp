@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "record/trace_file.h"
 #include "selfplay/selfplay_for_test.h"
 #include "tasks/family.h"
 
@@ -23,8 +24,7 @@ TEST_F(SelfPlayTest, KeepsTracesWithWhatTheCheckerSaid) {
         EXPECT_LT(outcome.seed, kFirstSuiteSeed);
         ASSERT_EQ(outcome.right.size(), 8u);
         for (size_t i = 0; i < 8; ++i)
-          EXPECT_EQ(outcome.right[i],
-                    is_right(problem, trace.result.at("streams")[i].at("text").get<std::string>()));
+          EXPECT_EQ(outcome.right[i], is_right(problem, trace.result.streams.at(i).text));
         ++cells[cell].problems;
         cells[cell].right += outcome.right_count();
       });
@@ -89,7 +89,7 @@ TEST_F(SelfPlayTest, ALineWhoseProblemThereIsNotIsDamaged) {
   play();
   Trace last;
   read_rollouts(folder_, [&](const Trace& trace, const Outcome&) { last = trace; });
-  last.outcome["family"] = "chess";
+  last.outcome->cell.family = "chess";
   append_trace(traces_path(folder_), last);
   options_.problems = 3;
   const SelfPlayReport report = play();
@@ -155,8 +155,8 @@ class CounterfactualTest : public PromotingSelfPlayTest {
     const Cell& cell = outcome.cell;
     const Problem problem = make_problem(family(cell.family), cell.difficulty, outcome.seed);
     std::vector<bool> right;
-    for (const Json& stream : trace.result.at("streams"))
-      right.push_back(is_right(problem, stream.at("text").get<std::string>()));
+    for (const StreamResult& stream : trace.result.streams)
+      right.push_back(is_right(problem, stream.text));
     return right;
   }
 };
@@ -169,12 +169,12 @@ TEST_F(CounterfactualTest, SessionsAreRunAgainWithoutEachOfTheirPromotions) {
   std::set<double> thresholds;
   int changed = 0;
   read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
-    thresholds.insert(trace.request.at("workspace").at("gate_threshold").get<double>());
-    const Json& promotions = trace.result.at("promotions");
+    thresholds.insert(trace.request.workspace.gate_threshold);
+    const std::vector<Broadcast>& promotions = trace.result.workspace;
     ASSERT_EQ(outcome.counterfactuals.size(), promotions.size());
     for (size_t i = 0; i < promotions.size(); ++i) {
       const Counterfactual& without = outcome.counterfactuals[i];
-      EXPECT_EQ(without.promotion, promotions[i].at("promotion"));
+      EXPECT_EQ(without.promotion, promotions[i].promotion);
       EXPECT_TRUE(without.same_before);
       SessionTicket ticket = reasoner_->replay(trace, {}, without.promotion);
       EXPECT_EQ(without.right, right_of(*wait_finished(ticket).trace, outcome));
@@ -232,13 +232,12 @@ TEST_F(SearchedPlayTest, EveryStateOfATreeHasAnOutcome) {
   int64_t searches = 0, states = 0;
   std::set<bool> outcomes;
   read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
-    const Json& of_trace = trace.result.at("search").at("searches");
+    const std::vector<SearchResult>& of_trace = trace.result.search.value().searches;
     ASSERT_EQ(outcome.trees.size(), of_trace.size());
     searches += static_cast<int64_t>(of_trace.size());
     for (size_t i = 0; i < of_trace.size(); ++i) {
       size_t kept = 0;
-      for (const Json& node : of_trace[i].at("tree"))
-        kept += node.at("id") != 0 && !node.contains("same_as");
+      for (const SearchNode& node : of_trace[i].tree) kept += node.id != 0 && !node.same_as;
       EXPECT_EQ(outcome.trees[i].nodes.size(), kept);
       outcomes.insert(outcome.trees[i].right.begin(), outcome.trees[i].right.end());
       states += static_cast<int64_t>(kept);

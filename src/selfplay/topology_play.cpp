@@ -55,9 +55,8 @@ void play_topology(ThinkInput& input, const Topology& choice) {
 }
 
 void require_budget(const Trace& trace, int budget_tokens) {
-  const int spends = trace.request.at("auto_budget_tokens").get<int>();
-  const bool is_auto = trace.request.at("topology").get<std::string>() == Topology{}.to_string();
-  if (is_auto && spends != budget_tokens)
+  const int spends = trace.request.auto_budget_tokens;
+  if (trace.request.topology.is_auto() && spends != budget_tokens)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("auto plans over {} tokens there, not {}: set auto_budget_tokens",
                             spends, budget_tokens));

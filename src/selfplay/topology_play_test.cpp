@@ -1,5 +1,6 @@
 #include "selfplay/topology_play.h"
 
+#include "record/codec.h"
 #include "selfplay/selfplay_for_test.h"
 #include "tasks/family.h"
 
@@ -50,11 +51,10 @@ TEST_F(TopologyPlayTest, EveryProblemIsPlayedWithEachAndItsAnswerChecked) {
   std::set<uint64_t> seeds;
   read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
     ASSERT_TRUE(outcome.answer_right.has_value());
-    EXPECT_EQ(*outcome.answer_right,
-              is_right(problem_of(outcome), trace.result.at("answer").get<std::string>()));
-    EXPECT_EQ(trace.request.at("merge"), "vote");
-    EXPECT_EQ(outcome.right.size(), trace.result.at("streams").size());
-    played[problem_of(outcome).text].push_back(trace.result.at("topology"));
+    EXPECT_EQ(*outcome.answer_right, is_right(problem_of(outcome), trace.result.answer));
+    EXPECT_EQ(trace.request.merge, MergeMode::kVote);
+    EXPECT_EQ(outcome.right.size(), trace.result.streams.size());
+    played[problem_of(outcome).text].push_back(trace.result.topology.to_string());
     right += *outcome.answer_right ? 1 : 0;
     seeds.insert(trace.seed);
   });
@@ -103,9 +103,9 @@ TEST_F(TopologyPlayTest, TheModelStatesItsOwn) {
   int planned = 0;
   read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
     EXPECT_TRUE(outcome.answer_right.has_value());
-    if (trace.request.at("topology") != "auto") return;
+    if (!trace.request.topology.is_auto()) return;
     ++planned;
-    EXPECT_EQ(trace.decisions.at(0).kind, "plan");
+    EXPECT_EQ(to_json(trace.decisions.at(0))["kind"], "plan");
   });
   EXPECT_EQ(planned, 2);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "record/trace_example.h"
+#include "record/trace_file.h"
 #include "selfplay/selfplay_for_test.h"
 #include "tasks/family.h"
 
@@ -195,7 +196,7 @@ TEST_F(TrainingDataTest, LeavesOutSessionsThatSearched) {
   const size_t before = build().size();
   std::optional<Trace> searched;
   read_rollouts(folder_, [&](const Trace& trace, const Outcome&) { searched = trace; });
-  searched->outcome["trees"] = {{{"stream", 0}, {"search", 0}, {"nodes", {1}}, {"right", {true}}}};
+  searched->outcome->trees = {{0, 0, {1}, {true}}};
   append_trace(traces_path(folder_), *searched);
   EXPECT_EQ(build().size(), before);
   EXPECT_EQ(counts_.searched, 1);
@@ -240,7 +241,7 @@ TEST_F(TrainingDataTest, LeavesOutATraceThatContradictsItself) {
   });
   const size_t sequences = build().size();
   broken.id = "broken";
-  broken.edits.back().kind = "paint";
+  broken.edits.back().step = 0;
   append_trace(traces_path(folder_), broken);
   EXPECT_EQ(build().size(), sequences);
   EXPECT_EQ(counts_.damaged, 1);
@@ -409,8 +410,9 @@ TEST_F(parity, OfALearntAnswerWithTheEnginesOwn) {
   SessionTicket ticket = reasoner_->think(input, {});
   Trace trace = *wait_finished(ticket).trace;
   const auto span = [&](const std::string& owner) {
-    const auto found = std::find_if(trace.spans.begin(), trace.spans.end(),
-                                    [&](const TraceSpan& s) { return s.owner == owner; });
+    const auto found =
+        std::find_if(trace.spans.begin(), trace.spans.end(),
+                     [&](const TraceSpan& s) { return to_string(s.owner) == owner; });
     return found - trace.spans.begin();
   };
   TraceSpan& answer = trace.spans.at(static_cast<size_t>(span("answer")));

@@ -1,6 +1,7 @@
 // /v1/chat/completions: chat.completion and chat.completion.chunk.
 #include <ctime>
 
+#include "record/codec.h"
 #include "server/api_error.h"
 #include "server/message_text.h"
 #include "server/reply.h"
@@ -146,7 +147,7 @@ std::string ChatReply::on(const StreamEnded& ended) {
   Json data = chunk(0, Json::object());
   data["polyphon"] = {{"event", "stream_ended"},
                       {"stream", thoughts_.tag(ended.stream)},
-                      {"finish_reason", ended.finish_reason},
+                      {"finish_reason", name_of(ended.finish_reason)},
                       {"answer", ended.answer},
                       {"tokens", ended.tokens}};
   return sse(data);
@@ -163,7 +164,7 @@ std::string ChatReply::event(Json polyphon) {
 std::string ChatReply::on(const Promoted& promoted) {
   return event({{"event", "promotion"},
                 {"promotion", promoted.promotion},
-                {"source", promoted.source},
+                {"source", spelled(promoted.source)},
                 {"text", promoted.text},
                 {"p", promoted.probability}});
 }
@@ -171,7 +172,7 @@ std::string ChatReply::on(const Promoted& promoted) {
 std::string ChatReply::on(const Recalled& recalled) {
   return event({{"event", "recall"},
                 {"stream", thoughts_.tag(recalled.stream)},
-                {"by", recalled.by},
+                {"by", name_of(recalled.by)},
                 {"texts", recalled.texts}});
 }
 
@@ -179,7 +180,7 @@ std::string ChatReply::on(const SearchBegan& began) {
   return event({{"event", "search_began"},
                 {"stream", thoughts_.tag(began.stream)},
                 {"search", began.search},
-                {"trigger", began.trigger}});
+                {"trigger", name_of(began.trigger)}});
 }
 
 std::string ChatReply::on(const SearchEnded& ended) {
@@ -209,9 +210,10 @@ std::string ChatReply::on(const AnswerDelta& delta) {
 
 std::string ChatReply::on(const ChoiceEnded& end) {
   Choice& choice = at(end.choice);
-  const MessageDelta rest = choice.text.end(end.finish_reason == "length");
-  const bool calls = !choice.text.message().tool_calls.empty() && end.finish_reason == "stop";
-  choice.finish_reason = calls ? "tool_calls" : end.finish_reason;
+  const MessageDelta rest = choice.text.end(end.finish_reason == FinishReason::kLength);
+  const bool calls =
+      !choice.text.message().tool_calls.empty() && end.finish_reason == FinishReason::kStop;
+  choice.finish_reason = calls ? "tool_calls" : name_of(end.finish_reason);
   std::string text;
   if (!rest.empty()) text = sse(chunk(end.choice, delta_json(rest)));
   // A request that thinks gets its finish reason with the polyphon object, at the very end.

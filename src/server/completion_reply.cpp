@@ -34,8 +34,8 @@ class CompletionReply final : public Reply {
     if (const auto* delta = std::get_if<AnswerDelta>(&event)) return on_delta(*delta);
     if (const auto* end = std::get_if<ChoiceEnded>(&event)) {
       Choice& choice = at(end->choice);
-      choice.finish_reason = end->finish_reason;
-      return sse(chunk(end->choice, std::exchange(choice.pending_echo, ""), end->finish_reason));
+      choice.finish_reason = name_of(end->finish_reason);
+      return sse(chunk(end->choice, std::exchange(choice.pending_echo, ""), choice.finish_reason));
     }
     if (const auto* finished = std::get_if<Finished>(&event)) finished_ = *finished;
     return "";

@@ -111,9 +111,9 @@ void Metrics::observe(const Finished& finished) {
     f.time_per_output_token.Observe(timings.answer_ms / 1000 / (timings.answer_tokens - 1));
   f.end_to_end.Observe(timings.total_ms / 1000);
   if (!finished.trace) return;
-  f.merges(finished.trace->result.value("merge", "")).Increment();
+  f.merges(std::string(to_string(finished.trace->result.merge))).Increment();
   for (const TraceDecision& decision : finished.trace->decisions)
-    if (decision.kind == "collapse") f.collapses.Increment();
+    if (std::holds_alternative<CollapseDecision>(decision.what)) f.collapses.Increment();
 }
 
 std::string Metrics::scrape(const std::vector<VersionStatus>& versions, int64_t dropped) {

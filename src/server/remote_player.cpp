@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "core/json_fault.h"
+#include "record/codec.h"
 #include "server/think_body.h"
 
 namespace polyphon {

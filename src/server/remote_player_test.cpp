@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "record/codec.h"
 #include "selfplay/selfplay_for_test.h"
 #include "server/auth.h"
 #include "server/server_for_test.h"
@@ -76,8 +77,8 @@ TEST_F(RemotePlayerTest, PlaysEachTopologyAsHere) {
   std::vector<std::string> played;
   read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
     EXPECT_TRUE(outcome.answer_right.has_value());
-    EXPECT_EQ(trace.request.at("merge"), "vote");
-    played.push_back(trace.result.at("topology"));
+    EXPECT_EQ(trace.request.merge, MergeMode::kVote);
+    played.push_back(trace.result.topology.to_string());
   });
   EXPECT_EQ(played, (std::vector<std::string>{"1x64", "4x16", "1x64", "4x16", "1x64", "4x16"}));
 }

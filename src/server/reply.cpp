@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "record/codec.h"
 #include "server/api_error.h"
 
 namespace polyphon {
@@ -24,7 +25,7 @@ Json usage_json(const Usage& usage) {
 }
 
 Json polyphon_json(const Finished& finished, bool with_trace) {
-  Json json = finished.polyphon;
+  Json json = polyphon_object(*finished.trace);
   if (with_trace) json["trace"] = to_json(*finished.trace);
   return json;
 }

@@ -51,7 +51,7 @@ class ResponsesReply final : public Reply {
     } else if (const auto* delta = std::get_if<AnswerDelta>(&event)) {
       out += grow(text_.add(delta->text));
     } else if (const auto* end = std::get_if<ChoiceEnded>(&event)) {
-      cut_ = end->finish_reason == "length";
+      cut_ = end->finish_reason == FinishReason::kLength;
       out += grow(text_.end(cut_));
       // An empty answer is a message too.
       if (items_.size() == thought_items_.size()) out += grow(item_of("message"), "");

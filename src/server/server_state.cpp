@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "record/trace.h"
+#include "record/trace_file.h"
 
 namespace polyphon {
 namespace {

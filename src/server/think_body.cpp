@@ -1,6 +1,7 @@
 #include "server/think_body.h"
 
 #include "base/check.h"
+#include "record/codec.h"
 
 namespace polyphon {
 namespace {

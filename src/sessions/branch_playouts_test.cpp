@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "record/codec.h"
+#include "sessions/finished_for_test.h"
 #include "sessions/stream_search_for_test.h"
 
 namespace polyphon {
@@ -25,7 +27,7 @@ class BranchPlayoutsTest : public SearchTest {
   struct States {
     int open = 0, played_out = 0;
   };
-  static States states_of(const Finished& result) {
+  static States states_of(const FinishedForTest& result) {
     States states;
     for (const Json& search : result.polyphon.at("search").at("searches"))
       for (const Json& node : search.at("tree")) {
@@ -41,7 +43,7 @@ class BranchPlayoutsTest : public SearchTest {
 
 TEST_F(BranchPlayoutsTest, EveryStateOfATreeIsPlayedOutToTheStreamsEnd) {
   start(good_and_bad);
-  const Finished result = think(wish("1x60"));
+  const FinishedForTest result = think(wish("1x60"));
   const States states = states_of(result);
   EXPECT_GT(states.open, 2);
   EXPECT_EQ(states.played_out, states.open);
@@ -62,7 +64,8 @@ TEST_F(BranchPlayoutsTest, EveryStateOfATreeIsPlayedOutToTheStreamsEnd) {
   EXPECT_EQ(counted, decoded);
   int in_spans = 0;
   for (const TraceSpan& span : result.trace->spans)
-    if (span.owner.starts_with("playout ")) in_spans += static_cast<int>(span.tokens.size());
+    if (to_string(span.owner).starts_with("playout "))
+      in_spans += static_cast<int>(span.tokens.size());
   EXPECT_EQ(in_spans, decoded);
   // No row ever saw a cell beside its own line.
   for (const FakeRow& row : rows_)
@@ -80,7 +83,7 @@ TEST_F(BranchPlayoutsTest, ItsTokensFollowTheStateTheyBeginWith) {
     logits[seen % 5 == 0 ? '\n' : 'a' + seen % 26] = 50;
   });
   ThinkInput sure = wish("1x40");
-  const Finished result = think(sure);
+  const FinishedForTest result = think(sure);
   const Json& search = result.polyphon.at("search").at("searches").at(0);
   const std::string text = text_of(result, 0);
   EXPECT_GT(states_of(result).played_out, 0);
@@ -97,7 +100,7 @@ TEST_F(BranchPlayoutsTest, ItsTokensFollowTheStateTheyBeginWith) {
 
 TEST_F(BranchPlayoutsTest, NothingElseChanges) {
   start(hashed);
-  const Finished with = think(wish("3x60")), without = think(wish("3x60", false));
+  const FinishedForTest with = think(wish("3x60")), without = think(wish("3x60", false));
   EXPECT_GT(states_of(with).played_out, 0);
   EXPECT_EQ(states_of(without).played_out, 0);
   for (size_t stream = 0; stream < 3; ++stream)
@@ -122,7 +125,7 @@ TEST_F(BranchPlayoutsTest, WaitForSequencesAndDoWithoutTokens) {
 
   ThinkInput poor = wish("1x60");
   poor.search.max_tokens = 160;
-  const Finished result = think(poor);
+  const FinishedForTest result = think(poor);
   const States states = states_of(result);
   EXPECT_LT(states.played_out, states.open);
   EXPECT_GT(states.played_out, 0);
@@ -149,7 +152,7 @@ TEST_F(BranchPlayoutsTest, AStreamThatIsEndedMeanwhileLeavesNothingBehind) {
   ThinkInput wish = this->wish("3x400");
   wish.search.simulations = 2;
   wish.search.max_tokens = 4096;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   EXPECT_EQ(result.polyphon.at("streams").at(2).at("finish_reason"), "agreement");
   const Json& search = result.polyphon.at("search").at("searches").at(0);
   EXPECT_EQ(search.at("why_ended"), "the stream ended");

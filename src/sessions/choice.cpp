@@ -19,12 +19,12 @@ TextLogprob Choice::logprob_of(const SampledToken& token) const {
 
 bool Choice::add(const SampledToken& token) {
   if (token.token == kNoToken) {
-    end("stop");
+    end(FinishReason::kStop);
     return true;
   }
   ++tokens_;
   if (!limits_.ignore_eos && vocabulary_.is_end_of_generation(token.token)) {
-    end("stop");
+    end(FinishReason::kStop);
     return true;
   }
   if (limits_.logprobs) held_logprobs_.push_back(logprob_of(token));
@@ -32,16 +32,15 @@ bool Choice::add(const SampledToken& token) {
   if (!text.empty())
     events_->push(AnswerDelta{index_, std::move(text), std::exchange(held_logprobs_, {})});
   if (stream_.stopped()) {
-    end("stop");
+    end(FinishReason::kStop);
     return true;
   }
   if (tokens_ < limits_.max_tokens) return false;
-  end("length");
+  end(FinishReason::kLength);
   return true;
 }
 
-void Choice::end(const std::string& reason) {
-  finish_reason_ = reason;
+void Choice::end(FinishReason reason) {
   std::string rest = stream_.flush();
   if (!rest.empty() || !held_logprobs_.empty())
     events_->push(AnswerDelta{index_, std::move(rest), std::exchange(held_logprobs_, {})});

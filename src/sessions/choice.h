@@ -31,11 +31,10 @@ class Choice {
 
   int tokens() const { return tokens_; }
   const std::string& text() const { return stream_.text(); }
-  const std::string& finish_reason() const { return finish_reason_; }  // empty while it goes on
 
  private:
   TextLogprob logprob_of(const SampledToken& token) const;
-  void end(const std::string& reason);
+  void end(FinishReason reason);
 
   int index_;
   const Vocabulary& vocabulary_;
@@ -44,7 +43,6 @@ class Choice {
   TextStream stream_;
   std::vector<TextLogprob> held_logprobs_;  // of tokens whose text is still held back
   int tokens_ = 0;
-  std::string finish_reason_;
 };
 
 }  // namespace polyphon

@@ -72,7 +72,7 @@ class CompletionSession final : public Session {
                           ChoiceLimits{request_.stop, request_.max_tokens, request_.ignore_eos,
                                        sampling.logprobs >= 0},
                           events_);
-    views_->generate(sequence, std::move(sampler), "answer " + std::to_string(index));
+    views_->generate(sequence, std::move(sampler), SpanOwner::of_answer(index));
   }
 
   void fork() {
@@ -80,7 +80,7 @@ class CompletionSession final : public Session {
       const SequenceNumber sequence = views_->open();
       if (!shared_.empty())
         views_->join(prompt_sequence_, sequence, 0, views_->next_position(prompt_sequence_));
-      views_->feed(sequence, {request_.prompt.back()}, "prompt");
+      views_->feed(sequence, {request_.prompt.back()}, SpanOwner::of(SpanKind::kPrompt));
       begin_choice(sequence, i);
     }
   }
@@ -162,8 +162,9 @@ class EmbeddingSession final : public Session {
   // Alone in its step, the last token gives its hidden state; the token sampled is not used.
   void feed_last() {
     fed_ = true;
-    views_->feed(sequence_, {prompt_.back()}, "prompt");
-    views_->generate(sequence_, std::make_unique<Sampler>(SamplingParams{}, nullptr, false), "");
+    views_->feed(sequence_, {prompt_.back()}, SpanOwner::of(SpanKind::kPrompt));
+    views_->generate(sequence_, std::make_unique<Sampler>(SamplingParams{}, nullptr, false),
+                     SpanOwner::of(SpanKind::kEmbedding));
   }
 
   Tokens prompt_;

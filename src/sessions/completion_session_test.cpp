@@ -39,7 +39,7 @@ class CompletionTest : public ::testing::Test {
       if (const auto* delta = std::get_if<AnswerDelta>(&event))
         answers.at(static_cast<size_t>(delta->choice)).text += delta->text;
       if (const auto* end = std::get_if<ChoiceEnded>(&event))
-        answers.at(static_cast<size_t>(end->choice)).finish_reason = end->finish_reason;
+        answers.at(static_cast<size_t>(end->choice)).finish_reason = name_of(end->finish_reason);
     });
     return answers;
   }

@@ -12,6 +12,8 @@
 #include "base/clock_for_test.h"
 #include "base/error.h"
 #include "model/fake_language_model.h"
+#include "record/codec.h"
+#include "sessions/finished_for_test.h"
 #include "sessions/reasoner.h"
 #include "sessions/trace_views_for_test.h"
 
@@ -61,7 +63,7 @@ class WorkspaceTest : public ::testing::Test {
     return input;
   }
 
-  Finished think(const ThinkInput& input) {
+  FinishedForTest think(const ThinkInput& input) {
     SessionTicket ticket = reasoner_->think(input, {});
     events_.clear();
     return wait_finished(ticket, [&](const SessionEvent& event) { events_.push_back(event); });
@@ -78,7 +80,7 @@ class WorkspaceTest : public ::testing::Test {
 
 TEST_F(WorkspaceTest, ARegisterSeesThePromptAndEveryStreamUpToItsCadence) {
   start();
-  const Finished result = think(input("3x24", 1, 1));
+  const FinishedForTest result = think(input("3x24", 1, 1));
   const Trace& trace = *result.trace;
   const TraceSpan& cue = span(trace, "cue consistency");
   std::map<Position, int> expected;
@@ -102,7 +104,7 @@ TEST_F(WorkspaceTest, ARegisterSeesThePromptAndEveryStreamUpToItsCadence) {
 // put into its view, at positions up to its own.
 TEST_F(WorkspaceTest, EveryRowSeesWhatTheTraceSays) {
   start();
-  const Finished result = think(input("3x30>2x20", 2, 0));
+  const FinishedForTest result = think(input("3x30>2x20", 2, 0));
   const Trace& trace = *result.trace;
   EXPECT_FALSE(result.polyphon.at("promotions").empty());
   EXPECT_GT(expect_rows_see_what_the_trace_says(trace, rows_), 130);
@@ -121,8 +123,8 @@ TEST_F(WorkspaceTest, ARegisterMayHaveACadenceOfItsOwn) {
 
 TEST_F(WorkspaceTest, StreamsDoNotSeeARegisterThatWasNotPromoted) {
   start();
-  const Finished with = think(input("3x24", 1, 1));
-  const Finished without = think(input("3x24", 0, 1));
+  const FinishedForTest with = think(input("3x24", 1, 1));
+  const FinishedForTest without = think(input("3x24", 0, 1));
   for (int k = 0; k < 3; ++k) {
     const std::string owner = "stream " + std::to_string(k);
     EXPECT_EQ(span(*with.trace, owner).tokens, span(*without.trace, owner).tokens);
@@ -130,13 +132,13 @@ TEST_F(WorkspaceTest, StreamsDoNotSeeARegisterThatWasNotPromoted) {
   EXPECT_TRUE(with.polyphon.at("promotions").empty());
   int refused = 0;
   for (const TraceDecision& decision : with.trace->decisions)
-    refused += decision.kind == "gate" && !decision.detail.at("promoted");
+    refused += to_json(decision)["kind"] == "gate" && !to_json(decision)["detail"].at("promoted");
   EXPECT_GT(refused, 0);
 }
 
 TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDecodedAgain) {
   start();
-  const Finished result = think(input("3x40", 1, 0));
+  const FinishedForTest result = think(input("3x40", 1, 0));
   const Trace& trace = *result.trace;
   const Json& promotion = result.polyphon.at("promotions").at(0);
   EXPECT_EQ(promotion.at("source"), "consistency");
@@ -144,7 +146,7 @@ TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDeco
   const TraceSpan& note = span(trace, "note consistency 0");
   int joins = 0;
   for (const TraceEdit& edit : trace.edits) {
-    if (edit.kind != "join" || edit.source != note.sequence) continue;
+    if (edit.kind != EditKind::kJoin || edit.source != note.sequence) continue;
     if (edit.step != promotion.at("step")) continue;
     ++joins;
     EXPECT_EQ(edit.begin, cue.begin);
@@ -164,7 +166,8 @@ TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDeco
     ASSERT_EQ(probe.steps, std::vector<Step>{promotion.at("step").get<Step>()});
     std::optional<Token> read;
     for (const TraceSpan& part : trace.spans)
-      for (size_t i = 0; part.owner == fmt::format("stream {}", k) && i < part.steps.size(); ++i)
+      for (size_t i = 0;
+           to_string(part.owner) == fmt::format("stream {}", k) && i < part.steps.size(); ++i)
         if (part.steps[i] == probe.steps[0]) read = part.tokens[i];
     EXPECT_EQ(probe.tokens, Tokens{read.value()});
     EXPECT_EQ(span(trace, fmt::format("cue {}", k)).steps.front(), probe.steps[0] + 1);
@@ -190,10 +193,11 @@ TEST_F(WorkspaceTest, APromotionBringsTheNotesCellsAndNoOthers) {
   for (const TraceEdit& edit : trace.edits) {
     const auto is_of = [&](SequenceNumber sequence, const char* owner) {
       return std::any_of(trace.spans.begin(), trace.spans.end(), [&](const TraceSpan& span) {
-        return span.sequence == sequence && span.owner.starts_with(owner);
+        return span.sequence == sequence && to_string(span.owner).starts_with(owner);
       });
     };
-    if (edit.kind != "join" || !is_of(edit.source, "note ") || !is_of(edit.sequence, "stream "))
+    if (edit.kind != EditKind::kJoin || !is_of(edit.source, "note ") ||
+        !is_of(edit.sequence, "stream "))
       continue;
     ++joins;
     // Each position once: the note's own cells.
@@ -208,7 +212,7 @@ TEST_F(WorkspaceTest, ANoteThatChangesNothingHasNoEffect) {
   start([](const FakeRow& row, std::span<float> logits) {
     logits['a' + static_cast<size_t>(row.row.token) % 7] = 5;
   });
-  const Finished result = think(input("3x40", 1, 0));
+  const FinishedForTest result = think(input("3x40", 1, 0));
   for (const Json& stream : result.polyphon.at("workspace").at(0).at("streams"))
     EXPECT_EQ(stream.at("kl"), 0);
 }
@@ -220,7 +224,7 @@ TEST_F(WorkspaceTest, SwappedHeadsDecideInSessionsThatComeAfter) {
   never.version = "night-1";
   never.gate.bias = -100;
   reasoner_->swap_heads(never);
-  const Finished result = think(input("3x40", 1, 0.01));
+  const FinishedForTest result = think(input("3x40", 1, 0.01));
   EXPECT_TRUE(result.polyphon.at("promotions").empty());
   EXPECT_EQ(result.trace->version, "v1+night-1");
 }
@@ -229,7 +233,7 @@ TEST_F(WorkspaceTest, CandidatesCompeteAndTheRefractoryPeriodHolds) {
   start();
   ThinkInput wish = input("3x64", 3, 0);
   wish.workspace.refractory_tokens = 24;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Json& broadcasts = result.polyphon.at("workspace");
   ASSERT_GE(broadcasts.size(), 2u);
   EXPECT_LE(broadcasts.size(), 3u);  // 64 tokens, 24 apart
@@ -264,7 +268,7 @@ TEST_F(WorkspaceTest, AStreamsConclusionIsBroadcastToTheOthers) {
   });
   ThinkInput wish = input("3x40", 1, 0);
   wish.workspace.cadence_tokens = 1000;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Json& broadcast = result.polyphon.at("workspace").at(0);
   EXPECT_EQ(broadcast.at("text"), "4");
   EXPECT_EQ(broadcast.at("features").at("conclusion"), 1);
@@ -273,14 +277,14 @@ TEST_F(WorkspaceTest, AStreamsConclusionIsBroadcastToTheOthers) {
 
 TEST_F(WorkspaceTest, ReplayIsEqualAndWithoutAPromotionEqualUpToIt) {
   start();
-  const Finished recorded = think(input("3x40", 2, 0));
+  const FinishedForTest recorded = think(input("3x40", 2, 0));
   const Trace stored = trace_from_json(Json::parse(to_json(*recorded.trace).dump()));
   SessionTicket same = reasoner_->replay(stored, {});
   const TraceComparison equal = compare_traces(stored, *wait_finished(same).trace);
   EXPECT_EQ(equal.matching, equal.tokens) << equal.first_difference;
 
   SessionTicket other = reasoner_->replay(stored, {}, 0);
-  const Finished counterfactual = wait_finished(other);
+  const FinishedForTest counterfactual = wait_finished(other);
   const Json& decided = counterfactual.polyphon.at("workspace").at(0);
   EXPECT_FALSE(decided.at("carried_out"));
   EXPECT_EQ(decided.at("text"), recorded.polyphon.at("promotions").at(0).at("text"));

@@ -41,10 +41,9 @@ void or_log(Body body) {
 void replay_clock(SearchRequest& search, const Trace& trace) {
   if (std::exchange(search.replays_clock, true)) return;
   for (const TraceDecision& decision : trace.decisions)
-    if (decision.kind == "search_ended" && decision.detail.at("why") == "milliseconds")
-      search.clock_ends.push_back({decision.detail.at("stream").get<int>(),
-                                   decision.detail.at("search").get<int>(),
-                                   decision.detail.at("steps").get<int>()});
+    if (const auto* ending = std::get_if<SearchEnding>(&decision.what);
+        ending && ending->why == SearchEnd::kClock)
+      search.clock_ends.push_back({ending->stream, ending->search, ending->steps});
 }
 
 }  // namespace
@@ -120,9 +119,7 @@ std::shared_ptr<EventChannel> Reasoner::events_of(const Served& served, const Se
        session = FinishedSession{terms.tenant, computed_by(served), keeps_memory, {}}](
           Finished& finished) mutable {
         finished.version = version;
-        Json polyphon = std::exchange(finished.polyphon, {});  // large: not copied
         session.finished = finished;
-        finished.polyphon = std::move(polyphon);
         sinks_.push(std::move(session));
       });
 }
@@ -283,7 +280,7 @@ SessionTicket Reasoner::embed(Tokens prompt, SessionTerms terms) {
 }
 
 SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int without_promotion) {
-  ThinkRequest request = think_request_from_json(trace.request);
+  ThinkRequest request = trace.request;
   validate(request.workspace, options_.workspace);
   validate(request.search);
   replay_clock(request.search, trace);
@@ -324,7 +321,8 @@ TraceComparison compare_traces(const Trace& recorded, const Trace& replayed, Ste
         ++result.matching;
       } else if (result.first_difference.empty()) {
         result.first_difference =
-            fmt::format("span {} ({}), token {}", i, a.owner.empty() ? b.owner : a.owner, j);
+            fmt::format("span {} ({}), token {}", i,
+                        to_string(i < recorded.spans.size() ? a.owner : b.owner), j);
       }
     }
   }

@@ -5,6 +5,8 @@
 #include <map>
 
 #include "base/error.h"
+#include "record/codec.h"
+#include "sessions/finished_for_test.h"
 #include "sessions/stream_search_for_test.h"
 
 namespace polyphon {
@@ -19,12 +21,12 @@ TEST_F(SearchBankTest, FewSequencesMakeASmallerTreeAndNeverAFailure) {
     ThinkInput wish = input("2x60");
     wish.search.max_sequences = sequences;
     wish.search.parallel_leaves = 4;
-    const Finished result = think(wish);
+    const FinishedForTest result = think(wish);
     std::map<SequenceNumber, int> open;
     int most = 0;
     for (const TraceEdit& edit : result.trace->edits) {
-      if (edit.kind == "open") open[edit.sequence] = 1;
-      if (edit.kind == "close") open.erase(edit.sequence);
+      if (edit.kind == EditKind::kOpen) open[edit.sequence] = 1;
+      if (edit.kind == EditKind::kClose) open.erase(edit.sequence);
       most = std::max(most, static_cast<int>(open.size()));
     }
     EXPECT_LE(most, sequences + 2 + 1);  // streams and the prompt's
@@ -43,8 +45,8 @@ TEST_F(SearchBankTest, APlanGetsFewerSequencesRatherThanNoSearch) {
   start(good_and_bad, quiet(), 32);  // of which a quarter is the prefix cache's
   ThinkInput wish = input("2x40");
   wish.search.max_sequences = 64;
-  const Finished result = think(wish);
-  EXPECT_EQ(result.trace->request.at("search").at("max_sequences"), 24 - 2 - 2);
+  const FinishedForTest result = think(wish);
+  EXPECT_EQ(result.trace->request.search.max_sequences, 24 - 2 - 2);
   EXPECT_GT(result.polyphon.at("search").at("simulations"), 0);
 }
 
@@ -52,7 +54,7 @@ TEST_F(SearchBankTest, TheTokenBudgetEndsASearchEarlyWithWhatItHas) {
   start(good_and_bad);
   ThinkInput wish = input("1x60");
   wish.search.max_tokens = 64;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Json& search = result.polyphon.at("search");
   EXPECT_EQ(search.at("searches").at(0).at("why_ended"), "tokens");
   EXPECT_GT(search.at("searches").at(0).at("committed_tokens"), 0);
@@ -61,8 +63,8 @@ TEST_F(SearchBankTest, TheTokenBudgetEndsASearchEarlyWithWhatItHas) {
   // The next one is refused, once for all, and says why.
   const auto refused = std::count_if(result.trace->decisions.begin(), result.trace->decisions.end(),
                                      [](const TraceDecision& decision) {
-                                       return decision.kind == "search_refused" &&
-                                              decision.detail.at("why") == "max_tokens";
+                                       return to_json(decision)["kind"] == "search_refused" &&
+                                              to_json(decision)["detail"].at("why") == "max_tokens";
                                      });
   EXPECT_EQ(refused, 1);
 }
@@ -76,7 +78,7 @@ TEST_F(SearchBankTest, AReplayHasTheSameTokensWithRegistersAndPromotionsBesideSe
     wish.workspace.cadence_tokens = 8;
     wish.workspace.refractory_tokens = 4;
     wish.search.max_sequences = 24;
-    const Finished recorded = think(wish);
+    const FinishedForTest recorded = think(wish);
     EXPECT_GT(recorded.polyphon.at("search").at("committed_tokens"), 0);
     EXPECT_FALSE(recorded.polyphon.at("promotions").empty());
     const Trace stored = trace_from_json(Json::parse(to_json(*recorded.trace).dump()));
@@ -95,22 +97,22 @@ TEST_F(SearchBankTest, PromotionsWaitForTheEndOfASearch) {
   wish.workspace.gate_threshold = 0;
   wish.workspace.cadence_tokens = 4;
   wish.workspace.refractory_tokens = 1;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   std::map<int, std::vector<std::pair<Step, Step>>> searching;  // by stream
   for (const TraceDecision& decision : result.trace->decisions) {
-    if (decision.kind == "search")
-      searching[decision.detail.at("stream")].emplace_back(decision.step, INT32_MAX);
-    if (decision.kind == "search_ended")
-      searching[decision.detail.at("stream")].back().second = decision.step;
+    if (to_json(decision)["kind"] == "search")
+      searching[to_json(decision)["detail"].at("stream")].emplace_back(decision.step, INT32_MAX);
+    if (to_json(decision)["kind"] == "search_ended")
+      searching[to_json(decision)["detail"].at("stream")].back().second = decision.step;
   }
   ASSERT_EQ(searching.size(), 3u);
   std::map<SequenceNumber, int> stream_of;
   for (const TraceSpan& span : result.trace->spans)
     for (int k = 0; k < 3; ++k)
-      if (span.owner == "stream " + std::to_string(k)) stream_of[span.sequence] = k;
+      if (to_string(span.owner) == "stream " + std::to_string(k)) stream_of[span.sequence] = k;
   int late = 0;
   for (const TraceSpan& span : result.trace->spans) {
-    if (!span.owner.starts_with("cue ") || !stream_of.contains(span.sequence)) continue;
+    if (!to_string(span.owner).starts_with("cue ") || !stream_of.contains(span.sequence)) continue;
     for (const auto& [began, ended] : searching[stream_of[span.sequence]]) {
       for (const Step step : span.steps) EXPECT_TRUE(step < began || step >= ended);
       late += !span.steps.empty() && span.steps.front() == ended;
@@ -142,9 +144,9 @@ TEST_F(SearchBankTest, AClockThatEndsASearchIsHonouredByTheReplay) {
   clock_.runs = true;
   ThinkInput wish = input("2x60");
   wish.search.milliseconds = 40;
-  const Finished recorded = think(wish);
+  const FinishedForTest recorded = think(wish);
   clock_.runs = false;  // it would never end one now
-  const auto cut = [](const Finished& result) {
+  const auto cut = [](const FinishedForTest& result) {
     int cut = 0;
     for (const Json& search : result.polyphon.at("search").at("searches"))
       cut += search.at("why_ended") == "milliseconds";
@@ -154,7 +156,7 @@ TEST_F(SearchBankTest, AClockThatEndsASearchIsHonouredByTheReplay) {
   Trace trace = *recorded.trace;
   for (int generation = 0; generation < 2; ++generation) {
     SessionTicket same = reasoner_->replay(trace, {});
-    const Finished again = wait_finished(same);
+    const FinishedForTest again = wait_finished(same);
     const TraceComparison equal = compare_traces(*recorded.trace, *again.trace);
     EXPECT_EQ(equal.matching, equal.tokens) << equal.first_difference;
     EXPECT_EQ(cut(again), cut(recorded));
@@ -166,12 +168,12 @@ TEST_F(SearchBankTest, WithoutSearchNothingChanges) {
   start(hashed);
   ThinkInput wish = input("2x40");
   wish.search.mode = SearchMode::kOff;
-  const Finished off = think(wish);
+  const FinishedForTest off = think(wish);
   EXPECT_EQ(off.polyphon.at("search"), nullptr);
   wish.search.mode = SearchMode::kAuto;
   wish.search.entropy_threshold = 20;
   wish.search.value_drop = 1;
-  const Finished quiet = think(wish);
+  const FinishedForTest quiet = think(wish);
   EXPECT_TRUE(quiet.polyphon.at("search").at("searches").empty());
   EXPECT_EQ(text_of(off, 0), text_of(quiet, 0));
   EXPECT_EQ(text_of(off, 1), text_of(quiet, 1));

@@ -9,6 +9,8 @@
 #include "base/clock_for_test.h"
 #include "base/error.h"
 #include "model/fake_language_model.h"
+#include "record/codec.h"
+#include "sessions/finished_for_test.h"
 #include "sessions/reasoner.h"
 #include "sessions/trace_views_for_test.h"
 #include "text/sentences.h"
@@ -61,7 +63,7 @@ class MemoryTest : public ::testing::Test {
     return input;
   }
 
-  Finished think(const ThinkInput& input) {
+  FinishedForTest think(const ThinkInput& input) {
     SessionTicket ticket = reasoner_->think(input, {});
     return wait_finished(ticket);
   }
@@ -72,7 +74,7 @@ class MemoryTest : public ::testing::Test {
     std::string said;
     std::vector<Step> steps;
     for (const TraceSpan& span : trace.spans) {
-      if (span.owner != owner) continue;
+      if (to_string(span.owner) != owner) continue;
       for (Token token : span.tokens) said += static_cast<char>(token);
       steps.insert(steps.end(), span.steps.begin(), span.steps.end());
     }
@@ -97,7 +99,8 @@ class MemoryTest : public ::testing::Test {
   static std::vector<Json> decisions(const Trace& trace, const std::string& kind) {
     std::vector<Json> found;
     for (const TraceDecision& decision : trace.decisions)
-      if (decision.kind == kind) found.push_back(decision.detail);
+      if (const Json told = to_json(decision); told["kind"] == kind)
+        found.push_back(told["detail"]);
     return found;
   }
 
@@ -125,7 +128,7 @@ TEST_F(MemoryTest, ANodeLeavesWithTheWindowAndComesBackWhole) {
   ThinkInput wish = input("1x600", "Well. " + kMarker + std::string(300, 'x') + recall +
                                        std::string(5, 'y') + "?" + std::string(200, 'z') + "!");
   wish.memory.window_tokens = kWindow;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Trace& trace = *result.trace;
   const auto written = [&](const std::string& at) {
     return marker_cells(trace, kMarker, step_of(trace, "stream 0", at));
@@ -163,7 +166,7 @@ TEST_F(MemoryTest, AStreamSeesThePromptItsPreambleAndTheLastWindow) {
   ThinkInput wish = input("2x400", "");
   wish.memory.window_tokens = kWindow;
   wish.memory.keep_first_tokens = 5;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Trace& trace = *result.trace;
   const TraceSpan& stream = span_of(trace, "stream 0");
   for (size_t i = 100; i < stream.tokens.size(); i += 37) {
@@ -202,7 +205,7 @@ TEST_F(MemoryTest, EveryRowSeesWhatTheTraceSays) {
   wish.workspace.gate_threshold = 0;
   wish.workspace.cadence_tokens = 24;
   wish.workspace.refractory_tokens = 24;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   EXPECT_FALSE(result.polyphon.at("promotions").empty());
   EXPECT_FALSE(result.polyphon.at("memory").at("recalls").empty());
   EXPECT_GT(expect_rows_see_what_the_trace_says(*result.trace, rows_), 300);
@@ -212,7 +215,7 @@ TEST_F(MemoryTest, AskingForWhatIsNotThereIsAnsweredAndRecallsAreLimited) {
   start();
   ThinkInput wish = input("1x120", "[recall: the weather][recall: a][recall: b]");
   wish.memory.max_recall_tokens = 2 * static_cast<int>(nothing_recalled_cue().size());
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const std::string text = result.polyphon.at("streams")[0].at("text");
   EXPECT_NE(text.find("[recall: the weather]" + nothing_recalled_cue()), std::string::npos);
   EXPECT_EQ(text.find("[recall: b]" + nothing_recalled_cue()), std::string::npos);
@@ -226,7 +229,7 @@ TEST_F(MemoryTest, OverTheLimitTheLeastRecentlyUsedNodeGoes) {
                           "[remember: alpha is 1][remember: beta is 2][recall: alpha]"
                           "[remember: gamma is 3]....");
   wish.memory.max_nodes = 2;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const auto writes = decisions(*result.trace, "memory_write");
   ASSERT_GE(writes.size(), 3u);
   EXPECT_EQ(writes[1].at("text"), "beta is 2");
@@ -241,12 +244,12 @@ TEST_F(MemoryTest, AStoredNodeComesBackToEveryStreamAtTheStart) {
   wish.memory.problem = "What is the code of Falcon?";
   wish.memory.loaded = {{7, "The code of Falcon is 9.", tokens("The code of Falcon is 9."), {}, {}},
                         {8, "Pens are cheap.", tokens("Pens are cheap."), {}, {}}};
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Trace& trace = *result.trace;
   std::set<int> readers;
   for (const TraceSpan& span : trace.spans) {
-    EXPECT_NE(span.owner, "memory 2");
-    if (span.owner != "memory 1") continue;
+    EXPECT_NE(to_string(span.owner), "memory 2");
+    if (to_string(span.owner) != "memory 1") continue;
     EXPECT_EQ(text_of(span), "The code of Falcon is 9.");
     const Step last = trace.spans.back().steps.front();
     EXPECT_EQ(cells_of(trace, span, std::min(last, span.steps.front() + 20)), span.tokens.size());
@@ -266,7 +269,7 @@ TEST_F(MemoryTest, ANodeOfOnePhaseComesBackInTheNext) {
   wish.scripts = {tokens(kMarker + std::string(272, 'x')), tokens("[recall: code]yyyy"),
                   tokens("No need to recall.")};
   wish.memory.window_tokens = kWindow;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Trace& trace = *result.trace;
   const TraceSpan& placed = span_of(trace, "memory 1");
   EXPECT_EQ(placed.sequence, span_of(trace, "stream 1").sequence);
@@ -277,7 +280,7 @@ TEST_F(MemoryTest, ANodeOfOnePhaseComesBackInTheNext) {
 
 TEST_F(MemoryTest, ATextThatIsTooLongIsNotKept) {
   start();
-  const Finished result = think(input("1x300", "[remember: " + std::string(120, 'x') + "]"));
+  const FinishedForTest result = think(input("1x300", "[remember: " + std::string(120, 'x') + "]"));
   const auto writes = decisions(*result.trace, "memory_write");
   ASSERT_GE(writes.size(), 1u);
   EXPECT_EQ(writes[0].at("too_long"), node_text(std::string(120, 'x')).size());
@@ -308,7 +311,7 @@ TEST_F(MemoryTest, CellsAreKeptForTheTenantsNextSession) {
     ThinkInput wish = input("1x60", "");
     wish.memory.problem = "the code is?";
     wish.memory.keep = false;
-    const Finished result = think(wish);
+    const FinishedForTest result = think(wish);
     EXPECT_EQ(text_of(span_of(*result.trace, "memory 1")), node_text("the code is 4417"));
     return decisions(*result.trace, "memory_refused").size();
   };
@@ -330,7 +333,7 @@ TEST_F(MemoryTest, PromotedNotesConclusionsAndSentencesBecomeNodes) {
   wish.workspace.registers = 1;
   wish.workspace.gate_threshold = 0;
   wish.workspace.cadence_tokens = 16;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   std::map<std::string, int> how;
   for (const Json& node : result.polyphon.at("memory").at("nodes"))
     ++how[node.at("how").get<std::string>()];
@@ -348,7 +351,7 @@ TEST_F(MemoryTest, ReplayIsEqual) {
   wish.memory.read_threshold = 0.01;
   wish.memory.loaded = {{7, "It is 9.", tokens("It is 9."), {0.1f, 0.2f, 0.3f, 0.4f}, {}}};
   wish.memory.problem = "it is 9";
-  const Finished recorded = think(wish);
+  const FinishedForTest recorded = think(wish);
   const Trace stored = trace_from_json(Json::parse(to_json(*recorded.trace).dump()));
   SessionTicket ticket = reasoner_->replay(stored, {});
   const TraceComparison equal = compare_traces(stored, *wait_finished(ticket).trace);
@@ -419,7 +422,7 @@ TEST_F(MemoryTest, WhatASearchCommitsIsHeard) {
   wish.search.mode = SearchMode::kAlways;
   wish.search.simulations = 6;
   wish.search.min_gap_tokens = 16;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Trace& trace = *result.trace;
   EXPECT_GT(result.polyphon.at("search").at("committed_tokens"), 30);
   EXPECT_GE(result.polyphon.at("memory").at("recalls").size(), 2u);

@@ -24,7 +24,7 @@ struct FinishedSession {
   std::string tenant;
   ComputedBy computed_by;
   bool keeps_memory = false;  // in the tenant's store
-  Finished finished;          // without the polyphon object, which the trace's result holds
+  Finished finished;
 };
 
 class SessionSinks {

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "model/fake_language_model.h"
+#include "sessions/finished_for_test.h"
 #include "sessions/reasoner.h"
 
 namespace polyphon {
@@ -78,7 +79,7 @@ class SearchTest : public ::testing::Test {
     return input;
   }
 
-  Finished think(const ThinkInput& input) {
+  FinishedForTest think(const ThinkInput& input) {
     SessionTicket ticket = reasoner_->think(input, {});
     events_.clear();
     return wait_finished(ticket, [&](const SessionEvent& event) { events_.push_back(event); });
@@ -92,7 +93,7 @@ class SearchTest : public ::testing::Test {
   }
 
   // What every stream said, in the order of its spans: also what searches committed.
-  static std::string text_of(const Finished& result, size_t stream) {
+  static std::string text_of(const FinishedForTest& result, size_t stream) {
     return result.polyphon.at("streams").at(stream).at("text");
   }
 

@@ -7,6 +7,8 @@
 #include <set>
 
 #include "model/real_model_for_test.h"
+#include "record/codec.h"
+#include "sessions/finished_for_test.h"
 #include "sessions/stream_search_for_test.h"
 
 namespace polyphon {
@@ -14,7 +16,7 @@ namespace {
 
 TEST_F(SearchTest, TheBranchOfTheGreaterValueIsCommittedAndOnlyItIsSeen) {
   start(good_and_bad);
-  const Finished result = think(input("1x60"));
+  const FinishedForTest result = think(input("1x60"));
   const Json& searches = result.polyphon.at("search").at("searches");
   ASSERT_EQ(searches.size(), 2u);
   const std::string text = text_of(result, 0);
@@ -41,7 +43,7 @@ TEST_F(SearchTest, TheBranchOfTheGreaterValueIsCommittedAndOnlyItIsSeen) {
   // And at every token the stream saw all that it had said, once.
   const auto span = [&](const std::string& owner) {
     return std::find_if(result.trace->spans.begin(), result.trace->spans.end(),
-                        [&](const TraceSpan& s) { return s.owner == owner; });
+                        [&](const TraceSpan& s) { return to_string(s.owner) == owner; });
   };
   Tokens line = span("prompt")->tokens;
   for (const Token token : span("preamble 0")->tokens) line.push_back(token);
@@ -54,18 +56,18 @@ TEST_F(SearchTest, TheBranchOfTheGreaterValueIsCommittedAndOnlyItIsSeen) {
 // The tokens of a committed line are decoded once, in the branches that found them.
 TEST_F(SearchTest, NothingThatIsCommittedIsDecodedAgain) {
   start(good_and_bad);
-  const Finished result = think(input("1x60"));
+  const FinishedForTest result = think(input("1x60"));
   const Trace& trace = *result.trace;
   std::map<SequenceNumber, std::set<Position>> own;  // by sequence: what it decoded
   for (const TraceSpan& span : trace.spans)
     for (size_t i = 0; i < span.tokens.size(); ++i)
       EXPECT_TRUE(own[span.sequence].insert(span.begin + static_cast<Position>(i)).second);
   const SequenceNumber stream = std::find_if(trace.spans.begin(), trace.spans.end(), [](auto& s) {
-                                  return s.owner == "stream 0";
+                                  return to_string(s.owner) == "stream 0";
                                 })->sequence;
   int committed = 0;
   for (const TraceEdit& edit : trace.edits) {
-    if (edit.kind != "join" || edit.sequence != stream || edit.begin == 0) continue;
+    if (edit.kind != EditKind::kJoin || edit.sequence != stream || edit.begin == 0) continue;
     for (Position at = edit.begin; at < edit.end; ++at) {
       EXPECT_FALSE(own[stream].contains(at));
       ++committed;
@@ -75,15 +77,17 @@ TEST_F(SearchTest, NothingThatIsCommittedIsDecodedAgain) {
   EXPECT_EQ(committed, result.polyphon.at("search").at("committed_tokens"));
   int decoded = 0;
   for (const TraceSpan& span : trace.spans)
-    if (span.owner.starts_with("search ")) decoded += static_cast<int>(span.tokens.size());
+    if (to_string(span.owner).starts_with("search "))
+      decoded += static_cast<int>(span.tokens.size());
   EXPECT_EQ(decoded, result.polyphon.at("search").at("tokens"));
 }
 
 TEST_F(SearchTest, TheTreeIsInTheTraceAndAddsUp) {
   start(good_and_bad);
-  const Finished result = think(input("1x60"));
+  const FinishedForTest result = think(input("1x60"));
   const Trace stored = trace_from_json(Json::parse(to_json(*result.trace).dump()));
-  for (const Json& search : stored.result.at("search").at("searches")) {
+  const Json report = to_json(*stored.result.search);
+  for (const Json& search : report.at("searches")) {
     const Json& tree = search.at("tree");
     EXPECT_EQ(tree.at(0).at("visits"), search.at("simulations"));
     int steps = 0, same = 0;
@@ -125,7 +129,7 @@ TEST_F(SearchTest, TheCheckersValueOverrulesTheHead) {
   ThinkInput wish = input("1x60");
   wish.search.step_tokens = 12;
   wish.search.max_stream_searches = 1;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   const Json& search = result.polyphon.at("search").at("searches").at(0);
   EXPECT_EQ(search.at("text"), "answer: 7\n");
   for (const Json& node : search.at("tree"))
@@ -147,7 +151,7 @@ TEST_F(SearchTest, AStreamThatIsEndedInItsSearchLeavesNothingBehind) {
           logits[said < 9 ? 'x' : said < 10 ? ' ' : said < 11 ? '7' : FakeTokens::kEnd] = 50;
       },
       options);
-  const Finished result = think(input("3x200"));
+  const FinishedForTest result = think(input("3x200"));
   const Json& streams = result.polyphon.at("streams");
   EXPECT_EQ(streams.at(2).at("finish_reason"), "agreement");
   const Json& searches = result.polyphon.at("search").at("searches");
@@ -160,7 +164,7 @@ TEST_F(SearchTest, AStreamThatIsEndedInItsSearchLeavesNothingBehind) {
   const std::string text = streams.at(2).at("text");
   const TraceSpan* last = nullptr;
   for (const TraceSpan& span : result.trace->spans)
-    if (span.owner == "stream 2" && !span.tokens.empty()) last = &span;
+    if (to_string(span.owner) == "stream 2" && !span.tokens.empty()) last = &span;
   ASSERT_NE(last, nullptr);
   EXPECT_EQ(last->tokens, Tokens{static_cast<unsigned char>(text.back())});
   expect_nothing_left();
@@ -179,7 +183,7 @@ TEST_F(SearchTest, AStreamThatMustSpendItsBudgetGoesOnAfterABranchThatEnded) {
   wish.diversity.spend_budget = true;
   wish.search.max_stream_searches = 50;
   wish.search.max_searches = 100;
-  const Finished result = think(wish);
+  const FinishedForTest result = think(wish);
   int ended_and_committed = 0;
   for (const Json& search : result.polyphon.at("search").at("searches"))
     for (const Json& node : search.at("tree"))
@@ -220,7 +224,7 @@ TEST(SearchRealModel, SixtyFourSimulationsBatchAtLeastEightLeavesAStep) {
   input.search.simulations = 64;
   input.search.max_stream_searches = 1;
   SessionTicket ticket = reasoner.think(input, {});
-  const Finished result = wait_finished(ticket);
+  const FinishedForTest result = wait_finished(ticket);
   const Json& searches = result.polyphon.at("search").at("searches");
   ASSERT_EQ(searches.size(), 1u);
   EXPECT_EQ(searches.at(0).at("simulations"), 64);

@@ -103,15 +103,15 @@ class ThinkSession final : public Session {
   SequenceNumber plan_sequence_ = -1;
   std::string plan_text_;
   int plan_tokens_ = 0;
-  Json plan_;  // what was predicted and chosen; null without a trained topology head
+  std::optional<PlanDecision> plan_;  // none without a trained topology head
 
   SequenceNumber base_sequence_ = -1;  // the view that the phase's streams fork: prompt or merge
   size_t phase_index_ = 0;
   std::optional<StreamPhase> phase_;
-  std::optional<GlobalWorkspace> workspace_;  // none without registers
-  std::optional<SearchBank> search_;          // none when it is off
-  std::optional<SessionMemory> memory_;       // none unless asked for
-  std::vector<Json> finished_streams_;        // of all phases, for the answer
+  std::optional<GlobalWorkspace> workspace_;    // none without registers
+  std::optional<SearchBank> search_;            // none when it is off
+  std::optional<SessionMemory> memory_;         // none unless asked for
+  std::vector<StreamResult> finished_streams_;  // of all phases
 
   SequenceNumber answer_sequence_ = -1;
   std::optional<Choice> answer_;
@@ -130,7 +130,8 @@ void ThinkSession::start(SessionViews& views) {
   trace.config_hash = header_.config_hash;
   trace.seed = request_.sampling.seed;
   trace.created = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  trace.request = to_json(request_);
+  trace.request = request_;
+  for (LoadedNode& node : trace.request.memory.loaded) node.cells.reset();
   if (request_.memory.enabled) memory_.emplace(context_);
   base_sequence_ = views.open_prompt(request_.prompt);
 }
@@ -194,18 +195,19 @@ void ThinkSession::ask_prompt_state() {
   const Position last = views_->next_position(base_sequence_) - 1;
   prompt_state_sequence_ = views_->open();
   views_->join(base_sequence_, prompt_state_sequence_, 0, last);
-  views_->feed(prompt_state_sequence_, {request_.prompt.back()}, "plan state");
+  views_->feed(prompt_state_sequence_, {request_.prompt.back()},
+               SpanOwner::of(SpanKind::kPlanState));
   SamplingParams greedy;
   greedy.temperature = 0;
   views_->generate(prompt_state_sequence_, std::make_unique<Sampler>(greedy, nullptr, true),
-                   "plan state");
+                   SpanOwner::of(SpanKind::kPlanState));
 }
 
 // The model states its own topology, greedily, under a grammar of those that fit.
 void ThinkSession::ask_model() {
   plan_sequence_ = views_->open();
   views_->join(base_sequence_, plan_sequence_, 0, views_->next_position(base_sequence_));
-  views_->feed(plan_sequence_, request_.plan_instruction, "plan");
+  views_->feed(plan_sequence_, request_.plan_instruction, SpanOwner::of(SpanKind::kPlan));
   SamplingParams greedy;
   greedy.temperature = 0;
   views_->generate(
@@ -213,7 +215,7 @@ void ThinkSession::ask_model() {
       std::make_unique<Sampler>(
           greedy, context_.model.make_grammar({topology_grammar(plan_choices_), false, {}, ""}),
           true),
-      "plan");
+      SpanOwner::of(SpanKind::kPlan));
 }
 
 void ThinkSession::on_plan_token(const SampledToken& token) {
@@ -233,18 +235,20 @@ void ThinkSession::on_plan_token(const SampledToken& token) {
 
 void ThinkSession::choose_topology(const Topology& stated) {
   topology_ = stated;
-  Json decision = {{"said", plan_text_}};
+  PlanDecision decision;
+  decision.said = plan_text_;
   if (corrects_plan()) {
     const CorrectedTopology corrected =
         correct_topology(context_.heads->topology, plan_choices_, &stated,
                          static_cast<int>(request_.prompt.size()), prompt_state_);
     topology_ = plan_choices_[corrected.chosen];
-    decision["stated"] = stated.to_string();
-    decision["predicted"] = to_json(corrected, plan_choices_);
+    decision.stated = stated;
+    for (size_t i = 0; i < plan_choices_.size(); ++i)
+      decision.predicted.push_back({plan_choices_[i], corrected.probabilities[i]});
   }
-  decision["topology"] = topology_.to_string();
+  decision.topology = topology_;
   if (corrects_plan()) plan_ = decision;
-  context_.decide("plan", std::move(decision));
+  context_.decide(std::move(decision));
 }
 
 void ThinkSession::start_phase() {
@@ -280,7 +284,7 @@ void ThinkSession::end_phase() {
   if (search_) search_->end_phase();
   if (workspace_) workspace_->end_phase();
   if (memory_) memory_->end_phase();
-  for (const Stream& stream : phase_->streams()) finished_streams_.push_back(stream.to_json());
+  for (const Stream& stream : phase_->streams()) finished_streams_.push_back(stream.result());
   thought_tokens_ += phase_->tokens();
   if (++phase_index_ == topology_.phases.size()) return start_answer();
   const MergeMode mode = request_.merge == MergeMode::kVote ? MergeMode::kKv : request_.merge;
@@ -288,7 +292,7 @@ void ThinkSession::end_phase() {
   const Tokens text = context_.tokenize(bridge_text());
   bridge.insert(bridge.end(), text.begin(), text.end());
   base_sequence_ = merged_view(mode);
-  views_->feed(base_sequence_, bridge, "bridge");
+  views_->feed(base_sequence_, bridge, SpanOwner::of(SpanKind::kBridge));
   merge_prefill_tokens_ += static_cast<int>(bridge.size());
   stage_ = Stage::kBridge;
 }
@@ -304,15 +308,14 @@ void ThinkSession::start_answer() {
     const int winner = vote_winner(votes);
     if (winner >= 0) return answer_by_vote(winner);
     mode = MergeMode::kKv;
-    context_.decide("merge",
-                    {{"wanted", "vote"}, {"done", "kv"}, {"why", "no stream stated an answer"}});
+    context_.decide(MergeDecision{MergeMode::kVote, MergeMode::kKv, "no stream stated an answer"});
   }
   Tokens instruction = scaffold(mode, phase_->attempts(), context_.vocabulary());
   instruction.insert(instruction.end(), request_.merge_instruction.begin(),
                      request_.merge_instruction.end());
   merge_prefill_tokens_ += static_cast<int>(instruction.size());
   answer_sequence_ = merged_view(mode);
-  views_->feed(answer_sequence_, instruction, "merge");
+  views_->feed(answer_sequence_, instruction, SpanOwner::of(SpanKind::kMerge));
   SamplingParams sampling = request_.answer_sampling;
   sampling.seed = derive_seed(request_.sampling.seed, 1u << 20);
   answer_.emplace(0, context_.vocabulary(),
@@ -320,29 +323,49 @@ void ThinkSession::start_answer() {
                                sampling.logprobs >= 0},
                   context_.events);
   views_->generate(answer_sequence_,
-                   std::make_unique<Sampler>(sampling, std::move(answer_grammar_), true), "answer");
+                   std::make_unique<Sampler>(sampling, std::move(answer_grammar_), true),
+                   SpanOwner::of(SpanKind::kAnswer));
 }
 
 void ThinkSession::answer_by_vote(int winner) {
   const Stream& voter = phase_->streams()[static_cast<size_t>(winner)];
   const std::string text = conclusion_of(voter.text.text());
-  context_.decide("vote", {{"stream", voter.id}, {"answer", voter.answer}});
+  context_.decide(VoteDecision{voter.id, voter.answer});
   first_answer_token_ = views_->now();
   context_.events->push(AnswerDelta{0, text, {}});
-  context_.events->push(ChoiceEnded{0, "stop"});
+  context_.events->push(ChoiceEnded{0, FinishReason::kStop});
   finish(text, 0);
 }
 
 void ThinkSession::finish(const std::string& text, int answer_tokens) {
   stage_ = Stage::kDone;
   const TimePoint now = views_->now();
-  Finished result;
-  const Json registers = workspace_ ? workspace_->register_costs() : Json::array();
-  const Json search = search_ ? search_->report() : Json();
+  Trace& trace = views_->trace();
+  SessionResult& told = trace.result;
+  told = {header_.id,
+          header_.version,
+          topology_,
+          request_.merge,
+          finished_streams_,
+          {},
+          {},
+          {},
+          {},
+          plan_,
+          {},
+          text};
   int thought_tokens = thought_tokens_;
-  for (const Json& cost : registers) thought_tokens += cost.at("tokens").get<int>();
-  if (search_)
-    thought_tokens += search.at("tokens").get<int>() - search.at("committed_tokens").get<int>();
+  if (workspace_) {
+    told.workspace = workspace_->broadcasts();
+    told.registers = workspace_->register_costs();
+  }
+  for (const RegisterCost& cost : told.registers) thought_tokens += cost.tokens;
+  if (search_) {
+    told.search = search_->report();
+    thought_tokens += told.search->tokens - told.search->committed_tokens;
+  }
+  if (memory_) told.memory = memory_->report();
+  Finished result;
   result.usage = {static_cast<int>(request_.prompt.size()), views_->cached_prompt_tokens(),
                   thought_tokens + answer_tokens, thought_tokens};
   Timings& timings = result.timings;
@@ -357,36 +380,8 @@ void ThinkSession::finish(const std::string& text, int answer_tokens) {
   timings.merge_prefill_tokens = merge_prefill_tokens_;
   timings.answer_tokens = answer_tokens;
 
-  Trace& trace = views_->trace();
-  Json decisions = Json::array();
-  for (const TraceDecision& decision : trace.decisions)
-    decisions.push_back(
-        {{"step", decision.step}, {"kind", decision.kind}, {"detail", decision.detail}});
-  Json promotions = Json::array();
-  if (workspace_)
-    for (const Json& broadcast : workspace_->broadcasts())
-      if (broadcast.at("carried_out"))
-        promotions.push_back({{"promotion", broadcast.at("promotion")},
-                              {"step", broadcast.at("step")},
-                              {"source", broadcast.at("source")},
-                              {"text", broadcast.at("text")},
-                              {"p", broadcast.at("p")}});
-  result.polyphon = {{"trace_id", header_.id},
-                     {"version", header_.version},
-                     {"topology", topology_.to_string()},
-                     {"merge", to_string(request_.merge)},
-                     {"streams", finished_streams_},
-                     {"promotions", promotions},
-                     {"workspace", workspace_ ? workspace_->broadcasts() : Json::array()},
-                     {"registers", registers},
-                     {"search", search},
-                     {"memory", memory_ ? memory_->to_json() : Json()},
-                     {"decisions", std::move(decisions)},
-                     {"timings", to_json(timings)}};
-  if (!plan_.is_null()) result.polyphon["plan"] = plan_;
+  told.timings = timings;
   if (memory_) result.memory = memory_->kept();
-  trace.result = result.polyphon;
-  trace.result["answer"] = text;
   result.trace = std::make_shared<Trace>(std::move(trace));
   context_.events->finish(std::move(result));
 }

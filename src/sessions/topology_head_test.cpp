@@ -7,6 +7,8 @@
 
 #include "base/clock_for_test.h"
 #include "model/fake_language_model.h"
+#include "record/codec.h"
+#include "sessions/finished_for_test.h"
 #include "sessions/plan.h"
 #include "sessions/reasoner.h"
 
@@ -85,10 +87,9 @@ TEST(TopologyCorrection, ThePromptsStateMayPreferOneOverAnother) {
 
 TEST(TopologyCorrection, SaysWhatItPredicts) {
   const auto corrected = correct_topology(liking_width(3), kChoices, &kChoices[0], 60, {});
-  const Json json = to_json(corrected, kChoices);
-  ASSERT_EQ(json.size(), 3u);
-  EXPECT_EQ(json[0], (Json{{"topology", "1x512"}, {"p", 0.5}}));
-  EXPECT_NEAR(json[2].at("p").get<double>(), 1 / (1 + std::exp(-3.0)), 1e-12);
+  ASSERT_EQ(corrected.probabilities.size(), 3u);
+  EXPECT_EQ(corrected.probabilities[0], 0.5);
+  EXPECT_NEAR(corrected.probabilities[2], 1 / (1 + std::exp(-3.0)), 1e-12);
 }
 
 // The fake model states what `says_` is: the plan's instruction is the only text that ends so and
@@ -117,7 +118,7 @@ class PlannedSession : public ::testing::Test {
                                            Reasoner::Identity{"v1", "digest", "hash"});
   }
 
-  Finished think(const std::string& topology = "auto") {
+  FinishedForTest think(const std::string& topology = "auto") {
     ThinkInput input;
     input.chat.messages = {{{"role", "user"}, {"content", "How many?"}}};
     input.topology = parse_topology(topology);
@@ -132,12 +133,12 @@ class PlannedSession : public ::testing::Test {
   }
   static std::vector<std::string> owners(const Trace& trace) {
     std::vector<std::string> owners;
-    for (const TraceSpan& span : trace.spans) owners.push_back(span.owner);
+    for (const TraceSpan& span : trace.spans) owners.push_back(to_string(span.owner));
     return owners;
   }
   // What was decided and what came of it.
-  static Json told(const Finished& finished) {
-    Json json = finished.trace->result;
+  static Json told(const FinishedForTest& finished) {
+    Json json = to_json(finished.trace->result);
     for (const char* each : {"trace_id", "timings", "version"}) json.erase(each);
     return json;
   }
@@ -147,13 +148,14 @@ class PlannedSession : public ::testing::Test {
 };
 
 TEST_F(PlannedSession, WithoutATrainedHeadTheStatementStandsAndNothingElseIsDecoded) {
-  const Finished planned = think();
+  const FinishedForTest planned = think();
   EXPECT_EQ(planned.polyphon.at("topology"), "2x64");
-  EXPECT_EQ(planned.trace->decisions.at(0).detail, (Json{{"said", "2x64"}, {"topology", "2x64"}}));
+  EXPECT_EQ(to_json(planned.trace->decisions.at(0))["detail"],
+            (Json{{"said", "2x64"}, {"topology", "2x64"}}));
   EXPECT_FALSE(planned.polyphon.contains("plan"));
   for (const std::string& owner : owners(*planned.trace)) EXPECT_NE(owner, "plan state");
   use({});
-  const Finished again = think();
+  const FinishedForTest again = think();
   EXPECT_EQ(told(again), told(planned));
   const TraceComparison compared = compare_traces(*planned.trace, *again.trace);
   EXPECT_EQ(compared.matching, compared.tokens) << compared.first_difference;
@@ -161,10 +163,10 @@ TEST_F(PlannedSession, WithoutATrainedHeadTheStatementStandsAndNothingElseIsDeco
 
 TEST_F(PlannedSession, ATrainedHeadCorrectsItAndSaysWhy) {
   use(liking_width(3));
-  const Finished planned = think();
+  const FinishedForTest planned = think();
   EXPECT_EQ(planned.polyphon.at("topology"), "4x32");
   const Json& plan = planned.polyphon.at("plan");
-  EXPECT_EQ(plan, planned.trace->decisions.at(0).detail);
+  EXPECT_EQ(plan, to_json(planned.trace->decisions.at(0))["detail"]);
   EXPECT_EQ(plan.at("said"), "2x64");
   EXPECT_EQ(plan.at("stated"), "2x64");
   EXPECT_EQ(plan.at("topology"), "4x32");
@@ -175,7 +177,7 @@ TEST_F(PlannedSession, ATrainedHeadCorrectsItAndSaysWhy) {
 
 TEST_F(PlannedSession, AHeadThatPrefersNothingLeavesTheStatement) {
   use(liking_width(0));
-  const Finished planned = think();
+  const FinishedForTest planned = think();
   EXPECT_EQ(planned.polyphon.at("topology"), "2x64");
   EXPECT_EQ(planned.polyphon.at("plan").at("topology"), "2x64");
 }
@@ -196,11 +198,11 @@ TEST_F(PlannedSession, TheHeadSeesThePromptsState) {
   head.hidden_weights.assign(TopologyFeatures::kStateTerms * 4, 0.0f);
   for (size_t i = 0; i < 4; ++i) head.hidden_weights[i] = static_cast<float>(1 << i);
   use(head);
-  const Finished first = think();
+  const FinishedForTest first = think();
   const Trace& trace = *first.trace;
   const TraceSpan* state = nullptr;
   for (const TraceSpan& span : trace.spans)
-    if (span.owner == "plan state" && !span.tokens.empty()) state = &span;
+    if (to_string(span.owner) == "plan state" && !span.tokens.empty()) state = &span;
   ASSERT_NE(state, nullptr);
   const auto& prompt = trace.spans.at(0).tokens;
   EXPECT_EQ(state->tokens, Tokens{prompt.back()});
@@ -217,10 +219,10 @@ TEST_F(PlannedSession, IsReplayedWithItsCorrection) {
   use(head);
   const Trace stored = trace_from_json(Json::parse(to_json(*think().trace).dump()));
   SessionTicket ticket = reasoner_->replay(stored, {});
-  const Finished again = wait_finished(ticket);
+  const FinishedForTest again = wait_finished(ticket);
   const TraceComparison compared = compare_traces(stored, *again.trace);
   EXPECT_EQ(compared.matching, compared.tokens) << compared.first_difference;
-  EXPECT_EQ(again.polyphon.at("plan"), stored.decisions.at(0).detail);
+  EXPECT_EQ(again.polyphon.at("plan"), to_json(stored.decisions.at(0))["detail"]);
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST_F(TraceStepsTest, AreSentencesAndLinesWithWhatTheyEndOn) {
   std::vector<std::string> texts;
   for (const TraceStep& step : steps_of(trace)) {
     const TraceSpan& span = trace.spans[static_cast<size_t>(step.span)];
-    EXPECT_EQ(span.owner, "stream " + std::to_string(step.stream));
+    EXPECT_EQ(to_string(span.owner), "stream " + std::to_string(step.stream));
     const auto end = static_cast<size_t>(step.index) + 1;
     texts.push_back(reasoner_->model().vocabulary().detokenize(
         std::span(span.tokens).first(end).last(std::min<size_t>(end, 6)), false));
@@ -90,30 +90,29 @@ TEST_F(TraceStepsTest, AreSentencesAndLinesWithWhatTheyEndOn) {
 // The end of stream 1's first step begins a search, whose decision holds what the value head saw.
 TEST_F(TraceStepsTest, HaveTheFeaturesThatTheSearchSaw) {
   Trace trace = think(SearchMode::kAlways);
-  const auto search =
-      std::find_if(trace.decisions.begin(), trace.decisions.end(),
-                   [](const TraceDecision& decision) { return decision.kind == "search"; });
+  const auto search = std::find_if(
+      trace.decisions.begin(), trace.decisions.end(),
+      [](const TraceDecision& each) { return std::holds_alternative<SearchDecision>(each.what); });
   ASSERT_NE(search, trace.decisions.end());
-  const Json seen = search->detail.at("features");
+  const auto seen = std::get<SearchDecision>(search->what).features.values();
   EXPECT_TRUE(steps_of(trace).empty()) << "nor is the step that began it whole";
 
   // Its last token waits for the branches; here it is the stream's own.
   const Step step = search->step;
   std::erase_if(trace.spans, [&](const TraceSpan& span) {
-    return span.owner == "stream 1" && span.steps.front() >= step;
+    return to_string(span.owner) == "stream 1" && span.steps.front() >= step;
   });
   for (TraceSpan& span : trace.spans) {
     span.id = static_cast<int>(&span - trace.spans.data());
-    if (span.owner != "stream 1") continue;
+    if (to_string(span.owner) != "stream 1") continue;
     span.tokens.push_back('.');
     span.steps.push_back(step);
     span.logprobs.push_back(static_cast<float>(kLogprob));
   }
   trace.decisions.erase(search);
   const ValueFeatures features = steps_of(trace).back().features;
-  const Json found = to_json(features);
-  for (const auto& [name, value] : found.items())
-    EXPECT_NEAR(value.get<double>(), seen.at(name).get<double>(), 1e-5) << name;
+  const auto found = features.values();
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], seen[i], 1e-5) << i;
   EXPECT_EQ(features.conclusion, 1);
   EXPECT_EQ(features.agreement, 1) << "with stream 0, which has ended";
   EXPECT_GT(features.repetition, 0);

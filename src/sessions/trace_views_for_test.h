@@ -18,7 +18,7 @@ namespace polyphon {
 
 inline const TraceSpan& span_of(const Trace& trace, const std::string& owner) {
   const auto found = std::find_if(trace.spans.begin(), trace.spans.end(),
-                                  [&](const TraceSpan& s) { return s.owner == owner; });
+                                  [&](const TraceSpan& s) { return to_string(s.owner) == owner; });
   if (found == trace.spans.end()) throw std::out_of_range(owner);
   return *found;
 }
@@ -68,7 +68,7 @@ inline int expect_rows_see_what_the_trace_says(const Trace& trace,
       if (std::isnan(span.logprobs[i]) || !last) continue;
       std::map<Position, int> view = view_at(trace, span.sequence, span.steps[i]);
       view.erase(view.upper_bound(at), view.end());
-      EXPECT_TRUE(seen.contains({span.tokens[i], view})) << span.owner << " token " << i;
+      EXPECT_TRUE(seen.contains({span.tokens[i], view})) << to_string(span.owner) << " token " << i;
       ++checked;
     }
   }

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
 #include "core/token.h"
 #include "engine/session.h"
+#include "record/span_owner.h"
 
 namespace polyphon {
 
 struct Candidate {
-  std::string source;            // "consistency", "stream 3"
+  NoteSource source;
   SequenceNumber sequence = -1;  // whose view holds its cells
   Position begin = 0;            // [begin, end) in that view
   Position end = 0;

@@ -16,7 +16,7 @@ std::optional<Candidate> conclusion_candidate(const Stream& stream, const ThinkC
   while (first > 0 && bytes < text.size())
     bytes += context.vocabulary().piece(stream.tokens[--first], false).size();
   Candidate candidate;
-  candidate.source = fmt::format("stream {}", stream.id);
+  candidate.source = NoteSource::of_stream(stream.id);
   candidate.sequence = stream.sequence;
   candidate.tokens.assign(stream.tokens.begin() + static_cast<std::ptrdiff_t>(first),
                           stream.tokens.end());

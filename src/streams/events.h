@@ -43,28 +43,28 @@ struct ThoughtDelta {
 };
 struct StreamEnded {
   int stream = 0;
-  std::string finish_reason;  // "stop", "length", "collapsed", "agreement"
-  std::string answer;         // extracted, may be empty
+  FinishReason finish_reason = FinishReason::kStop;
+  std::string answer;  // extracted, may be empty
   int tokens = 0;
 };
 // A note or a conclusion was broadcast to all streams.
 struct Promoted {
-  int promotion = 0;   // from 0 in the session
-  std::string source;  // a register's name, "stream 3"
+  int promotion = 0;  // from 0 in the session
+  NoteSource source;
   std::string text;
   double probability = 0;  // the gate's
 };
 // Nodes of memory came back to a stream.
 struct Recalled {
   int stream = 0;
-  std::string by;                  // "marker", "read_head", "start"
+  RecallCause by = RecallCause::kMarker;
   std::vector<std::string> texts;  // the best first
 };
 // A stream stopped to search how it should go on.
 struct SearchBegan {
   int stream = 0;
-  int search = 0;       // of the stream, from 0
-  std::string trigger;  // "entropy", "value", "marker", "always"
+  int search = 0;  // of the stream, from 0
+  SearchCause trigger = SearchCause::kAlways;
 };
 // It goes on with what the search found; the text came as ThoughtDelta. Not sent for a search whose
 // stream was ended.
@@ -84,7 +84,7 @@ struct AnswerDelta {
 };
 struct ChoiceEnded {
   int choice = 0;
-  std::string finish_reason;  // "stop", "length"
+  FinishReason finish_reason = FinishReason::kStop;  // or kLength
 };
 
 struct Usage {
@@ -94,30 +94,13 @@ struct Usage {
   int reasoning_tokens = 0;   // thoughts alone: what streams, registers and searches sampled
 };
 
-struct Timings {
-  double queue_ms = 0;                       // submitted to admitted
-  double prompt_ms = 0;                      // admitted to first sampled token
-  double streams_ms = 0;                     // thinking, all phases
-  double merge_ms = 0;                       // last stream's end to the first answer token
-  double time_to_first_answer_token_ms = 0;  // submitted to the first answer token
-  double answer_ms = 0;
-  double total_ms = 0;
-  int prompt_tokens = 0;         // of the request, each prefilled once or from the cache
-  int merge_prefill_tokens = 0;  // decoded between the streams and the answer
-  int answer_tokens = 0;
-};
-
-// As the answer's polyphon.timings.
-Json to_json(const Timings& timings);
-
 struct Finished {
   std::string version;  // of the model that it ran on, without its heads
   Usage usage;
   Timings timings;
-  Json polyphon;  // the answer's "polyphon" object (design.md section 7); null for plain requests
   KeptMemory memory;
   std::vector<float> embedding;        // of an embedding session
-  std::shared_ptr<const Trace> trace;  // null for embeddings
+  std::shared_ptr<const Trace> trace;  // null unless it thought
 };
 struct Failed {
   Error error;

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "core/json.h"
 #include "engine/session.h"
+#include "record/session_result.h"
 #include "streams/strategy.h"
 #include "streams/synthesis.h"
 #include "text/text_stream.h"
@@ -25,25 +25,21 @@ struct Stream {
   std::optional<Token> unread;
   std::vector<float> hidden;  // that the last token was sampled from; may be empty
   int reseeds = 0;
-  int urged = 0;              // times it was told to go on
-  int urge_tokens = 0;        // what it was told, of its budget
-  std::string finish_reason;  // empty while it thinks
-  std::string answer;         // extracted when it ended
+  int urged = 0;                              // times it was told to go on
+  int urge_tokens = 0;                        // what it was told, of its budget
+  std::optional<FinishReason> finish_reason;  // none while it thinks
+  std::string answer;                         // extracted when it ended
 
   bool searching() const { return unread.has_value(); }
-  bool ended() const { return !finish_reason.empty(); }
+  bool ended() const { return finish_reason.has_value(); }
   int tokens_left() const { return budget_tokens - static_cast<int>(tokens.size()) - urge_tokens; }
   double mean_logprob() const {
     return tokens.empty() ? 0 : logprob_sum / static_cast<double>(tokens.size());
   }
   Attempt attempt() const { return {strategy.name, tokens, text.text()}; }
-  Json to_json() const {
-    return {{"id", id},
-            {"strategy", strategy.name},
-            {"text", text.text()},
-            {"tokens", tokens.size()},
-            {"finish_reason", finish_reason},
-            {"answer", answer}};
+  StreamResult result() const {
+    return {id,    strategy.name, text.text(), static_cast<int>(tokens.size()), *finish_reason,
+            answer};
   }
 };
 

@@ -12,8 +12,8 @@
 namespace polyphon {
 
 void interject(const ThinkContext& context, Stream& stream, const std::string& cue) {
-  context.views->feed(stream.sequence, context.tokenize(cue), fmt::format("cue {}", stream.id),
-                      stream.strategy.name);
+  context.views->feed(stream.sequence, context.tokenize(cue),
+                      SpanOwner::of_stream(SpanKind::kCue, stream.id), stream.strategy.name);
   std::string text = stream.text.push(cue);
   if (!text.empty()) context.events->push(ThoughtDelta{stream.id, std::move(text)});
 }
@@ -23,8 +23,8 @@ void generate(const ThinkContext& context, Stream& stream, const SamplingParams&
   auto sampler = std::make_unique<Sampler>(sampling, std::move(script), true);
   sampler->observe(stream.tokens);
   if (context.request.search.on()) sampler->measure_entropy();
-  context.views->generate(stream.sequence, std::move(sampler), fmt::format("stream {}", stream.id),
-                          stream.strategy.name);
+  context.views->generate(stream.sequence, std::move(sampler),
+                          SpanOwner::of_stream(SpanKind::kStream, stream.id), stream.strategy.name);
 }
 
 StreamPhase::StreamPhase(const ThinkContext& context, int phase, const Phase& shape,
@@ -59,8 +59,8 @@ void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber ba
   views.join(base, stream.sequence, 0, base_end_);
   std::string preamble = stream.strategy.preamble;
   if (context_.request.memory.enabled) preamble += marker_explanation();
-  views.feed(stream.sequence, context_.tokenize(preamble), fmt::format("preamble {}", id),
-             stream.strategy.name);
+  views.feed(stream.sequence, context_.tokenize(preamble),
+             SpanOwner::of_stream(SpanKind::kPreamble, id), stream.strategy.name);
   const auto& scripts = context_.request.scripts;
   std::unique_ptr<Grammar> script;
   if (!scripts.empty()) script = make_script(scripts[static_cast<size_t>(id) % scripts.size()]);
@@ -89,11 +89,11 @@ void StreamPhase::append(Stream& stream, const SampledToken& token, std::span<co
 void StreamPhase::on_token(Stream& stream, const SampledToken& token) {
   const Sampler& sampler = *context_.views->sampler(stream.sequence);
   if (!context_.request.ignore_eos && context_.vocabulary().is_end_of_generation(token.token)) {
-    if (!urge_on(stream, sampler.params())) end(stream, "stop", false);
+    if (!urge_on(stream, sampler.params())) end(stream, FinishReason::kStop, false);
     return;
   }
   append(stream, token, context_.views->hidden(stream.sequence));
-  if (stream.tokens_left() <= 0) end(stream, "length", true);
+  if (stream.tokens_left() <= 0) end(stream, FinishReason::kLength, true);
 }
 
 // Instead of the end it sampled, the stream reads a cue to check its work. False when nobody asked
@@ -111,11 +111,11 @@ bool StreamPhase::urge_on(Stream& stream, SamplingParams sampling) {
   return true;
 }
 
-void StreamPhase::end(Stream& stream, const std::string& reason, bool keep_last) {
+void StreamPhase::end(Stream& stream, FinishReason reason, bool keep_last) {
   context_.views->stop(stream.sequence, keep_last);
   if (const auto unread = std::exchange(stream.unread, std::nullopt))
-    context_.views->feed(stream.sequence, {*unread}, fmt::format("stream {}", stream.id),
-                         stream.strategy.name);
+    context_.views->feed(stream.sequence, {*unread},
+                         SpanOwner::of_stream(SpanKind::kStream, stream.id), stream.strategy.name);
   stream.finish_reason = reason;
   std::string rest = stream.text.flush();
   if (!rest.empty()) context_.events->push(ThoughtDelta{stream.id, std::move(rest)});
@@ -124,13 +124,13 @@ void StreamPhase::end(Stream& stream, const std::string& reason, bool keep_last)
   context_.events->push(
       StreamEnded{stream.id, reason, stream.answer, static_cast<int>(stream.tokens.size())});
 
-  const bool counts = reason == "stop" || reason == "length";
+  const bool counts = reason == FinishReason::kStop || reason == FinishReason::kLength;
   if (!counts || !context_.options.agreement.enabled || context_.request.ignore_eos) return;
   const auto agreed = agreement_.add(normalise_answer(stream.answer));
   if (!agreed) return;
-  context_.decide("agreement", {{"answer", *agreed}});
+  context_.decide(AgreementDecision{*agreed});
   for (Stream& other : streams_)
-    if (!other.ended()) end(other, "agreement", true);
+    if (!other.ended()) end(other, FinishReason::kAgreement, true);
 }
 
 void StreamPhase::go_on(Stream& stream, std::span<const SampledToken> said,
@@ -138,9 +138,9 @@ void StreamPhase::go_on(Stream& stream, std::span<const SampledToken> said,
   for (const SampledToken& token : said)
     append(stream, token, &token == &said.back() ? hidden : std::span<const float>());
   if (stopped) {
-    if (!urge_on(stream, *stopped)) end(stream, "stop", false);
+    if (!urge_on(stream, *stopped)) end(stream, FinishReason::kStop, false);
   } else if (stream.tokens_left() <= 0) {
-    end(stream, "length", true);
+    end(stream, FinishReason::kLength, true);
   }
 }
 
@@ -149,15 +149,13 @@ void StreamPhase::after_step() {
   for (const CollapseWatch::Verdict& verdict : watch_->look()) {
     Stream& follower = streams_[static_cast<size_t>(verdict.follower)];
     if (follower.ended()) continue;
-    context_.decide("collapse", {{"stream", follower.id},
-                                 {"follows", streams_[static_cast<size_t>(verdict.leader)].id},
-                                 {"ngram_overlap", verdict.overlap},
-                                 {"hidden_cosine", verdict.cosine},
-                                 {"action", verdict.end            ? "end"
-                                            : follower.searching() ? "none: it searches"
-                                                                   : "reseed"}});
+    context_.decide(CollapseDecision{follower.id, streams_[static_cast<size_t>(verdict.leader)].id,
+                                     verdict.overlap, verdict.cosine,
+                                     verdict.end            ? CollapseAction::kEnd
+                                     : follower.searching() ? CollapseAction::kNone
+                                                            : CollapseAction::kReseed});
     if (verdict.end)
-      end(follower, "collapsed", true);
+      end(follower, FinishReason::kCollapsed, true);
     else if (!follower.searching())
       reseed(follower);
   }

@@ -51,7 +51,7 @@ class StreamPhase {
  private:
   void start(int index, int id, const Phase& shape, SequenceNumber base);
   void append(Stream& stream, const SampledToken& token, std::span<const float> hidden);
-  void end(Stream& stream, const std::string& reason, bool keep_last);
+  void end(Stream& stream, FinishReason reason, bool keep_last);
   void reseed(Stream& stream);
   bool urge_on(Stream& stream, SamplingParams sampling);
 

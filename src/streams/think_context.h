@@ -26,8 +26,8 @@ struct ThinkContext {
     return vocabulary().tokenize(text, false, false);
   }
   // Records a choice of policy, with its evidence.
-  void decide(const std::string& kind, Json detail) const {
-    views->trace().decisions.push_back({views->step(), kind, std::move(detail)});
+  void decide(Decision what) const {
+    views->trace().decisions.push_back({views->step(), std::move(what)});
   }
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/vocabulary.h"
+#include "record/outcome.h"
 #include "tasks/recall_facts.h"
 
 namespace polyphon {
@@ -23,11 +24,6 @@ struct RecallPlayOptions {
   double unstated_share = 0.2;  // of questions, for what nobody has stated
 };
 
-struct AskedFact {
-  int stream = 0;        // that asks
-  std::string question;  // what it has just said when the read head looks
-  std::string fact;      // the sentence that answers it; empty: nobody said it
-};
 // Whether it is what the read head's query ends with.
 bool asks(std::string_view query, const AskedFact& asked);
 

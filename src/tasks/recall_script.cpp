@@ -86,10 +86,10 @@ std::vector<std::string> recall_answers(const Trace& trace, const RecallScript& 
                                         const Vocabulary& vocabulary) {
   std::vector<std::string> answers;
   for (size_t i = 0; i < script.questions.size(); ++i) {
-    const std::string owner = fmt::format("stream {}", i + 1);
     Tokens said;
     for (const TraceSpan& span : trace.spans)
-      if (span.owner == owner) said.insert(said.end(), span.tokens.begin(), span.tokens.end());
+      if (span.owner.is_stream(static_cast<int>(i) + 1))
+        said.insert(said.end(), span.tokens.begin(), span.tokens.end());
     const size_t asked = script.questions[i].tokens.size();
     POLYPHON_CHECK(asked + kAnswerTokens <= said.size());
     answers.push_back(vocabulary.detokenize(std::span(said).subspan(asked, kAnswerTokens), false));

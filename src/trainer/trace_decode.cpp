@@ -67,13 +67,19 @@ class TraceDecode {
   }
 
   void apply(const TraceEdit& edit) {
-    if (edit.kind == "join")
-      decoder_.join(id_of(edit.source), id_of(edit.sequence), edit.begin, edit.end);
-    if (edit.kind == "drop") decoder_.drop(id_of(edit.sequence), edit.begin, edit.end);
-    if (edit.kind == "place") place(edit);
-    if (edit.kind != "close") return;
-    free_id(id_of(edit.sequence));
-    ids_.erase(edit.sequence);
+    switch (edit.kind) {
+      case EditKind::kOpen:
+        return;
+      case EditKind::kJoin:
+        return decoder_.join(id_of(edit.source), id_of(edit.sequence), edit.begin, edit.end);
+      case EditKind::kDrop:
+        return decoder_.drop(id_of(edit.sequence), edit.begin, edit.end);
+      case EditKind::kPlace:
+        return place(edit);
+      case EditKind::kClose:
+        free_id(id_of(edit.sequence));
+        ids_.erase(edit.sequence);
+    }
   }
 
   // As the engine does: decoded alone after the anchor, then turned to where it is wanted.

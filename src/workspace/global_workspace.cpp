@@ -1,10 +1,9 @@
 #include "workspace/global_workspace.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "record/trace_promotion.h"
 #include "streams/conclusion.h"
 #include "text/answer_extraction.h"
 #include "text/similarity.h"
@@ -117,75 +116,69 @@ void GlobalWorkspace::compete() {
   if (!anyone_listens) return;
   std::stable_sort(scored.begin(), scored.end(),
                    [](const Scored& a, const Scored& b) { return a.probability > b.probability; });
-  Json all = Json::array();
+  GateDecision gate{{}, context_.request.workspace.gate_threshold, false};
   for (const Scored& each : scored)
-    all.push_back({{"source", each.candidate.source},
-                   {"sequence", each.candidate.sequence},
-                   {"end", each.candidate.end},
-                   {"text", each.candidate.text},
-                   {"p", each.probability},
-                   {"features", to_json(each.features)}});
-  const bool passes = scored.front().probability > context_.request.workspace.gate_threshold;
-  context_.decide("gate", {{"candidates", all},
-                           {"threshold", context_.request.workspace.gate_threshold},
-                           {"promoted", passes}});
-  if (!passes) return;
-  all.erase(all.begin());
-  broadcast(scored.front(), std::move(all));
+    gate.candidates.push_back({each.candidate.source, each.candidate.sequence, each.candidate.begin,
+                               each.candidate.end, each.candidate.text, each.probability,
+                               each.features});
+  gate.promoted = scored.front().probability > gate.threshold;
+  context_.decide(gate);
+  if (!gate.promoted) return;
+  gate.candidates.erase(gate.candidates.begin());
+  broadcast(scored.front(), std::move(gate.candidates));
 }
 
-void GlobalWorkspace::broadcast(const Scored& winner, Json lost) {
+void GlobalWorkspace::broadcast(const Scored& winner, std::vector<GateCandidate> lost) {
+  const Candidate& candidate = winner.candidate;
   const int number = static_cast<int>(broadcasts_.size());
   const bool carried_out = number != context_.request.workspace.without_promotion;
   next_broadcast_ticks_ = ticks() + context_.request.workspace.refractory_tokens;
-  said_.push_back(winner.candidate.tokens);
-  broadcasts_.push_back({{"promotion", number},
-                         {"step", context_.views->step()},
-                         {"source", winner.candidate.source},
-                         {"text", winner.candidate.text},
-                         {"p", winner.probability},
-                         {"features", to_json(winner.features)},
-                         {"carried_out", carried_out},
-                         {"lost", std::move(lost)},
-                         {"streams", Json::array()}});
+  said_.push_back(candidate.tokens);
+  const auto last = last_sampled_token(context_.views->trace(), candidate.sequence, candidate.end);
+  context_.decide(PromotionDecision{number, carried_out, winner.features, last ? last->span : -1,
+                                    last ? last->index : -1});
+  broadcasts_.push_back({number,
+                         context_.views->step(),
+                         candidate.source,
+                         candidate.text,
+                         winner.probability,
+                         winner.features,
+                         carried_out,
+                         std::move(lost),
+                         {}});
   if (!carried_out) return;
-  context_.events->push(
-      Promoted{number, winner.candidate.source, winner.candidate.text, winner.probability});
-  registers_->hear(winner.candidate);
-  promoted_.push_back(winner.candidate);
+  context_.events->push(Promoted{number, candidate.source, candidate.text, winner.probability});
+  registers_->hear(number, candidate);
+  promoted_.push_back(candidate);
   running_.push_back(
-      {broadcasts_.size() - 1, Promotion(context_, winner.candidate, phase_->streams()), false});
+      {broadcasts_.size() - 1, Promotion(context_, number, candidate, phase_->streams()), false});
 }
 
 void GlobalWorkspace::end_phase() {
   for (Running& running : running_) {
     running.promotion.abandon();
-    broadcasts_[running.broadcast]["streams"] = running.promotion.reactions(phase_->streams());
+    broadcasts_[running.broadcast].streams = running.promotion.reactions(phase_->streams());
   }
   running_.clear();
   waiting_.clear();
   registers_->close();
-  for (Json& cost : registers_->costs()) costs_.push_back(std::move(cost));
+  for (RegisterCost& cost : registers_->costs()) costs_.push_back(std::move(cost));
   registers_.reset();
   phase_ = nullptr;
 }
 
-Json GlobalWorkspace::register_costs() const {
-  std::map<std::string, Json> by_name;
-  for (const Json& cost : costs_) {
-    Json& sum = by_name
-                    .try_emplace(cost.at("name"),
-                                 Json{{"notes", 0}, {"rows", 0}, {"tokens", 0}, {"ms", 0.0}})
-                    .first->second;
-    for (const char* key : {"notes", "rows", "tokens"})
-      sum[key] = sum.at(key).get<int>() + cost.at(key).get<int>();
-    sum["ms"] = sum.at("ms").get<double>() + cost.at("ms").get<double>();
+std::vector<RegisterCost> GlobalWorkspace::register_costs() const {
+  std::map<std::string, RegisterCost> by_name;
+  for (const RegisterCost& cost : costs_) {
+    RegisterCost& sum = by_name[cost.name];
+    sum.name = cost.name;
+    sum.notes += cost.notes;
+    sum.rows += cost.rows;
+    sum.tokens += cost.tokens;
+    sum.ms += cost.ms;
   }
-  Json result = Json::array();
-  for (auto& [name, sum] : by_name) {
-    sum["name"] = name;
-    result.push_back(std::move(sum));
-  }
+  std::vector<RegisterCost> result;
+  for (auto& [name, sum] : by_name) result.push_back(std::move(sum));
   return result;
 }
 

@@ -31,13 +31,11 @@ class GlobalWorkspace {
   // Drops every view. Call before the streams' own are closed.
   void end_phase();
 
-  // Every broadcast: {"promotion", "step", "source", "text", "p", "features", "carried_out",
-  // "lost", "streams"}; design.md section 2.
-  const Json& broadcasts() const { return broadcasts_; }
+  const std::vector<Broadcast>& broadcasts() const { return broadcasts_; }
   // Broadcast and carried out since the last call.
   std::vector<Candidate> take_promoted() { return std::exchange(promoted_, {}); }
-  // What the registers cost, by name: {"name", "notes", "rows", "tokens", "ms"}.
-  Json register_costs() const;
+  // By name, over all phases.
+  std::vector<RegisterCost> register_costs() const;
 
  private:
   struct Scored {
@@ -50,15 +48,15 @@ class GlobalWorkspace {
   GateFeatures features_of(const Candidate& candidate) const;
   double disagreement() const;
   void compete();
-  void broadcast(const Scored& winner, Json lost);
+  void broadcast(const Scored& winner, std::vector<GateCandidate> lost);
   int ticks() const;
 
   const ThinkContext& context_;
   StreamPhase* phase_ = nullptr;
   std::optional<RegisterBank> registers_;
-  std::map<std::string, Candidate> waiting_;  // the latest of each source
-  std::set<int> concluded_;                   // streams whose conclusion has been a candidate
-  int waiting_since_ticks_ = -1;              // -1: nobody waits
+  std::map<NoteSource, Candidate> waiting_;  // the latest of each source
+  std::set<int> concluded_;                  // streams whose conclusion has been a candidate
+  int waiting_since_ticks_ = -1;             // -1: nobody waits
   int next_broadcast_ticks_ = 0;
   struct Running {
     size_t broadcast;  // index in broadcasts_
@@ -68,8 +66,8 @@ class GlobalWorkspace {
   std::vector<Running> running_;  // of the phase
   std::vector<Tokens> said_;      // what was broadcast
   std::vector<Candidate> promoted_;
-  Json broadcasts_ = Json::array();
-  Json costs_ = Json::array();  // of the phases before
+  std::vector<Broadcast> broadcasts_;
+  std::vector<RegisterCost> costs_;  // of the phases before
 };
 
 }  // namespace polyphon

@@ -1,7 +1,5 @@
 #include "workspace/promotion.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "heads/gate.h"
@@ -12,9 +10,9 @@ namespace polyphon {
 
 std::string reconsider_cue() { return "\nWait,"; }
 
-Promotion::Promotion(const ThinkContext& context, const Candidate& candidate,
+Promotion::Promotion(const ThinkContext& context, int number, const Candidate& candidate,
                      std::vector<Stream>& streams)
-    : context_(context), candidate_(candidate) {
+    : context_(context), number_(number), candidate_(candidate) {
   for (Stream& stream : streams) {
     if (stream.ended() || stream.sequence == candidate.sequence) continue;
     Effect& effect = effects_.emplace_back();
@@ -38,13 +36,15 @@ void Promotion::reach(Stream& stream, Effect& effect) {
   if (context_.options.workspace.measure_effect) {
     effect.probe = views.open();
     views.join(stream.sequence, effect.probe, 0, views.end_position(stream.sequence));
-    views.feed(effect.probe, {stream.tokens.back()}, fmt::format("probe {}", stream.id));
+    views.feed(effect.probe, {stream.tokens.back()},
+               SpanOwner::of_stream(SpanKind::kProbe, stream.id));
     auto sampler = std::make_unique<Sampler>(SamplingParams{}, nullptr, false);
     sampler->keep_distribution();
-    views.generate(effect.probe, std::move(sampler), fmt::format("probe {}", stream.id));
+    views.generate(effect.probe, std::move(sampler),
+                   SpanOwner::of_stream(SpanKind::kProbe, stream.id));
     views.sampler(stream.sequence)->keep_distribution();
   }
-  views.join(candidate_.sequence, stream.sequence, candidate_.begin, candidate_.end);
+  views.join(candidate_.sequence, stream.sequence, candidate_.begin, candidate_.end, number_);
 }
 
 void Promotion::cue(Stream& stream, Effect& effect) {
@@ -92,17 +92,16 @@ void Promotion::abandon() {
     if (effect.probe >= 0) context_.views->close(std::exchange(effect.probe, -1));
 }
 
-Json Promotion::reactions(const std::vector<Stream>& streams) const {
-  Json reactions = Json::array();
+std::vector<StreamReaction> Promotion::reactions(const std::vector<Stream>& streams) const {
+  std::vector<StreamReaction> reactions;
   for (const Effect& effect : effects_) {
     if (!effect.reached) continue;
     const Stream& stream = *std::find_if(streams.begin(), streams.end(),
                                          [&](const Stream& s) { return s.id == effect.stream; });
     const std::string_view after = std::string_view(stream.text.text()).substr(effect.text_begin);
     const auto said = sentences(after);
-    reactions.push_back({{"id", effect.stream},
-                         {"kl", effect.kl < 0 ? Json() : Json(effect.kl)},
-                         {"next", said.empty() ? "" : std::string(said.front())}});
+    reactions.push_back({effect.stream, effect.kl < 0 ? std::nullopt : std::optional(effect.kl),
+                         said.empty() ? "" : std::string(said.front())});
   }
   return reactions;
 }

@@ -22,7 +22,8 @@ class Promotion {
   // Edits the views of all streams that still think, but its own source: at once, or when their
   // search is over or the cue they read is (the first after_step() then). `context` must outlive
   // this; `streams` until after_step() has returned true or abandon() is called.
-  Promotion(const ThinkContext& context, const Candidate& candidate, std::vector<Stream>& streams);
+  Promotion(const ThinkContext& context, int number, const Candidate& candidate,
+            std::vector<Stream>& streams);
 
   SequenceNumber source() const { return candidate_.sequence; }  // whose cells they are
   bool owns(SequenceNumber sequence) const;                      // of a probe
@@ -32,10 +33,8 @@ class Promotion {
   // Drops the probes' views.
   void abandon();
 
-  // [{"id", "kl", "next"}] of the streams that it reached: the KL of the stream's next-token
-  // distribution with the note against the one without, in nats (null when not measured), and the
-  // first sentence it wrote after.
-  Json reactions(const std::vector<Stream>& streams) const;
+  // Of the streams that it reached.
+  std::vector<StreamReaction> reactions(const std::vector<Stream>& streams) const;
 
  private:
   struct Effect {
@@ -53,6 +52,7 @@ class Promotion {
   void cue(Stream& stream, Effect& effect);
 
   const ThinkContext& context_;
+  const int number_;  // of the session's promotions
   const Candidate candidate_;
   std::vector<Effect> effects_;
 };

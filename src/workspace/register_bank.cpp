@@ -48,8 +48,8 @@ bool RegisterBank::writing() const {
 void RegisterBank::read(Register& reader, const std::vector<Stream>& streams) {
   SessionViews& views = *context_.views;
   reader.read_to.resize(streams.size(), base_end_);
-  for (const Candidate& heard : std::exchange(reader.heard, {}))
-    views.join(heard.sequence, reader.sequence, heard.begin, heard.end);
+  for (const auto& [promotion, heard] : std::exchange(reader.heard, {}))
+    views.join(heard.sequence, reader.sequence, heard.begin, heard.end, promotion);
   for (size_t i = 0; i < streams.size(); ++i) {
     const Position end = views.end_position(streams[i].sequence);
     if (end <= reader.read_to[i]) continue;
@@ -62,17 +62,18 @@ void RegisterBank::begin_note(Register& writer) {
   SessionViews& views = *context_.views;
   writer.writing = true;
   writer.note = {};
-  writer.note.source = writer.spec.name;
+  writer.note.source = NoteSource::of_register(writer.spec.name);
   writer.note.sequence = writer.sequence;
   writer.note.begin = views.next_position(writer.sequence);
   writer.note.tokens = writer.cue;
   writer.text = TextStream({});
   writer.logprob_sum = 0;
-  views.feed(writer.sequence, writer.note.tokens, "cue " + writer.spec.name);
+  views.feed(writer.sequence, writer.note.tokens,
+             SpanOwner::of_register(SpanKind::kRegisterCue, writer.spec.name));
   SamplingParams sampling = context_.request.sampling;
   sampling.temperature = 0;
   views.generate(writer.sequence, std::make_unique<Sampler>(sampling, nullptr, true),
-                 fmt::format("note {} {}", writer.spec.name, writer.notes));
+                 SpanOwner::of_register(SpanKind::kNote, writer.spec.name, writer.notes));
 }
 
 void RegisterBank::on_token(SequenceNumber sequence, const SampledToken& token) {
@@ -130,12 +131,12 @@ void RegisterBank::after_step(const std::vector<Stream>& streams,
 
 std::vector<Candidate> RegisterBank::take_notes() { return std::exchange(finished_, {}); }
 
-void RegisterBank::hear(const Candidate& broadcast) {
+void RegisterBank::hear(int promotion, const Candidate& broadcast) {
   for (Register& each : registers_) {
     if (each.sequence == broadcast.sequence)
       each.evidence = 0;
     else
-      each.heard.push_back(broadcast);
+      each.heard.emplace_back(promotion, broadcast);
   }
 }
 
@@ -148,15 +149,11 @@ void RegisterBank::close() {
   }
 }
 
-Json RegisterBank::costs() const {
-  Json costs = Json::array();
+std::vector<RegisterCost> RegisterBank::costs() const {
+  std::vector<RegisterCost> costs;
   for (const Register& each : registers_)
-    costs.push_back(
-        {{"name", each.spec.name},
-         {"notes", each.notes},
-         {"rows", each.rows},
-         {"tokens", each.tokens},
-         {"ms", each.sequence >= 0 ? context_.views->compute_ms(each.sequence) : each.ms}});
+    costs.push_back({each.spec.name, each.notes, each.rows, each.tokens,
+                     each.sequence >= 0 ? context_.views->compute_ms(each.sequence) : each.ms});
   return costs;
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "streams/candidate.h"
@@ -34,12 +35,12 @@ class RegisterBank {
   std::vector<Candidate> take_notes();
   // The others take in a broadcast's cells when they read next; its own register's evidence is
   // spent.
-  void hear(const Candidate& broadcast);
+  void hear(int promotion, const Candidate& broadcast);
   // Drops all views.
   void close();
 
-  // What each cost so far: notes, rows decoded, milliseconds by share of rows.
-  Json costs() const;
+  // What each cost so far.
+  std::vector<RegisterCost> costs() const;
 
  private:
   struct Register {
@@ -48,8 +49,8 @@ class RegisterBank {
     SequenceNumber sequence = -1;
     int cadence_tokens = 0;
     int next_read_tokens = 0;
-    std::vector<Position> read_to;  // [streams]
-    std::vector<Candidate> heard;   // not yet in the view
+    std::vector<Position> read_to;                 // [streams]
+    std::vector<std::pair<int, Candidate>> heard;  // promotions that are not yet in the view
     bool writing = false;
     Candidate note;  // being written
     TextStream text{{}};
