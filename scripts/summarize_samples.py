@@ -16,6 +16,8 @@ from pathlib import Path
 
 from gym_report import bootstrap
 
+ALL_ARMS = ("--control-set", "--cures")
+
 
 def tables(program, *arguments):
     return subprocess.run(
@@ -97,9 +99,9 @@ def summary(program, path, command):
     arms = list(dict.fromkeys(sample["arm"] for sample in samples))
     baseline = "sequential" if "sequential" in arms else "vote"
     out = [f"# {path.name}", "", command, "", terms(header), ""]
-    out += [tables(program, "--output", path, "--report", "--baseline", baseline), ""]
+    out += [tables(program, "--output", path, "--report", *ALL_ARMS, "--baseline", baseline), ""]
     if baseline != "vote" and "vote" in arms:
-        against = tables(program, "--output", path, "--report", "--baseline", "vote")
+        against = tables(program, "--output", path, "--report", *ALL_ARMS, "--baseline", "vote")
         out += [row(*line.strip("| ").split(" | ")[:4]) for line in against.split("\n\n")[0].splitlines()]
         out.append("")
     for table in (stream_table(header, samples), strategy_table(samples), answer_table(samples)):
