@@ -11,6 +11,7 @@
 #include "app/bench.h"
 #include "app/load.h"
 #include "app/usage.h"
+#include "core/seeds.h"
 #include "data/problem_source.h"
 #include "selfplay/recall_rollouts.h"
 #include "tasks/classification.h"
@@ -121,7 +122,8 @@ class RecallBench {
     options.relations = flags_.seen_relations ? RelationSet::kTraining : RelationSet::kHeldOut;
     std::vector<Answered> answered;
     for (int session = 0; session < flags_.sessions; ++session) {
-      const uint64_t seed = kFirstSuiteSeed + flags_.seed * 1000 + static_cast<uint64_t>(session);
+      const uint64_t seed =
+          seeds::kFirstSuiteSeed + flags_.seed * 1000 + static_cast<uint64_t>(session);
       const RecallPlay play = make_recall_play(reasoner_->model().vocabulary(), options, seed);
       SessionTicket ticket = reasoner_->think(recall_input(play, condition.policy), {});
       const Finished finished = wait_finished(ticket);

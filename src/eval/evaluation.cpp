@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "core/seeds.h"
 #include "tasks/family.h"
 #include "text/answer_extraction.h"
 
@@ -15,7 +16,8 @@ ThinkInput evaluation_input(const Problem& problem, const Arm& arm,
   ThinkInput input;
   input.chat.messages = Json::array({{{"role", "user"}, {"content", problem.text}}});
   input.sampling.temperature = options.temperature;
-  input.sampling.seed = derive_seed(problem.seed, static_cast<uint64_t>(problem.difficulty));
+  input.sampling.seed =
+      seeds::kEvaluation.of(problem.seed, static_cast<uint64_t>(problem.difficulty));
   input.answer_sampling = input.sampling;
   input.answer_sampling.temperature = 0;
   input.max_answer_tokens = options.max_answer_tokens;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "core/seeds.h"
 #include "data/answer_pool.h"
 #include "data/training_data.h"
 #include "model/real_model_for_test.h"
@@ -80,7 +81,7 @@ TEST_F(ProposalTest, WhatMayBePlayedIsPlayedAndTheRestCountedByReason) {
     const Problem problem = problem_of(outcome);
     EXPECT_FALSE(held_out_.contains(problem.text));
     EXPECT_TRUE(texts.insert(problem.text).second) << problem.text;
-    EXPECT_LT(outcome.seed, kFirstSuiteSeed);
+    EXPECT_LT(outcome.seed, seeds::kFirstSuiteSeed);
     const auto prompt = trace.request.at("prompt").get<Tokens>();
     EXPECT_NE(reasoner_->model().vocabulary().detokenize(prompt, true).find(problem.text),
               std::string::npos);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/random.h"
+#include "core/seeds.h"
 #include "data/problem_source.h"
 
 namespace polyphon {
@@ -70,8 +70,8 @@ RolloutCounts play_recall(Reasoner& reasoner, const RecallRolloutOptions& option
   terms.priority = Priority::kBackground;
   for (int64_t number = found.traces + found.damaged;
        !stop.load() && !time_is_up() && (options.sessions == 0 || number < options.sessions);) {
-    const uint64_t seed =
-        derive_seed(options.seed, static_cast<uint64_t>(number)) % kFirstSuiteSeed;
+    const uint64_t seed = seeds::training_problem(
+        seeds::kDrawnProblems.of(options.seed, static_cast<uint64_t>(number)));
     const RecallPlay play = make_recall_play(reasoner.model().vocabulary(), options.play, seed);
     SessionTicket ticket = reasoner.think(recall_input(play, {}), terms);
     Trace trace = *wait_finished(ticket).trace;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "core/seeds.h"
 #include "data/problem_source.h"
 #include "memory/trace_memory.h"
 #include "selfplay/selfplay_for_test.h"
@@ -36,7 +37,7 @@ TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
   const RolloutCounts read =
       read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
         EXPECT_EQ(outcome.cell.family, "recall");
-        EXPECT_LT(outcome.seed, kFirstSuiteSeed);
+        EXPECT_LT(outcome.seed, seeds::kFirstSuiteSeed);
         EXPECT_TRUE(outcome.right.empty());
         EXPECT_EQ(outcome.asked.size(), 8u);
         EXPECT_TRUE(trace.result.at("memory").at("recalls").empty()) << "nothing comes back";

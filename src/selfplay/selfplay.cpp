@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "core/json_fault.h"
+#include "core/seeds.h"
 #include "selfplay/play_state.h"
 #include "tasks/family.h"
 
@@ -113,15 +114,17 @@ class TaskPlayer {
   void find_problem(PlayTask& task) const {
     const Family& of = family(task.cell.family);
     const double drawn =
-        Random(derive_seed(derive_seed(options_.seed, kShareSeeds), task.session)).uniform();
+        Random(seeds::kSessions.of(seeds::kProposedShare.of(options_.seed), task.session))
+            .uniform();
     if (of.questions && drawn < options_.proposed_share && propose(of, task)) return;
     task.problem = state_.generate(task.cell);
   }
 
   bool propose(const Family& of, PlayTask& task) const {
-    const uint64_t seeds = derive_seed(derive_seed(options_.seed, kProposalSeeds), task.session);
+    const uint64_t of_session =
+        seeds::kSessions.of(seeds::kProposals.of(options_.seed), task.session);
     for (uint64_t i = 0; i < kProposals && !stop_.load(); ++i) {
-      const uint64_t seed = derive_seed(seeds, i) % kFirstSuiteSeed;
+      const uint64_t seed = seeds::training_problem(seeds::kSessions.of(of_session, i));
       const auto examples = state_.examples(task.cell, seed);
       const std::string question = ask(of, examples, seed);
       task.problem = state_.take_proposal(question, of, task.cell.difficulty, seed, examples);
@@ -175,7 +178,7 @@ class TaskPlayer {
   std::vector<Counterfactual> leave_out_promotions(const Problem& problem, ThinkInput input,
                                                    const Trace& trace) const {
     std::vector<Counterfactual> result;
-    Random random(derive_seed(trace.seed, kCounterfactualSeeds));
+    Random random(seeds::kCounterfactuals.of(trace.seed));
     for (const Json& promotion : trace.result.at("promotions")) {
       if (stop_.load() || random.uniform() >= options_.counterfactuals.share) continue;
       const int number = promotion.at("promotion").get<int>();

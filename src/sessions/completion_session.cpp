@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "core/seeds.h"
 #include "sessions/choice.h"
 
 namespace polyphon {
@@ -64,7 +65,7 @@ class CompletionSession final : public Session {
  private:
   void begin_choice(SequenceNumber sequence, int index) {
     SamplingParams sampling = request_.sampling;
-    if (index > 0) sampling.seed = derive_seed(sampling.seed, static_cast<uint64_t>(index));
+    if (index > 0) sampling.seed = seeds::kChoices.of(sampling.seed, static_cast<uint64_t>(index));
     auto sampler = std::make_unique<Sampler>(sampling, std::move(grammars_[index]), false);
     sampler->observe(request_.prompt);
     sequences_.push_back(sequence);
