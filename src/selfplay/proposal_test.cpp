@@ -240,11 +240,13 @@ TEST(ProposalRealModel, ProposesQuestionsOfTheForm) {
     for (uint64_t seed = 0; seed < kEach; ++seed) {
       const auto examples = source.examples({each.name, 1}, 5, seed);
       ASSERT_EQ(examples.size(), 5u);
-      const std::string question = propose_question(player, each, examples, seed, {}, stop);
+      const auto propose = [&] {
+        return player.go_on(proposal_request(each, examples, seed), {}, {stop});
+      };
+      const std::string question = propose();
       questions.insert(question);
       take_proposal(question, each, 1, seed, examples, source, counts);
-      EXPECT_EQ(question,
-                seed > 0 ? question : propose_question(player, each, examples, seed, {}, stop));
+      EXPECT_EQ(question, seed > 0 ? question : propose());
     }
     EXPECT_GE(questions.size(), 3u) << each.name;
   }

@@ -154,9 +154,11 @@ class Reasoner {
   std::shared_ptr<const Served> served_;  // served_mutex_
 };
 
-// Drains the ticket's events until the end. Throws the error of Failed. `on_event` may be empty.
+// Drains the ticket's events until the end. Throws the error of Failed, and Error{kCancelled} soon
+// after `gives_up` holds. Both functions may be empty.
 Finished wait_finished(SessionTicket& ticket,
-                       const std::function<void(const SessionEvent&)>& on_event = {});
+                       const std::function<void(const SessionEvent&)>& on_event = {},
+                       const std::function<bool()>& gives_up = {});
 
 // Compares two traces span by span: the tokens that were decoded in steps before `until`.
 struct TraceComparison {
