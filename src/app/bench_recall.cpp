@@ -66,6 +66,8 @@ std::string said(const Trace& trace, const RecallQuestionAt& question,
 
 class RecallBench {
  public:
+  static constexpr int kRecallTokens = 256;  // that come back to a stream, at most
+
   RecallBench(const RecallFlags& flags, const Config& config)
       : flags_(flags), reasoner_(load_reasoner(config)) {
     const std::shared_ptr<const Heads> heads = reasoner_->heads();
@@ -114,8 +116,6 @@ class RecallBench {
   }
 
  private:
-  static constexpr int kRecallTokens = 256;
-
   std::vector<Answered> measure(const RecallCondition& condition) {
     reasoner_->swap_heads(condition.heads);
     RecallPlayOptions options;
@@ -220,7 +220,8 @@ class RecallBench {
 
 int bench_recall(const RecallFlags& flags) {
   Config config = flags.model.config();
-  if (!flags.model.context_cells) config.decoder.context_cells = kRecallCells;
+  if (!flags.model.context_cells)
+    config.decoder.context_cells = recall_cells({}, {0, RecallBench::kRecallTokens});
   undisturbed_recall(config.reason);
   return RecallBench(flags, config).run();
 }

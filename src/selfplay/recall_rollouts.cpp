@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/seeds.h"
+#include "sessions/capacity.h"
 #include "sessions/session_driver.h"
 
 namespace polyphon {
@@ -53,6 +54,15 @@ ThinkInput recall_input(const RecallPlay& play, const RecallPolicy& policy) {
   memory.max_recall_tokens = policy.max_recall_tokens;
   memory.write_threshold = policy.write_threshold;
   return input;
+}
+
+int recall_cells(const RecallPlayOptions& play, const RecallPolicy& policy) {
+  ReasonOptions options;
+  undisturbed_recall(options);
+  RecallPlay largest;
+  largest.scripts.assign(static_cast<size_t>(play.streams),
+                         Tokens(static_cast<size_t>(most_script_tokens(play))));
+  return context_cells(recall_input(largest, policy), options);
 }
 
 RolloutCounts play_recall(Reasoner& reasoner, const RecallRolloutOptions& options,

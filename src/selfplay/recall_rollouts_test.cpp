@@ -7,6 +7,7 @@
 #include "core/seeds.h"
 #include "data/problem_source.h"
 #include "memory/trace_memory.h"
+#include "model/real_model_for_test.h"
 #include "selfplay/selfplay_for_test.h"
 
 namespace polyphon {
@@ -86,6 +87,16 @@ TEST_F(RecallRolloutsTest, GoOnInTheirFolderAlone) {
   EXPECT_EQ(seeds.size(), 3u);
   options_.play.people = 3;
   EXPECT_THROW(play(), Error);
+}
+
+TEST(RecallCellsRealModel, HoldASession) {
+  for (const RelationSet relations : {RelationSet::kTraining, RelationSet::kHeldOut})
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      RecallPlayOptions options;
+      options.relations = relations;
+      const RecallPlay play = make_recall_play(real_model().vocabulary(), options, seed);
+      EXPECT_LE(static_cast<int>(play.scripts.front().size()), most_script_tokens(options)) << seed;
+    }
 }
 
 }  // namespace

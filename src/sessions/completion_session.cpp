@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "core/seeds.h"
+#include "sessions/capacity.h"
 #include "sessions/choice.h"
 
 namespace polyphon {
@@ -28,9 +29,8 @@ class CompletionSession final : public Session {
   }
 
   SessionNeeds needs() const override {
-    const int each = request_.max_tokens + 2;
-    return {static_cast<int>(request_.prompt.size()) + request_.choices * each,
-            request_.choices + 1};
+    return completion_needs(static_cast<int>(request_.prompt.size()), request_.choices,
+                            request_.max_tokens);
   }
   const Tokens& prompt() const override { return shared_; }
 

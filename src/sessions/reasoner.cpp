@@ -262,8 +262,8 @@ SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) 
         fmt::format("the prompt has {} tokens, but the context holds {}", prompt, positions),
         "messages");
   // Room is what is left beside the prompt, for every choice.
-  const int room =
-      std::min(positions - prompt, (engine.capacity_cells() - prompt) / request.choices - 2);
+  const int room = std::min(
+      positions - prompt, most_completion_tokens(prompt, request.choices, engine.capacity_cells()));
   if (room < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{} choices beside a prompt of {} tokens do not fit {} KV cells",
