@@ -11,6 +11,7 @@
 #include "app/bench.h"
 #include "app/load.h"
 #include "app/usage.h"
+#include "core/seeds.h"
 #include "data/problem_source.h"
 #include "selfplay/recall_rollouts.h"
 #include "tasks/classification.h"
@@ -65,6 +66,8 @@ std::string said(const Trace& trace, const RecallQuestionAt& question,
 
 class RecallBench {
  public:
+  static constexpr int kRecallTokens = 256;  // that come back to a stream, at most
+
   RecallBench(const RecallFlags& flags, const Config& config)
       : flags_(flags), reasoner_(load_reasoner(config)) {
     const std::shared_ptr<const Heads> heads = reasoner_->heads();
@@ -113,15 +116,14 @@ class RecallBench {
   }
 
  private:
-  static constexpr int kRecallTokens = 256;
-
   std::vector<Answered> measure(const RecallCondition& condition) {
     reasoner_->swap_heads(condition.heads);
     RecallPlayOptions options;
     options.relations = flags_.seen_relations ? RelationSet::kTraining : RelationSet::kHeldOut;
     std::vector<Answered> answered;
     for (int session = 0; session < flags_.sessions; ++session) {
-      const uint64_t seed = kFirstSuiteSeed + flags_.seed * 1000 + static_cast<uint64_t>(session);
+      const uint64_t seed =
+          seeds::kFirstSuiteSeed + flags_.seed * 1000 + static_cast<uint64_t>(session);
       const RecallPlay play = make_recall_play(reasoner_->model().vocabulary(), options, seed);
       SessionTicket ticket = reasoner_->think(recall_input(play, condition.policy), {});
       const Finished finished = wait_finished(ticket);
@@ -218,7 +220,8 @@ class RecallBench {
 
 int bench_recall(const RecallFlags& flags) {
   Config config = flags.model.config();
-  if (!flags.model.context_cells) config.decoder.context_cells = kRecallCells;
+  if (!flags.model.context_cells)
+    config.decoder.context_cells = recall_cells({}, {0, RecallBench::kRecallTokens});
   undisturbed_recall(config.reason);
   return RecallBench(flags, config).run();
 }

@@ -118,13 +118,13 @@ void warn_of_damage(const RolloutCounts& found) {
 
 int recall_command(const SelfPlayFlags& flags) {
   Config config = flags.model.config();
-  if (!flags.model.context_cells) config.decoder.context_cells = kRecallCells;
   undisturbed_recall(config.reason);
   RecallRolloutOptions options;
   options.seed = flags.options.seed;
   options.sessions = flags.options.problems;
   options.seconds = 60 * flags.minutes;
   if (flags.recall_streams > 0) options.play.streams = flags.recall_streams;
+  if (!flags.model.context_cells) config.decoder.context_cells = recall_cells(options.play, {});
   auto reasoner = load_reasoner(config);
   const std::atomic<bool>& stop_asked = stop_on_signals();
   const bool screen = isatty(STDERR_FILENO) != 0;

@@ -262,8 +262,8 @@ SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) 
         fmt::format("the prompt has {} tokens, but the context holds {}", prompt, positions),
         "messages");
   // Room is what is left beside the prompt, for every choice.
-  const int room =
-      std::min(positions - prompt, (engine.capacity_cells() - prompt) / request.choices - 2);
+  const int room = std::min(
+      positions - prompt, most_completion_tokens(prompt, request.choices, engine.capacity_cells()));
   if (room < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{} choices beside a prompt of {} tokens do not fit {} KV cells",
@@ -295,9 +295,12 @@ SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int witho
 }
 
 Finished wait_finished(SessionTicket& ticket,
-                       const std::function<void(const SessionEvent&)>& on_event) {
+                       const std::function<void(const SessionEvent&)>& on_event,
+                       const std::function<bool()>& gives_up) {
+  constexpr std::chrono::milliseconds kPatience{100};
   while (true) {
-    auto event = ticket.next(std::chrono::milliseconds(1000));
+    if (gives_up && gives_up()) throw Error(ErrorCode::kCancelled, "stopped");
+    auto event = ticket.next(kPatience);
     if (!event) continue;
     if (on_event) on_event(*event);
     if (auto* failed = std::get_if<Failed>(&*event)) throw failed->error;

@@ -18,30 +18,13 @@
 #include "sessions/engine_roster.h"
 #include "sessions/plan.h"
 #include "sessions/session_sinks.h"
+#include "sessions/think_input.h"
 #include "sessions/think_session.h"
 #include "store/memory_store.h"
 #include "streams/events.h"
 #include "streams/options.h"
 
 namespace polyphon {
-
-// A problem as a user states it: chat messages and wishes; Reasoner renders and tokenizes.
-struct ThinkInput {
-  ChatInput chat;
-  Topology topology;
-  MergeMode merge = MergeMode::kKv;
-  SamplingParams sampling;
-  SamplingParams answer_sampling;
-  std::vector<std::string> stop;
-  WorkspaceRequest workspace;
-  DiversityRequest diversity;
-  SearchRequest search;
-  MemoryRequest memory;
-  std::vector<Tokens> scripts;  // of the streams in turn, for tests and benchmarks
-  int max_answer_tokens = 512;
-  bool narrow = false;  // narrow a plan that does not fit instead of refusing it
-  bool ignore_eos = false;
-};
 
 // A running session, as its client holds it. Dropping it cancels the session.
 class SessionTicket {
@@ -154,9 +137,11 @@ class Reasoner {
   std::shared_ptr<const Served> served_;  // served_mutex_
 };
 
-// Drains the ticket's events until the end. Throws the error of Failed. `on_event` may be empty.
+// Drains the ticket's events until the end. Throws the error of Failed, and Error{kCancelled} soon
+// after `gives_up` holds. Both functions may be empty.
 Finished wait_finished(SessionTicket& ticket,
-                       const std::function<void(const SessionEvent&)>& on_event = {});
+                       const std::function<void(const SessionEvent&)>& on_event = {},
+                       const std::function<bool()>& gives_up = {});
 
 // Compares two traces span by span: the tokens that were decoded in steps before `until`.
 struct TraceComparison {
