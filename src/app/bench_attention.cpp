@@ -8,8 +8,8 @@
 #include "attention/attention_timing.h"
 #include "attention/memory_bandwidth.h"
 #include "attention/span_backend.h"
-#include "attention/span_kernels.h"
 #include "model/language_model.h"
+#include "simd/span_kernels.h"
 
 namespace polyphon {
 namespace {

@@ -4,7 +4,7 @@
 // of the row type where nothing else is said; no torch.
 #pragma once
 
-#include "tensors/row_type.h"
+#include "simd/row_type.h"
 
 namespace polyphon {
 

@@ -1,17 +1,17 @@
-#include "tensors/attention_kernels.h"
+#include "simd/attention_rows.h"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "tensors/attention_kernels.cpp"
+#define HWY_TARGET_INCLUDE "simd/attention_rows.cpp"
 // foreach_target must come first.
 // clang-format off
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
-#include "tensors/row_numbers-inl.h"
+#include "simd/row_numbers-inl.h"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();

@@ -14,7 +14,7 @@
 
 #include <type_traits>
 
-#include "tensors/row_type.h"
+#include "simd/row_type.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace polyphon::HWY_NAMESPACE {

@@ -1,4 +1,4 @@
-#include "engine/logit_kernels.h"
+#include "simd/logit_kernels.h"
 
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
@@ -68,15 +68,15 @@ TEST_P(LogitKernels, BestAreThoseOfAWholeSort) {
   for (int trial = 0; trial < 500; ++trial) {
     std::vector<float> row = random_row(random, false), maxima;
     clean_and_block_maxima(row, maxima);
-    std::vector<Token> order;
+    std::vector<int32_t> order;
     for (size_t i = 0; i < row.size(); ++i)
-      if (std::isfinite(row[i])) order.push_back(static_cast<Token>(i));
-    std::stable_sort(order.begin(), order.end(), [&](Token a, Token b) {
+      if (std::isfinite(row[i])) order.push_back(static_cast<int32_t>(i));
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
       return row[static_cast<size_t>(a)] > row[static_cast<size_t>(b)];
     });
     const size_t count = random.next() % (random.next() % 2 == 0 ? 5 : 500);
     order.resize(std::min(count, order.size()));
-    std::vector<Token> best = {77};
+    std::vector<int32_t> best = {77};
     collect_best(row, maxima, count, best);
     ASSERT_EQ(best, order) << "trial " << trial;
   }
@@ -88,9 +88,9 @@ TEST_P(LogitKernels, CollectingGivesAllAtOrAboveTheThreshold) {
     std::vector<float> row = random_row(random, false), maxima;
     clean_and_block_maxima(row, maxima);
     const float threshold = row[random.next() % row.size()];
-    std::vector<Token> expected, indices;
+    std::vector<int32_t> expected, indices;
     for (size_t i = 0; i < row.size(); ++i)
-      if (row[i] >= threshold) expected.push_back(static_cast<Token>(i));
+      if (row[i] >= threshold) expected.push_back(static_cast<int32_t>(i));
     collect_at_least(row, maxima, threshold, indices);
     ASSERT_EQ(indices, expected);
   }

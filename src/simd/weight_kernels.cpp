@@ -1,7 +1,7 @@
-#include "weights/weight_kernels.h"
+#include "simd/weight_kernels.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "weights/weight_kernels.cpp"
+#define HWY_TARGET_INCLUDE "simd/weight_kernels.cpp"
 // foreach_target must come first.
 // clang-format off
 #include <hwy/foreach_target.h>
@@ -324,79 +324,6 @@ void multiply_all(const PackedWeights& weights, const InputTile& in, int begin, 
   }
 }
 
-// ---- Quantisation of the input -----------------------------------------------------------------
-
-constexpr size_t kLanes = kPanelRows;
-
-// 16 quants to their places in the tile; returns their sum.
-HWY_INLINE int32_t store_quants(const InputTile& tile, size_t row, size_t column, Ints quants) {
-  const auto rows = static_cast<size_t>(tile.rows);
-  HWY_ALIGN int8_t bytes[kLanes];
-  hn::Store(hn::DemoteTo(hn::Rebind<int8_t, I32>(), quants), hn::Rebind<int8_t, I32>(), bytes);
-  for (size_t i = 0; i < kLanes; i += 4)
-    std::memcpy(tile.quants + ((column + i) / 4 * rows + row) * 4, bytes + i, 4);
-  return hn::GetLane(hn::SumOfLanes(I32(), quants));
-}
-
-float round_to_half(float x) {
-  return _cvtsh_ss(_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
-// As ggml's Q8_0 and Q8_1.
-void quantize_32(const InputTile& tile, size_t row, size_t column, const float* in) {
-  const F32 d;
-  const size_t at = column / 32 * static_cast<size_t>(tile.rows) + row;
-  const Floats first = hn::LoadU(d, in), second = hn::LoadU(d, in + kLanes);
-  const float most = hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Abs(first), hn::Abs(second))));
-  const float scale = most / 127;
-  const Floats inverse = hn::Set(d, most != 0 ? 127 / most : 0.0f);
-  const int32_t sum =
-      store_quants(tile, row, column, hn::NearestInt(hn::Mul(first, inverse))) +
-      store_quants(tile, row, column + kLanes, hn::NearestInt(hn::Mul(second, inverse)));
-  tile.scales[at] = round_to_half(scale);
-  tile.negated_sums[at] = -sum;
-  tile.scaled_sums[at] = round_to_half(scale * static_cast<float>(sum));
-}
-
-// The first value of the largest magnitude, with its sign.
-float most_extreme(const float* in, size_t size) {
-  const F32 d;
-  Floats most = hn::Zero(d);
-  for (size_t i = 0; i < size; i += kLanes) most = hn::Max(most, hn::Abs(hn::LoadU(d, in + i)));
-  most = hn::MaxOfLanes(d, most);
-  for (size_t i = 0; i < size; i += kLanes) {
-    const auto found = hn::FindFirstTrue(d, hn::Eq(hn::Abs(hn::LoadU(d, in + i)), most));
-    if (found >= 0) return in[i + static_cast<size_t>(found)];
-  }
-  return 0;
-}
-
-// As ggml's Q8_K.
-void quantize_256(const InputTile& tile, size_t row, size_t column, const float* in) {
-  const F32 d;
-  const auto rows = static_cast<size_t>(tile.rows);
-  const float extreme = most_extreme(in, 256);
-  const float inverse = extreme != 0 ? -127 / extreme : 0.0f;
-  tile.scales[column / 256 * rows + row] = extreme != 0 ? 1 / inverse : 0.0f;
-  for (size_t c = 0; c < 256; c += 2 * kLanes) {
-    int32_t sums[2];
-    for (size_t half = 0; half < 2; ++half) {
-      const size_t at = c + half * kLanes;
-      const Ints quants = hn::NearestInt(hn::Mul(hn::LoadU(d, in + at), hn::Set(d, inverse)));
-      sums[half] = store_quants(tile, row, column + at, hn::Min(quants, hn::Set(I32(), 127)));
-      tile.negated_sums[(column + at) / kLanes * rows + row] = -sums[half];
-    }
-    const size_t block = (column + c) / 32;
-    tile.pair_sums[(block / 2 * rows + row) * 2 + block % 2] =
-        static_cast<int16_t>(sums[0] + sums[1]);
-  }
-}
-
-void quantize_one(const InputTile& tile, int row, int column, int block_columns, const float* in) {
-  const auto r = static_cast<size_t>(row), c = static_cast<size_t>(column);
-  block_columns == 32 ? quantize_32(tile, r, c, in) : quantize_256(tile, r, c, in);
-}
-
 bool are_fast() {
   return __builtin_cpu_supports("avx512vnni") != 0 && __builtin_cpu_supports("amx-int8") == 0;
 }
@@ -404,7 +331,6 @@ bool are_fast() {
 #else  // no dot products of 8 bits, or never measured
 
 void multiply_all(const PackedWeights&, const InputTile&, int, int, float*, size_t) {}
-void quantize_one(const InputTile&, int, int, int, const float*) {}
 bool are_fast() { return false; }
 
 #endif
@@ -413,20 +339,12 @@ bool are_fast() { return false; }
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "base/check.h"
-
 namespace polyphon {
 
 HWY_EXPORT(multiply_all);
-HWY_EXPORT(quantize_one);
 HWY_EXPORT(are_fast);
 
 bool weight_kernels_are_fast() { return HWY_DYNAMIC_DISPATCH(are_fast)(); }
-
-void quantize_block(const InputTile& tile, int row, int column, int block_columns,
-                    const float* in) {
-  HWY_DYNAMIC_DISPATCH(quantize_one)(tile, row, column, block_columns, in);
-}
 
 void multiply_panels(const PackedWeights& weights, const InputTile& tile, int begin, int end,
                      float* out, size_t stride) {

@@ -3,30 +3,15 @@
 // that exp(x) is exp2 of them. Each thread has its own scratch; no locks.
 #pragma once
 
-#include <hwy/aligned_allocator.h>
-
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "attention/attention_op.h"
-#include "attention/mask_plan.h"
+#include "simd/aligned_array.h"
+#include "simd/attention_op.h"
+#include "simd/mask_plan.h"
 
 namespace polyphon {
-
-// Floats, aligned for any vector; contents do not survive growth.
-class AlignedFloats {
- public:
-  float* reserve(size_t size) {
-    if (size > size_) data_ = hwy::AllocateAligned<float>(size_ = size);
-    return data_.get();
-  }
-
- private:
-  hwy::AlignedFreeUniquePtr<float[]> data_{nullptr, hwy::AlignedFreer(nullptr, nullptr)};
-  size_t size_ = 0;
-};
 
 // The softmax so far of the queries of one row group and KV head: query index is
 // row * group + head within the group.
@@ -47,9 +32,9 @@ struct SpanWork {
 
 // What a thread keeps between calls.
 struct SpanScratch {
-  AlignedFloats keys, values, scores;  // of one unit and head
+  AlignedArray<float> keys, values, scores;  // of one unit and head
   struct Head {
-    AlignedFloats queries, query_lanes;
+    AlignedArray<float> queries, query_lanes;
     std::vector<size_t> indices;    // of the unit's queries in the state
     std::vector<float*> outputs;    // of each, in the state
     std::vector<float> correction;  // of each, what its sums so far are multiplied by

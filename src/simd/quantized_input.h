@@ -4,11 +4,11 @@
 // alone. Rows lie in tiles of up to 8, interleaved as the kernels read them.
 #pragma once
 
-#include <hwy/aligned_allocator.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include "simd/aligned_array.h"
 
 namespace polyphon {
 
@@ -39,8 +39,7 @@ class QuantizedInput {
 
  private:
   int columns_ = 0, rows_ = 0, block_columns_ = 32;
-  hwy::AlignedFreeUniquePtr<std::byte[]> data_{nullptr, hwy::AlignedFreer(nullptr, nullptr)};
-  size_t capacity_ = 0;
+  AlignedArray<std::byte> data_;
 };
 
 }  // namespace polyphon

@@ -1,7 +1,7 @@
-#include "weights/float_kernels.h"
+#include "simd/float_kernels.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "weights/float_kernels.cpp"
+#define HWY_TARGET_INCLUDE "simd/float_kernels.cpp"
 // foreach_target must come first.
 // clang-format off
 #include <hwy/foreach_target.h>

@@ -1,4 +1,4 @@
-#include "engine/logit_kernels.h"
+#include "simd/logit_kernels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "engine/logit_kernels.cpp"
+#define HWY_TARGET_INCLUDE "simd/logit_kernels.cpp"
 // foreach_target must come first.
 // clang-format off
 #include <hwy/foreach_target.h>
@@ -118,18 +118,18 @@ float clean_and_block_maxima(std::span<float> logits, std::vector<float>& maxima
 }
 
 void collect_at_least(std::span<const float> logits, std::span<const float> maxima, float threshold,
-                      std::vector<Token>& indices) {
+                      std::vector<int32_t>& indices) {
   indices.clear();
   for (size_t block = 0; block < maxima.size(); ++block) {
     if (!(maxima[block] >= threshold)) continue;
     const size_t end = std::min(logits.size(), (block + 1) * kLogitBlock);
     for (size_t i = block * kLogitBlock; i < end; ++i)
-      if (logits[i] >= threshold) indices.push_back(static_cast<Token>(i));
+      if (logits[i] >= threshold) indices.push_back(static_cast<int32_t>(i));
   }
 }
 
 void collect_best(std::span<const float> logits, std::span<const float> maxima, size_t count,
-                  std::vector<Token>& indices) {
+                  std::vector<int32_t>& indices) {
   indices.clear();
   if (count == 0) return;
   float threshold = std::numeric_limits<float>::lowest();
@@ -141,7 +141,7 @@ void collect_best(std::span<const float> logits, std::span<const float> maxima, 
   }
   collect_at_least(logits, maxima, threshold, indices);
   const auto end = indices.begin() + static_cast<long>(std::min(count, indices.size()));
-  std::partial_sort(indices.begin(), end, indices.end(), [&](Token a, Token b) {
+  std::partial_sort(indices.begin(), end, indices.end(), [&](int32_t a, int32_t b) {
     const float x = logits[static_cast<size_t>(a)];
     const float y = logits[static_cast<size_t>(b)];
     return x > y || (x == y && a < b);

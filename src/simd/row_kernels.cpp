@@ -1,16 +1,16 @@
-#include "tensors/row_kernels.h"
+#include "simd/row_kernels.h"
 
 #include <cmath>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "tensors/row_kernels.cpp"
+#define HWY_TARGET_INCLUDE "simd/row_kernels.cpp"
 // foreach_target must come first.
 // clang-format off
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
-#include "tensors/row_numbers-inl.h"
+#include "simd/row_numbers-inl.h"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();

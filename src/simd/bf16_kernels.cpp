@@ -1,7 +1,7 @@
-#include "attention/bf16_kernels.h"
+#include "simd/bf16_kernels.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "attention/bf16_kernels.cpp"
+#define HWY_TARGET_INCLUDE "simd/bf16_kernels.cpp"
 // foreach_target must come first.
 // clang-format off
 #include <hwy/foreach_target.h>
@@ -51,8 +51,6 @@ HWY_INLINE Vec round_to_pairs(Vec first, Vec second) {
   return Vec{_mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), halves))};
 }
 
-// ---- Scores ------------------------------------------------------------------------------------
-
 template <size_t kCells, size_t kVectors>
 HWY_INLINE void pair_score_tile(const std::byte* const* keys, const float* queries, size_t size,
                                 size_t stride, float* scores) {
@@ -98,8 +96,6 @@ void pair_scores(const std::byte* const* keys, size_t count, const float* querie
     pair_score_columns<1>(keys, count, queries + q, size, stride, scores + q,
                           q == 0 ? ahead : CellsAhead());
 }
-
-// ---- Values ------------------------------------------------------------------------------------
 
 template <size_t kQueries, size_t kVectors>
 HWY_INLINE void pair_value_tile(const float* values, size_t pairs, size_t size,

@@ -1,6 +1,6 @@
-#include "weights/quantized_input.h"
+#include "simd/quantized_input.h"
 
-#include "weights/weight_kernels.h"
+#include "simd/quantize_kernels.h"
 
 namespace polyphon {
 namespace {
@@ -33,7 +33,7 @@ void QuantizedInput::shape(int columns, int rows, int block_columns) {
   const size_t bytes =
       static_cast<size_t>(tiles()) *
       TileLayout(static_cast<size_t>(columns), kTileRows, static_cast<size_t>(block_columns)).end;
-  if (bytes > capacity_) data_ = hwy::AllocateAligned<std::byte>(capacity_ = bytes);
+  data_.reserve(bytes);
 }
 
 InputTile QuantizedInput::tile(int index) const {
@@ -41,7 +41,7 @@ InputTile QuantizedInput::tile(int index) const {
   const int rows = std::min(kTileRows, rows_ - index * kTileRows);
   const TileLayout layout(columns, static_cast<size_t>(rows), block);
   std::byte* const data =
-      data_.get() + static_cast<size_t>(index) * TileLayout(columns, kTileRows, block).end;
+      data_.data() + static_cast<size_t>(index) * TileLayout(columns, kTileRows, block).end;
   return {rows,
           reinterpret_cast<int8_t*>(data),
           reinterpret_cast<float*>(data + layout.scales),

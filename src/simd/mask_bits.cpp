@@ -1,7 +1,7 @@
-#include "attention/mask_bits.h"
+#include "simd/mask_bits.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "attention/mask_bits.cpp"
+#define HWY_TARGET_INCLUDE "simd/mask_bits.cpp"
 // foreach_target must come first.
 // clang-format off
 #include <hwy/foreach_target.h>

@@ -1,4 +1,4 @@
-#include "weights/packed_weights.h"
+#include "weights/pack_panels.h"
 
 #define GGML_COMMON_DECL_CPP
 #include <ggml-common.h>
@@ -10,9 +10,6 @@
 
 namespace polyphon {
 namespace {
-
-constexpr size_t kNibbleBytes = 256;  // of 32 columns of a panel
-constexpr size_t kHalfBytes = kPanelRows * sizeof(uint16_t);
 
 // Quants of 32 columns of one row, each in a byte.
 using Quants = std::array<uint8_t, 32>;
@@ -156,33 +153,6 @@ void pack(const PackedWeights& shape, const void* from, int begin, int end, std:
 }
 
 }  // namespace
-
-int block_columns(WeightType type) {
-  if (is_float(type)) return 1;
-  return type == WeightType::kQ4K || type == WeightType::kQ6K ? 256 : 32;
-}
-
-size_t packed_block_bytes(WeightType type) {
-  switch (type) {
-    case WeightType::kQ40:
-      return kNibbleBytes + kHalfBytes;
-    case WeightType::kQ41:
-      return kNibbleBytes + 2 * kHalfBytes;
-    case WeightType::kQ50:
-      return kNibbleBytes + 64 + kHalfBytes;
-    case WeightType::kQ80:
-      return 2 * kNibbleBytes + kHalfBytes;
-    case WeightType::kQ4K:
-      return 8 * kNibbleBytes + size_t{16} * kPanelRows + 2 * kHalfBytes;
-    case WeightType::kQ6K:
-      return 8 * (kNibbleBytes + 128) + size_t{16} * kPanelRows + kHalfBytes;
-    case WeightType::kF32:
-      return kPanelRows * sizeof(float);
-    case WeightType::kF16:
-      return kHalfBytes;
-  }
-  return 0;
-}
 
 void pack_panels(const PackedWeights& shape, const void* from, int begin, int end, std::byte* to) {
   switch (shape.type) {

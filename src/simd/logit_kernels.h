@@ -6,8 +6,6 @@
 #include <span>
 #include <vector>
 
-#include "core/token.h"
-
 namespace polyphon {
 
 inline constexpr size_t kLogitBlock = 128;
@@ -21,13 +19,13 @@ float clean_and_block_maxima(std::span<float> logits, std::vector<float>& maxima
 
 // Indices of the logits at or above `threshold`, ascending.
 void collect_at_least(std::span<const float> logits, std::span<const float> maxima, float threshold,
-                      std::vector<Token>& indices);
+                      std::vector<int32_t>& indices);
 
 // Indices of the `count` greatest finite logits, greatest first, ties in order of index. The
 // count-th greatest block maximum is a threshold that at least `count` logits reach, so that only
 // few are sorted.
 void collect_best(std::span<const float> logits, std::span<const float> maxima, size_t count,
-                  std::vector<Token>& indices);
+                  std::vector<int32_t>& indices);
 
 // Sum of exp((logit - maximum) * scale) over each block, into `sums`; returns the sum of all.
 // `maximum` is the finite maximum of the logits, scale > 0.

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-#include "attention/cells_ahead.h"
+#include "simd/cells_ahead.h"
 
 namespace polyphon {
 

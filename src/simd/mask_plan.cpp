@@ -1,10 +1,10 @@
-#include "attention/mask_plan.h"
+#include "simd/mask_plan.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
 
-#include "attention/mask_bits.h"
+#include "simd/mask_bits.h"
 
 namespace polyphon {
 namespace {

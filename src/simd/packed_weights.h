@@ -24,12 +24,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace polyphon {
 
 enum class WeightType { kQ40, kQ41, kQ50, kQ80, kQ4K, kQ6K, kF32, kF16 };
 
 inline constexpr int kPanelRows = 16;
+inline constexpr size_t kNibbleBytes = 256;  // of 32 columns of a panel
+inline constexpr size_t kHalfBytes = kPanelRows * sizeof(uint16_t);
 
 // Columns of one block of the type: 32 or 256, or 1 of floats. A matrix has whole blocks only.
 int block_columns(WeightType type);
@@ -51,8 +54,5 @@ struct PackedWeights {
   }
   size_t bytes() const { return static_cast<size_t>(panels()) * panel_bytes(); }
 };
-
-// Packs panels [begin, end) of a matrix in GGUF's layout into `to`, the start of panel 0.
-void pack_panels(const PackedWeights& shape, const void* from, int begin, int end, std::byte* to);
 
 }  // namespace polyphon

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "weights/packed_weights.h"
+#include "simd/packed_weights.h"
 
 namespace polyphon {
 

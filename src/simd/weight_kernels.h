@@ -2,18 +2,14 @@
 // AVX-512-VNNI. The machine is asked at run time; others keep ggml's kernels. Pure; any thread.
 #pragma once
 
-#include "weights/packed_weights.h"
-#include "weights/quantized_input.h"
+#include "simd/packed_weights.h"
+#include "simd/quantized_input.h"
 
 namespace polyphon {
 
 // Whether this machine has the instructions, and is of a kind on which these kernels were measured
 // not slower than ggml's (docs/kernels.md). Nothing below may be called where they are absent.
 bool weight_kernels_are_fast();
-
-// The float values of one block of 32 or 256 columns as 8-bit quants and what else the tile holds
-// of them; row `row` of the tile.
-void quantize_block(const InputTile& tile, int row, int column, int block_columns, const float* in);
 
 // out[row of tile * stride + row of weights] for the panels [begin, end) and all rows of the tile.
 void multiply_panels(const PackedWeights& weights, const InputTile& tile, int begin, int end,

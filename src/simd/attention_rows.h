@@ -2,7 +2,7 @@
 // turn of RoPE, which also lays heads out as the products take them, and softmax.
 #pragma once
 
-#include "tensors/row_type.h"
+#include "simd/row_type.h"
 
 namespace polyphon {
 
