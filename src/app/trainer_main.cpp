@@ -1,21 +1,22 @@
-// polyphon-train: wiring only. A process of its own, the only one that links libtorch.
+// polyphon-train: flags and calls. A process of its own, the only one that links libtorch.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 
 #include "base/error.h"
 #include "base/logging.h"
 #include "base/process.h"
+#include "head_trainer/trace_counter.h"
 #include "head_trainer/train_heads.h"
+#include "tensors/device.h"
 #include "trainer/parity.h"
 #include "trainer/train.h"
+#include "trainer/train_report.h"
 
 namespace polyphon {
 namespace {
@@ -24,27 +25,10 @@ using Run = std::function<int()>;
 
 std::atomic<bool> stop_asked = false;
 
-void print_progress(const Json& line, bool json) {
-  if (json) {
-    fmt::print("{}\n", line.dump());
-  } else {
-    fmt::print("step {}/{}  loss {:.4f}  lr {:.1e}  {:.0f} tokens/s  {} MB  {:.0f} s left\n",
-               line["step"].get<int64_t>(), line["of"].get<int64_t>(),
-               line["loss"]["tokens"].get<double>(), line["learning_rate"].get<double>(),
-               line["tokens_per_second"].get<double>(), line["peak_memory_mb"].get<int64_t>(),
-               line["eta_seconds"].get<double>());
-    if (const auto held = line.find("validation"); held != line.end())
-      fmt::print("         held-out loss {:.4f}, best {:.4f} at step {}\n",
-                 (*held)["loss"].get<double>(), (*held)["best_loss"].get<double>(),
-                 (*held)["best_step"].get<int64_t>());
-  }
+void print_out(const std::string& text) {
+  fmt::print("{}", text);
   std::fflush(stdout);
 }
-
-// Of products, each of which oneDNN makes kernels for, half a megabyte: no batch has as many rows
-// as the one before it, and a thousand, its default, are half of a run's memory. A step has
-// about 40.
-void limit_kept_kernels() { setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128", /*overwrite=*/0); }
 
 void add_lora(CLI::App& app, Run& run) {
   struct Flags {
@@ -115,16 +99,10 @@ void add_lora(CLI::App& app, Run& run) {
       if (flags->json) fmt::print("{}\n", Json{{"options", to_json(flags->options)}}.dump());
       Json last;
       const TrainOutcome outcome = train(flags->options, stop_asked, [&](const Json& line) {
-        print_progress(line, flags->json);
+        print_out(flags->json ? line.dump() + "\n" : describe_step(line));
         last = line;
       });
-      if (outcome == TrainOutcome::kStopped)
-        std::fprintf(stderr, "stopped; the checkpoint in %s holds all steps done: add --resume\n",
-                     flags->options.out_folder.c_str());
-      else if (last.contains("validation"))
-        fmt::print(stderr, "adapter.gguf is that of step {}: held-out loss {:.4f}\n",
-                   last["validation"]["best_step"].get<int64_t>(),
-                   last["validation"]["best_loss"].get<double>());
+      fmt::print(stderr, "{}", describe_outcome(outcome, flags->options, last));
       return 0;
     };
   });
@@ -169,15 +147,14 @@ void add_heads(CLI::App& app, Run& run) {
   command.add_flag("--json", flags->json, "the report as JSON lines");
   command.callback([flags, &run] {
     run = [flags] {
-      const bool screen = isatty(STDERR_FILENO) != 0;
-      const auto lines = train_heads(flags->options, [&](int done) {
-        if (screen || done % 50 == 0)
-          std::fprintf(stderr, screen ? "\r%d traces\033[K" : "%d traces\n", done);
-      });
-      if (screen) std::fputs("\r\033[K", stderr);
-      if (!flags->json) fmt::print("{}", describe_heads(lines));
+      std::vector<Json> lines;
+      {
+        const TraceCounter counter;
+        lines = train_heads(flags->options, [&](int done) { counter.show(done); });
+      }
+      if (!flags->json) print_out(describe_heads(lines));
       for (const Json& line : lines)
-        if (flags->json) fmt::print("{}\n", line.dump());
+        if (flags->json) print_out(line.dump() + "\n");
       return 0;
     };
   });
