@@ -9,13 +9,13 @@
 
 #include "app/bench.h"
 #include "app/command.h"
-#include "app/load.h"
-#include "app/model_catalogue.h"
 #include "app/usage.h"
 #include "attention/span_backend.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "base/random.h"
+#include "deploy/load.h"
+#include "deploy/model_catalogue.h"
 #include "engine/sample_rows.h"
 #include "model/plain_llama.h"
 

@@ -8,11 +8,11 @@
 
 #include "app/bench.h"
 #include "app/bench_pair.h"
-#include "app/load.h"
 #include "app/usage.h"
 #include "attention/memory_bandwidth.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "deploy/load.h"
 
 namespace polyphon {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "app/bench.h"
-#include "app/load.h"
 #include "app/usage.h"
 #include "base/error.h"
+#include "deploy/load.h"
 #include "tasks/recall_script.h"
 
 namespace polyphon {

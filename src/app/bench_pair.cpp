@@ -1,8 +1,8 @@
 #include "app/bench_pair.h"
 
-#include "app/load.h"
-#include "app/model_catalogue.h"
 #include "attention/span_backend.h"
+#include "deploy/load.h"
+#include "deploy/model_catalogue.h"
 
 namespace polyphon {
 
@@ -10,7 +10,7 @@ BenchPair load_bench_pair(const Config& config) {
   ModelOptions options = config.model_options;
   options.path = resolve_model(config.model);
   DecoderOptions decoder = config.decoder;
-  apply_version(config, model_digest(options.path), decoder);
+  decoder.adapter = configured_version(config, model_digest(options.path)).adapter_path;
   register_span_backend();
   const auto load = [&](bool ours) {
     enable_span_backend(ours);

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "app/config.h"
+#include "deploy/config.h"
 #include "model/language_model.h"
 
 namespace polyphon {

@@ -6,11 +6,11 @@
 #include <cmath>
 #include <filesystem>
 
-#include "app/load.h"
 #include "attention/span_backend.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "core/version.h"
+#include "deploy/load.h"
 #include "model/real_model_for_test.h"
 #include "model/tensor_file.h"
 

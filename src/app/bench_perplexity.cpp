@@ -12,10 +12,10 @@
 
 #include "app/bench.h"
 #include "app/bench_pair.h"
-#include "app/load.h"
-#include "app/model_catalogue.h"
 #include "app/usage.h"
 #include "base/error.h"
+#include "deploy/load.h"
+#include "deploy/model_catalogue.h"
 #include "model/float_copy.h"
 
 namespace polyphon {

@@ -9,9 +9,9 @@
 #include <map>
 
 #include "app/bench.h"
-#include "app/load.h"
 #include "app/usage.h"
 #include "data/problem_source.h"
+#include "deploy/load.h"
 #include "selfplay/recall_rollouts.h"
 #include "tasks/classification.h"
 

@@ -5,8 +5,8 @@
 #include <array>
 
 #include "app/bench.h"
-#include "app/load.h"
 #include "app/usage.h"
+#include "deploy/load.h"
 
 namespace polyphon {
 namespace {

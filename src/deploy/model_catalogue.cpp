@@ -1,4 +1,4 @@
-#include "app/model_catalogue.h"
+#include "deploy/model_catalogue.h"
 
 #include <fmt/format.h>
 #include <strings.h>
@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "app/share_folder.h"
-#include "app/usage.h"
+#include "base/closest_word.h"
 #include "base/error.h"
 #include "core/json.h"
+#include "deploy/share_folder.h"
 
 namespace polyphon {
 namespace {
@@ -46,6 +46,14 @@ std::vector<CatalogueEntry> model_catalogue() {
 }
 
 std::string default_model_name() { return catalogue_json().at("default"); }
+
+std::optional<CatalogueEntry> missing_model(const std::string& model) {
+  const std::string name = model.empty() ? default_model_name() : model;
+  for (CatalogueEntry& entry : model_catalogue())
+    if (strcasecmp(entry.name.c_str(), name.c_str()) == 0 && !entry.present)
+      return std::move(entry);
+  return std::nullopt;
+}
 
 std::string resolve_model(const std::string& given) {
   const std::string model = given.empty() ? default_model_name() : given;

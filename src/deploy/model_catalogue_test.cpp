@@ -1,4 +1,4 @@
-#include "app/model_catalogue.h"
+#include "deploy/model_catalogue.h"
 
 #include <gtest/gtest.h>
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ struct CatalogueEntry {
 std::string models_folder();
 std::vector<CatalogueEntry> model_catalogue();
 std::string default_model_name();
+
+// The catalogue's entry that is meant (a name in any case, or empty for the default) if its file is
+// not on this machine.
+std::optional<CatalogueEntry> missing_model(const std::string& model);
 
 // The file of a catalogue name (in any case), of the default's when nothing is given, or what is
 // given when it is a path. Throws Error{kNotFound} that says how to pull it, or which names there

@@ -1,4 +1,4 @@
-#include "app/config.h"
+#include "deploy/config.h"
 
 #include <fmt/format.h>
 #include <toml++/toml.h>

@@ -3,9 +3,9 @@
 
 #include <string>
 
+#include "deploy/server_options.h"
 #include "engine/engine.h"
 #include "model/language_model.h"
-#include "server/options.h"
 #include "streams/options.h"
 
 namespace polyphon {

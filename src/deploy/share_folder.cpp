@@ -1,4 +1,4 @@
-#include "app/share_folder.h"
+#include "deploy/share_folder.h"
 
 #include <filesystem>
 
