@@ -1,4 +1,4 @@
-#include "app/bench_pair.h"
+#include "bench/bench_pair.h"
 
 #include <gtest/gtest.h>
 

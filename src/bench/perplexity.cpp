@@ -1,5 +1,5 @@
-// polyphon bench perplexity: a text's perplexity, and how far our kernels' logits are from those of
-// ggml's own.
+#include "bench/perplexity.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,23 +10,13 @@
 #include <iterator>
 #include <optional>
 
-#include "app/bench.h"
-#include "app/bench_pair.h"
-#include "app/usage.h"
 #include "base/error.h"
-#include "deploy/load.h"
+#include "bench/bench_pair.h"
 #include "deploy/model_catalogue.h"
 #include "model/float_copy.h"
 
 namespace polyphon {
 namespace {
-
-struct PerplexityFlags {
-  ModelFlags model;
-  std::string text;
-  int tokens = 8192, window = 512, streams = 1;
-  bool float_weights = false, json = false;
-};
 
 // A model file with float weights for as long as it is needed.
 class FloatCopy {
@@ -79,22 +69,22 @@ struct Sums {
 
 class PerplexityBench {
  public:
-  PerplexityBench(const PerplexityFlags& flags, const Config& config)
-      : flags_(flags), pair_(load_bench_pair(config)) {}
+  PerplexityBench(const PerplexityBenchOptions& options, const Config& config)
+      : options_(options), pair_(load_bench_pair(config)) {}
 
-  int run() {
+  void run(const OnFigure& on_figure) {
     const Vocabulary& vocabulary = pair_.ours.model->vocabulary();
-    tokens_ = vocabulary.tokenize(read_text(flags_.text), true, false);
-    const int windows = std::min(flags_.tokens, static_cast<int>(tokens_.size())) / flags_.window;
+    tokens_ = vocabulary.tokenize(read_text(options_.text), true, false);
+    const int windows =
+        std::min(options_.tokens, static_cast<int>(tokens_.size())) / options_.window;
     if (windows == 0)
       throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("{} has {} tokens: at least one window of {} is needed", flags_.text,
-                              tokens_.size(), flags_.window),
+                  fmt::format("{} has {} tokens: at least one window of {} is needed",
+                              options_.text, tokens_.size(), options_.window),
                   "text");
-    for (int first = 0; first < windows; first += flags_.streams)
-      measure(first, std::min(flags_.streams, windows - first));
-    print();
-    return 0;
+    for (int first = 0; first < windows; first += options_.streams)
+      measure(first, std::min(options_.streams, windows - first));
+    report(on_figure);
   }
 
  private:
@@ -102,9 +92,9 @@ class PerplexityBench {
   // or, with --streams 1, one window as one chunk.
   void measure(int first, int count) {
     for (const BenchEngine* engine : {&pair_.ours, &pair_.stock})
-      for (int s = 0; s < flags_.streams; ++s) engine->decoder->clear(s);
-    const int rows_a_pass = flags_.streams == 1 ? flags_.window : 1;
-    for (int begin = 0; begin < flags_.window; begin += rows_a_pass) {
+      for (int s = 0; s < options_.streams; ++s) engine->decoder->clear(s);
+    const int rows_a_pass = options_.streams == 1 ? options_.window : 1;
+    for (int begin = 0; begin < options_.window; begin += rows_a_pass) {
       std::vector<Row> rows;
       for (int s = 0; s < count; ++s)
         for (int i = begin; i < begin + rows_a_pass; ++i)
@@ -113,13 +103,13 @@ class PerplexityBench {
         if (engine->decoder->decode(rows, false) != DecodeStatus::kOk)
           throw Error(ErrorCode::kInternal, "cannot decode a window");
       for (size_t i = 0; i < rows.size(); ++i)
-        if (rows[i].position + 1 < flags_.window)
+        if (rows[i].position + 1 < options_.window)
           compare(static_cast<int>(i), token(first + rows[i].sequence, rows[i].position + 1));
     }
   }
 
   Token token(int window, int index) const {
-    return tokens_[static_cast<size_t>(window) * static_cast<size_t>(flags_.window) +
+    return tokens_[static_cast<size_t>(window) * static_cast<size_t>(options_.window) +
                    static_cast<size_t>(index)];
   }
 
@@ -145,68 +135,45 @@ class PerplexityBench {
     ++sums_.tokens;
   }
 
-  void print() const {
+  void report(const OnFigure& on_figure) const {
     const double tokens = sums_.tokens;
     const Json row = {{"model", pair_.ours.model->info().description},
                       {"tokens", sums_.tokens},
-                      {"window", flags_.window},
-                      {"streams", flags_.streams},
+                      {"window", options_.window},
+                      {"streams", options_.streams},
                       {"ours", std::exp(sums_.ours / tokens)},
                       {"stock", std::exp(sums_.stock / tokens)},
                       {"divergence", sums_.divergence / tokens},
                       {"same_best_token", sums_.same_best / tokens},
                       {"worst_logit_difference", sums_.worst_logit}};
-    print_out(
-        flags_.json
-            ? row.dump() + "\n"
-            : fmt::format("{} tokens in windows of {}, {} at a time: perplexity {:.4f}, stock "
-                          "{:.4f}; KL {:.1e} nats a token, the same best token {:.2f} %, "
-                          "logits within {:.1e} of the largest\n",
-                          sums_.tokens, flags_.window, flags_.streams, row["ours"].get<double>(),
-                          row["stock"].get<double>(), row["divergence"].get<double>(),
-                          100 * row["same_best_token"].get<double>(), sums_.worst_logit));
+    on_figure(
+        row, fmt::format("{} tokens in windows of {}, {} at a time: perplexity {:.4f}, stock "
+                         "{:.4f}; KL {:.1e} nats a token, the same best token {:.2f} %, "
+                         "logits within {:.1e} of the largest\n",
+                         sums_.tokens, options_.window, options_.streams, row["ours"].get<double>(),
+                         row["stock"].get<double>(), row["divergence"].get<double>(),
+                         100 * row["same_best_token"].get<double>(), sums_.worst_logit));
   }
 
-  PerplexityFlags flags_;
+  const PerplexityBenchOptions& options_;
   BenchPair pair_;
   Tokens tokens_;
   std::vector<double> log_ours_, log_stock_;  // scratch
   Sums sums_;
 };
 
-int bench_perplexity(const PerplexityFlags& flags) {
-  Config config = flags.model.config();
-  config.decoder.context_cells =
-      std::max(flags.model.context_cells.value_or(0), flags.window * flags.streams);
-  config.decoder.max_rows = std::max(config.decoder.max_rows, flags.window);
+}  // namespace
+
+void bench_perplexity(const PerplexityBenchOptions& options, Config config, int least_cells,
+                      const OnFigure& on_figure) {
+  config.decoder.context_cells = std::max(least_cells, options.window * options.streams);
+  config.decoder.max_rows = std::max(config.decoder.max_rows, options.window);
   std::optional<FloatCopy> copy;
-  if (flags.float_weights) {
+  if (options.float_weights) {
     copy.emplace(resolve_model(config.model));
     config.model = copy->path();
   }
-  return PerplexityBench(flags, config).run();
-}
-
-}  // namespace
-
-void add_perplexity_bench(CLI::App& bench, Run& run) {
-  auto flags = std::make_shared<PerplexityFlags>();
-  CLI::App& command = *bench.add_subcommand(
-      "perplexity", "Measure the perplexity of a text, our kernels beside ggml's own");
-  flags->model.add_to(command);
-  command.add_flag("--json", flags->json, "One JSON object instead of text");
-  command.add_option("--text", flags->text, "File with the text")->required();
-  command.add_option("--tokens", flags->tokens, "Most tokens of the text that are read")
-      ->check(in_range(64, 1 << 24));
-  command.add_option("--window", flags->window, "Length of a window, whose tokens see each other")
-      ->check(in_range(64, 8192));
-  command
-      .add_option("--streams", flags->streams,
-                  "Windows that decode a row each a step; 1: a window in chunks")
-      ->check(in_range(1, 64));
-  command.add_flag("--float-weights", flags->float_weights,
-                   "A temporary copy of the model with F32 weights, to compare attention alone");
-  command.callback([flags, &run] { run = [flags] { return bench_perplexity(*flags); }; });
+  PerplexityBench(options, config).run(on_figure);
 }
 
 }  // namespace polyphon

@@ -1,15 +1,11 @@
-// polyphon bench recall: facts that streams stated in passing, asked for by other streams in other
-// words. Does memory write them, find them, and does the model then say them? The untrained heads
-// beside those of --heads or --version, with every sentence written, which leaves the choice to the
-// read head, and with what the write head chooses; and memory that gives nothing back.
+#include "bench/recall.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
 #include <map>
 
-#include "app/bench.h"
-#include "app/usage.h"
 #include "data/problem_source.h"
 #include "deploy/load.h"
 #include "selfplay/recall_rollouts.h"
@@ -17,15 +13,6 @@
 
 namespace polyphon {
 namespace {
-
-struct RecallFlags {
-  ModelFlags model;
-  int sessions = 10, nodes = 64;
-  std::vector<double> write_thresholds = {MemoryRequest{}.write_threshold};
-  uint64_t seed = 1;
-  bool json = false, seen_relations = false;
-  std::string trace_path;
-};
 
 // Of one question.
 struct Answered {
@@ -65,16 +52,16 @@ std::string said(const Trace& trace, const RecallQuestionAt& question,
 
 class RecallBench {
  public:
-  RecallBench(const RecallFlags& flags, const Config& config)
-      : flags_(flags), reasoner_(load_reasoner(config)) {
+  RecallBench(const RecallBenchOptions& options, const Config& config, const OnFigure& on_figure)
+      : options_(options), on_figure_(on_figure), reasoner_(load_reasoner(config)) {
     const std::shared_ptr<const Heads> heads = reasoner_->heads();
     const bool trained = heads->version != Heads{}.version;
     const RecallPolicy silent{0, 0}, all{0, kRecallTokens};
     const std::string nothing = "nothing comes back", untrained_all = "untrained, all written";
     conditions_ = {{nothing, {}, silent, ""}, {untrained_all, {}, all, nothing}};
     if (trained) conditions_.push_back({"trained, all written", *heads, all, untrained_all});
-    for (const double threshold : flags.write_thresholds) {
-      const RecallPolicy chosen{threshold, kRecallTokens, flags.nodes};
+    for (const double threshold : options.write_thresholds) {
+      const RecallPolicy chosen{threshold, kRecallTokens, options.nodes};
       const std::string untrained = fmt::format("untrained, written above {}", threshold);
       conditions_.push_back({untrained, {}, chosen, nothing});
       if (trained)
@@ -83,7 +70,7 @@ class RecallBench {
     }
   }
 
-  int run() {
+  Json run() {
     Json rows = Json::array();
     std::map<std::string, std::vector<Answered>> answered;
     for (const RecallCondition& condition : conditions_) {
@@ -95,21 +82,16 @@ class RecallBench {
         row["found_gain"] = to_json(share(these, before, &Answered::found));
         row["right_gain"] = to_json(share(these, before, &Answered::right));
       }
-      if (!flags_.json) print_out(line_of(row));
+      on_figure_(row, line_of(row));
       rows.push_back(std::move(row));
     }
-    const Json whole = {
-        {"bench", "recall"},
-        {"machine", {{"cpu", processor()}, {"kernels", compute_info().cpu_variant}}},
-        {"model", reasoner_->model().info().description},
-        {"model_digest", reasoner_->identity().model_digest},
-        {"relations", flags_.seen_relations ? "training" : "held out"},
-        {"sessions", flags_.sessions},
-        {"max_nodes", flags_.nodes},
-        {"seed", flags_.seed},
-        {"rows", std::move(rows)}};
-    if (flags_.json) print_out(whole.dump() + "\n");
-    return 0;
+    Json whole = result_head("recall", *reasoner_);
+    whole.update({{"relations", options_.seen_relations ? "training" : "held out"},
+                  {"sessions", options_.sessions},
+                  {"max_nodes", options_.nodes},
+                  {"seed", options_.seed},
+                  {"rows", std::move(rows)}});
+    return whole;
   }
 
  private:
@@ -118,14 +100,14 @@ class RecallBench {
   std::vector<Answered> measure(const RecallCondition& condition) {
     reasoner_->swap_heads(condition.heads);
     RecallPlayOptions options;
-    options.relations = flags_.seen_relations ? RelationSet::kTraining : RelationSet::kHeldOut;
+    options.relations = options_.seen_relations ? RelationSet::kTraining : RelationSet::kHeldOut;
     std::vector<Answered> answered;
-    for (int session = 0; session < flags_.sessions; ++session) {
-      const uint64_t seed = kFirstSuiteSeed + flags_.seed * 1000 + static_cast<uint64_t>(session);
+    for (int session = 0; session < options_.sessions; ++session) {
+      const uint64_t seed = kFirstSuiteSeed + options_.seed * 1000 + static_cast<uint64_t>(session);
       const RecallPlay play = make_recall_play(reasoner_->model().vocabulary(), options, seed);
       SessionTicket ticket = reasoner_->think(recall_input(play, condition.policy), {});
       const Finished finished = wait_finished(ticket);
-      if (!flags_.trace_path.empty()) append_trace(flags_.trace_path, *finished.trace);
+      if (!options_.trace_path.empty()) append_trace(options_.trace_path, *finished.trace);
       for (const RecallQuestionAt& question : play.questions) {
         answered.push_back(look_at(finished, question));
         answered.back().session = session;
@@ -211,45 +193,19 @@ class RecallBench {
     return text;
   }
 
-  RecallFlags flags_;
+  const RecallBenchOptions& options_;
+  const OnFigure& on_figure_;
   std::unique_ptr<Reasoner> reasoner_;
   std::vector<RecallCondition> conditions_;
 };
 
-int bench_recall(const RecallFlags& flags) {
-  Config config = flags.model.config();
-  if (!flags.model.context_cells) config.decoder.context_cells = kRecallCells;
-  undisturbed_recall(config.reason);
-  return RecallBench(flags, config).run();
-}
-
 }  // namespace
 
-void add_recall_bench(CLI::App& bench, Run& run) {
-  auto flags = std::make_shared<RecallFlags>();
-  CLI::App& command =
-      *bench.add_subcommand("recall", "Measure what the heads of memory find, trained and not");
-  flags->model.add_to(command);
-  command.add_flag("--json", flags->json, "One JSON object instead of text");
-  command.add_option("--sessions", flags->sessions, "Sessions of 16 streams and 48 questions each")
-      ->check(in_range(1, 1000));
-  command.add_option("--max-nodes", flags->nodes, "Most nodes that memory keeps of a session")
-      ->check(in_range(1, 1024));
-  command
-      .add_option("--write-thresholds", flags->write_thresholds,
-                  "Probabilities above which the write head keeps a sentence, comma separated, "
-                  "measured one after another")
-      ->delimiter(',')
-      ->check(in_real_range(0, 1));
-  command
-      .add_option("--seed", flags->seed,
-                  "Random seed for facts and text, none of which training has")
-      ->check(at_least(0));
-  command.add_flag("--seen-relations", flags->seen_relations,
-                   "Facts of the kinds that training has, instead of other kinds");
-  command.add_option("--trace", flags->trace_path, "JSON-lines file that traces are added to")
-      ->default_str("none");
-  command.callback([flags, &run] { run = [flags] { return bench_recall(*flags); }; });
+Json bench_recall(const RecallBenchOptions& options, Config config, int context_cells,
+                  const OnFigure& on_figure) {
+  config.decoder.context_cells = context_cells > 0 ? context_cells : kRecallCells;
+  undisturbed_recall(config.reason);
+  return RecallBench(options, config, on_figure).run();
 }
 
 }  // namespace polyphon

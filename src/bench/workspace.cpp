@@ -1,22 +1,13 @@
-// polyphon bench workspace: what registers and promotions cost the streams, in pairs with the same
-// streams alone; and how many leaves a search decodes at once.
+#include "bench/workspace.h"
+
 #include <fmt/format.h>
 
 #include <array>
 
-#include "app/bench.h"
-#include "app/usage.h"
 #include "deploy/load.h"
 
 namespace polyphon {
 namespace {
-
-struct WorkspaceFlags {
-  ModelFlags model;
-  int pairs = 9, cadence = 64, simulations = 64;
-  Topology topology{{{8, 256}}};
-  bool json = false;
-};
 
 struct WorkspaceCondition {
   const char* name;
@@ -34,22 +25,19 @@ constexpr std::array<const char*, 4> kQuestions = {
 
 class WorkspaceBench {
  public:
-  WorkspaceBench(const WorkspaceFlags& flags, const Config& config)
-      : flags_(flags), reasoner_(load_reasoner(config)) {}
+  WorkspaceBench(const WorkspaceBenchOptions& options, const Config& config,
+                 const OnFigure& on_figure)
+      : options_(options), on_figure_(on_figure), reasoner_(load_reasoner(config)) {}
 
-  int run() {
+  Json run() {
     Json rows = costs();
     rows.push_back(search());
-    const Json whole = {{"bench", "workspace"},
-                        {"model", reasoner_->model().info().description},
-                        {"model_digest", reasoner_->identity().model_digest},
-                        {"kernels", compute_info().cpu_variant},
-                        {"topology", flags_.topology.to_string()},
-                        {"cadence", flags_.cadence},
-                        {"pairs", flags_.pairs},
-                        {"rows", std::move(rows)}};
-    if (flags_.json) print_out(whole.dump() + "\n");
-    return 0;
+    Json whole = result_head("workspace", *reasoner_);
+    whole.update({{"topology", options_.topology.to_string()},
+                  {"cadence", options_.cadence},
+                  {"pairs", options_.pairs},
+                  {"rows", std::move(rows)}});
+    return whole;
   }
 
  private:
@@ -66,10 +54,10 @@ class WorkspaceBench {
 
   Finished think(const WorkspaceCondition& condition, int round) {
     ThinkInput input;
-    input.topology = flags_.topology;
+    input.topology = options_.topology;
     input.workspace.registers = condition.registers;
     input.workspace.gate_threshold = condition.gate_threshold;
-    input.workspace.cadence_tokens = input.workspace.refractory_tokens = flags_.cadence;
+    input.workspace.cadence_tokens = input.workspace.refractory_tokens = options_.cadence;
     return think(std::move(input), round);
   }
 
@@ -77,7 +65,7 @@ class WorkspaceBench {
     think(kConditions[0], 0);  // warms up
     std::array<std::vector<double>, kConditions.size()> speeds, ratios;
     std::array<int, kConditions.size()> promotions{}, register_rows{};
-    for (int round = 0; round < flags_.pairs; ++round) {
+    for (int round = 0; round < options_.pairs; ++round) {
       for (size_t i = 0; i < kConditions.size(); ++i) {
         const size_t turn = (i + static_cast<size_t>(round)) % kConditions.size();
         const Finished finished = think(kConditions[turn], round);
@@ -95,17 +83,16 @@ class WorkspaceBench {
     Json rows = Json::array();
     for (size_t i = 0; i < kConditions.size(); ++i) {
       const Spread speed = spread_of(speeds[i]), ratio = spread_of(ratios[i]);
-      if (!flags_.json)
-        print_out(
-            fmt::format("{:<24}: {:6.1f} tokens/s, {:.3f} of the streams alone ({:.3f} to "
-                        "{:.3f}); {} promotions, {} rows of registers in {} sessions\n",
-                        kConditions[i].name, speed.median, ratio.median, ratio.least, ratio.most,
-                        promotions[i], register_rows[i], flags_.pairs));
       rows.push_back({{"what", kConditions[i].name},
                       {"tokens_per_s", to_json(speed)},
                       {"ratio", to_json(ratio)},
                       {"promotions", promotions[i]},
                       {"register_rows", register_rows[i]}});
+      on_figure_(rows.back(),
+                 fmt::format("{:<24}: {:6.1f} tokens/s, {:.3f} of the streams alone ({:.3f} to "
+                             "{:.3f}); {} promotions, {} rows of registers in {} sessions\n",
+                             kConditions[i].name, speed.median, ratio.median, ratio.least,
+                             ratio.most, promotions[i], register_rows[i], options_.pairs));
     }
     return rows;
   }
@@ -115,47 +102,26 @@ class WorkspaceBench {
     ThinkInput input;
     input.topology = {{{1, 256}}};
     input.search.mode = SearchMode::kAlways;
-    input.search.simulations = flags_.simulations;
+    input.search.simulations = options_.simulations;
     const Json found = think(std::move(input), 0).polyphon.at("search");
     const auto simulations = found.at("simulations").get<int>();
     const auto leaves = found.at("leaves_per_step").get<double>();
-    if (!flags_.json)
-      print_out(fmt::format("{:<24}: {} simulations, {:.1f} leaves a step\n", "search", simulations,
-                            leaves));
-    return {{"what", "search"}, {"simulations", simulations}, {"leaves_per_step", leaves}};
+    Json row = {{"what", "search"}, {"simulations", simulations}, {"leaves_per_step", leaves}};
+    on_figure_(row, fmt::format("{:<24}: {} simulations, {:.1f} leaves a step\n", "search",
+                                simulations, leaves));
+    return row;
   }
 
-  WorkspaceFlags flags_;
+  const WorkspaceBenchOptions& options_;
+  const OnFigure& on_figure_;
   std::unique_ptr<Reasoner> reasoner_;
 };
 
 }  // namespace
 
-void add_workspace_bench(CLI::App& bench, Run& run) {
-  auto flags = std::make_shared<WorkspaceFlags>();
-  CLI::App& command =
-      *bench.add_subcommand("workspace", "Measure what registers and broadcasts cost");
-  flags->model.add_to(command);
-  command.add_flag("--json", flags->json, "One JSON object instead of text");
-  command.add_option("--pairs", flags->pairs, "Sessions of each kind")->check(in_range(1, 1000));
-  command
-      .add_option("--register-cadence", flags->cadence,
-                  "Distance between two notes of a register, in tokens of the longest stream")
-      ->check(in_range(1, 4096));
-  command
-      .add_option("--simulations", flags->simulations,
-                  "Simulations of one search: leaves that are valued")
-      ->check(in_range(2, 4096));
-  command
-      .add_option_function<std::string>(
-          "--topology",
-          [flags](const std::string& text) { flags->topology = parse_topology(text); },
-          "Streams and the token budget of each")
-      ->check(parsed_by([](const std::string& text) { parse_topology(text); }))
-      ->default_str("8x256");
-  command.callback([flags, &run] {
-    run = [flags] { return WorkspaceBench(*flags, flags->model.config()).run(); };
-  });
+Json bench_workspace(const WorkspaceBenchOptions& options, const Config& config,
+                     const OnFigure& on_figure) {
+  return WorkspaceBench(options, config, on_figure).run();
 }
 
 }  // namespace polyphon
