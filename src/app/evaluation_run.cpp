@@ -8,7 +8,6 @@
 #include <fstream>
 #include <set>
 
-#include "app/load.h"
 #include "app/progress.h"
 #include "app/stop_signal.h"
 #include "base/digest.h"
@@ -16,6 +15,7 @@
 #include "base/replace_file.h"
 #include "core/version.h"
 #include "data/run_header.h"
+#include "deploy/load.h"
 
 namespace polyphon {
 namespace {

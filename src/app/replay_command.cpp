@@ -6,9 +6,9 @@
 #include <optional>
 
 #include "app/command.h"
-#include "app/load.h"
 #include "app/usage.h"
 #include "base/error.h"
+#include "deploy/load.h"
 #include "sessions/plan.h"
 
 namespace polyphon {

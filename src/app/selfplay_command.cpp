@@ -10,11 +10,11 @@
 #include <memory>
 
 #include "app/command.h"
-#include "app/load.h"
-#include "app/share_folder.h"
 #include "app/stop_signal.h"
 #include "app/usage.h"
 #include "base/error.h"
+#include "deploy/load.h"
+#include "deploy/share_folder.h"
 #include "selfplay/recall_rollouts.h"
 #include "selfplay/selfplay.h"
 #include "server/remote_player.h"

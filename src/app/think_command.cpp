@@ -7,13 +7,13 @@
 #include <random>
 
 #include "app/command.h"
-#include "app/load.h"
 #include "app/model_offer.h"
 #include "app/think_reporter.h"
 #include "app/thought_flags.h"
 #include "app/usage.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "deploy/load.h"
 #include "sessions/capacity.h"
 
 namespace polyphon {

@@ -61,7 +61,7 @@ Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine>
     : model_(std::move(model)),
       options_(options),
       identity_(identity),
-      served_(std::make_shared<Served>(Served{identity.version,
+      served_(std::make_shared<Served>(Served{identity.version, identity.trained,
                                               engines_.add(identity.version, std::move(engine)),
                                               std::make_shared<Heads>()})) {}
 
@@ -95,14 +95,17 @@ void Reasoner::swap(const std::function<void(Served&)>& change) {
   before = std::exchange(served_, std::move(fresh));
 }
 
-void Reasoner::swap_heads(Heads heads) {
-  swap([&](Served& served) { served.heads = std::make_shared<const Heads>(std::move(heads)); });
+void Reasoner::swap_heads(Heads heads, const std::string& digest) {
+  swap([&](Served& served) {
+    served.heads = std::make_shared<const Heads>(std::move(heads));
+    served.trained.heads = digest;
+  });
 }
 
-void Reasoner::swap_version(const std::string& version, std::unique_ptr<Engine> engine,
-                            Heads heads) {
+void Reasoner::swap_version(const std::string& version, const TrainedDigests& trained,
+                            std::unique_ptr<Engine> engine, Heads heads) {
   swap([&](Served& served) {
-    served = {version, engines_.add(version, std::move(engine)),
+    served = {version, trained, engines_.add(version, std::move(engine)),
               std::make_shared<const Heads>(std::move(heads))};
   });
 }
@@ -110,7 +113,7 @@ void Reasoner::swap_version(const std::string& version, std::unique_ptr<Engine> 
 Reasoner::Identity Reasoner::identity() const {
   const auto served = this->served();
   return {version_with(served->version, *served->heads), identity_.model_digest,
-          identity_.config_hash};
+          identity_.config_hash, served->trained};
 }
 
 std::shared_ptr<EventChannel> Reasoner::events_of(const Served& served, const SessionTerms& terms,
@@ -211,8 +214,9 @@ SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
 }
 
 ComputedBy Reasoner::computed_by(const Served& served) const {
-  return {identity_.model_digest, fmt::format("{} {} {}", identity_.model_digest, served.version,
-                                              served.engine->cells_format())};
+  return {identity_.model_digest,
+          fmt::format("{} {} {}", identity_.model_digest, served.trained.adapter,
+                      served.engine->cells_format())};
 }
 
 void Reasoner::load_memory(const Served& served, MemoryRequest& memory, const SessionTerms& terms) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/version.h"
 #include "engine/engine.h"
 #include "heads/heads.h"
 #include "memory/stored_memory.h"
@@ -50,11 +51,12 @@ class SessionTicket {
 
 class Reasoner {
  public:
-  // Goes into traces and answers.
+  // The first three go into traces and answers.
   struct Identity {
     std::string version;
     std::string model_digest;
     std::string config_hash;
+    TrainedDigests trained = {};
   };
   Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine> engine,
            const ReasonOptions& options, const Identity& identity);
@@ -78,11 +80,13 @@ class Reasoner {
   // Of all engines there are and were: sessions that began before a swap run on earlier ones.
   std::vector<VersionStatus> engine_status() const { return engines_.status(); }
 
-  // Sessions that are submitted from now on use these; running ones finish with theirs.
-  void swap_heads(Heads heads);
+  // Sessions that are submitted from now on use these; running ones finish with theirs. `digest`:
+  // of the heads' file.
+  void swap_heads(Heads heads, const std::string& digest = "");
   // The same for another version of the model: an engine over the same weights with its adapter.
   // The engine before goes when its last session has ended.
-  void swap_version(const std::string& version, std::unique_ptr<Engine> engine, Heads heads);
+  void swap_version(const std::string& version, const TrainedDigests& trained,
+                    std::unique_ptr<Engine> engine, Heads heads);
 
   // The tokens of a prompt, the beginning of text included. Throws Error{kInvalidArgument, `field`}
   // for a text that is too long for the context whatever its tokens are, before they are computed.
@@ -104,6 +108,7 @@ class Reasoner {
   // What a session is decoded with, replaced as a whole.
   struct Served {
     std::string version;
+    TrainedDigests trained;
     std::shared_ptr<Engine> engine;
     std::shared_ptr<const Heads> heads;
   };
