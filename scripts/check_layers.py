@@ -35,7 +35,7 @@ LIBRARIES = {
     "TorchCpu::torch": r"(torch|ATen|c10)/.*",
 }
 # Headers that belong to kinds of files, not to folders.
-KINDS = {r"(gtest|gmock)/.*": ("_test.cpp", "_test.h"), r"benchmark/.*": ("_bench.cpp",)}
+KINDS = {r"(gtest|gmock)/.*": ("_test.cpp", "_test.h")}
 
 # What tells parts of a record apart by their spelling.
 PART = r"[^()]*(\([^()]*\))?[^()]*(owner|source|finish_reason|edit|decision)[^()]*"

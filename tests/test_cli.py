@@ -639,6 +639,42 @@ def test_heads_are_read_again_on_a_signal_and_refused_when_of_another_model(tmp_
     assert_refused(done, 1, "heads.gguf", "not a GGUF")
 
 
+def test_heads_trained_again_under_their_name_are_served_after_a_call(tmp_path):
+    def train():
+        done = run("heads", tmp_path / "heads.gguf", "--write", "--model", MODEL,
+                   "--version-name", names.pop(0))
+        assert done.returncode == 0
+
+    names = ["first", "again"]
+    train()
+    digest = hashlib.sha256(Path(MODEL).read_bytes()).hexdigest()
+    members = {"name": "night", "base_digest": digest, "data_hash": "", "config": {}, "metrics": {}}
+    (tmp_path / "version.json").write_text(json.dumps(members))
+    server = Server("--version", tmp_path, "--ctx-size", 2048)
+
+    def reload():
+        return httpx.post(server.url + "/api/v1/reload", timeout=60)
+
+    def served():
+        meta = httpx.get(server.url + "/v1/models", timeout=60).json()["data"][0]["meta"]
+        return meta["version"], meta["version_digest"]
+
+    try:
+        before = reload().json()
+        assert before["changed"] == []
+        assert (before["version"], before["digest"]) == served() and before["version"] == "night+first"
+        train()
+        after = reload().json()
+        assert after["changed"] == ["heads"] and after["digest"] != before["digest"]
+        assert (after["version"], after["digest"]) == served() and after["version"] == "night+again"
+        (tmp_path / "heads.gguf").write_bytes(b"no heads")
+        refused = reload()
+        assert refused.status_code == 400 and "not a GGUF" in refused.json()["error"]["message"]
+        assert (after["version"], after["digest"]) == served()
+    finally:
+        assert server.stop() == 0
+
+
 def test_another_version_takes_new_sessions_on_a_signal_while_old_ones_finish(tmp_path):
     digest = hashlib.sha256(Path(MODEL).read_bytes()).hexdigest()
 

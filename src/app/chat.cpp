@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "app/usage.h"
+#include "base/closest_word.h"
 #include "base/error.h"
 #include "base/utf8.h"
 

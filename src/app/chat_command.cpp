@@ -14,14 +14,14 @@
 
 #include "app/chat.h"
 #include "app/command.h"
-#include "app/load.h"
-#include "app/model_catalogue.h"
 #include "app/model_offer.h"
 #include "app/think_reporter.h"
 #include "app/thought_flags.h"
 #include "app/usage.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "deploy/load.h"
+#include "deploy/model_catalogue.h"
 
 namespace polyphon {
 namespace {

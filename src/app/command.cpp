@@ -53,7 +53,7 @@ void ModelFlags::add_to(CLI::App& command) {
   auto* const adapter_option =
       command.add_option("--adapter", adapter, "GGUF of a LoRA adapter of the model")
           ->default_str("none");
-  command.add_option("--version", version, "Folder of a trained version (docs/learning.md)")
+  command.add_option("--version", version, "Folder of a trained version (docs/training.md)")
       ->excludes(adapter_option)
       ->default_str("none");
   command.add_option("--heads", heads, "GGUF of the model's trained heads (`polyphon heads`)")

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "app/config.h"
+#include "deploy/config.h"
 
 namespace polyphon {
 

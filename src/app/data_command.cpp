@@ -4,12 +4,12 @@
 #include <iostream>
 
 #include "app/command.h"
-#include "app/load.h"
-#include "app/model_catalogue.h"
-#include "app/share_folder.h"
 #include "app/usage.h"
 #include "data/problem_source.h"
 #include "data/training_data.h"
+#include "deploy/load.h"
+#include "deploy/model_catalogue.h"
+#include "deploy/share_folder.h"
 #include "model/weightless_model.h"
 
 namespace polyphon {

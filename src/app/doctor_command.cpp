@@ -5,10 +5,10 @@
 #include <thread>
 
 #include "app/command.h"
-#include "app/load.h"
-#include "app/model_catalogue.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "deploy/load.h"
+#include "deploy/model_catalogue.h"
 
 namespace polyphon {
 namespace {

@@ -5,10 +5,10 @@
 #include <filesystem>
 
 #include "app/command.h"
-#include "app/load.h"
-#include "app/model_catalogue.h"
 #include "base/error.h"
 #include "core/version.h"
+#include "deploy/load.h"
+#include "deploy/model_catalogue.h"
 #include "eval/comparison.h"
 #include "eval/head_metrics.h"
 

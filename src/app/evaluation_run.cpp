@@ -8,7 +8,6 @@
 #include <fstream>
 #include <set>
 
-#include "app/load.h"
 #include "app/progress.h"
 #include "app/stop_signal.h"
 #include "base/digest.h"
@@ -16,6 +15,7 @@
 #include "base/replace_file.h"
 #include "core/version.h"
 #include "data/run_header.h"
+#include "deploy/load.h"
 
 namespace polyphon {
 namespace {
@@ -117,14 +117,14 @@ EvaluationResult run_evaluation(const EvaluationRun& run) {
   const std::atomic<bool>& stop = stop_on_signals();
   Progress progress("samples", samples.size(), result.all);
   evaluate(
-      *reasoner, wanted, run.options,
+      *reasoner, wanted, run.options, SessionTerms{},
       [&](const EvaluationSample& sample) {
         if (!run.output.empty()) write_line(file, to_json(sample));
         if (!file) throw Error(ErrorCode::kInternal, "cannot write to " + run.output);
         samples.push_back(sample);
         progress.advance();
       },
-      &stop);
+      stop);
   result.stopped = samples.size() < result.all;
   if (result.stopped && result.kept_in.empty() && !samples.empty()) {
     result.kept_in = unused_name(run.suite.name);

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "app/config.h"
 #include "data/suite.h"
+#include "deploy/config.h"
 #include "eval/evaluation.h"
 #include "eval/sample.h"
 

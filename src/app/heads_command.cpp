@@ -2,9 +2,7 @@
 #include <fmt/format.h>
 
 #include "app/command.h"
-#include "app/load.h"
-#include "app/model_catalogue.h"
-#include "base/error.h"
+#include "deploy/load.h"
 #include "model/tensor_file.h"
 
 namespace polyphon {
@@ -17,13 +15,7 @@ struct HeadsFlags {
 };
 
 int write(const HeadsFlags& flags) {
-  const Config config = flags.model.config();
-  ModelOptions options = config.model_options;
-  options.path = resolve_model(config.model);
-  const auto model = load_language_model(options);
-  Heads heads;
-  heads.version = flags.version;
-  write_heads(flags.path, heads, model_digest(options.path), model->info().hidden_size);
+  write_untrained_heads(flags.model.config(), flags.version, flags.path);
   return 0;
 }
 

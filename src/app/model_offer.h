@@ -1,13 +1,9 @@
-// Fetching a model of the catalogue: when asked to, and as an offer when it is missing.
+// The offer to fetch a model of the catalogue that is missing.
 #pragma once
 
 #include <string>
 
 namespace polyphon {
-
-// Fetches the model of that name with progress on standard error. Blocks; the exit code of the
-// fetching program. Throws Error{kInternal} when it cannot be started.
-int pull_model(const std::string& name);
 
 // When the model that is meant (a name, a path, or empty for the default) is in the catalogue but
 // not on this machine, and a person sits at the terminal: says so, asks, and fetches it. Does

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "app/command.h"
-#include "app/model_catalogue.h"
-#include "app/model_offer.h"
 #include "core/json.h"
+#include "deploy/model_catalogue.h"
+#include "deploy/model_pull.h"
 
 namespace polyphon {
 namespace {

@@ -6,9 +6,9 @@
 #include <optional>
 
 #include "app/command.h"
-#include "app/load.h"
 #include "app/usage.h"
 #include "base/error.h"
+#include "deploy/load.h"
 #include "record/codec.h"
 #include "record/trace_file.h"
 #include "sessions/plan.h"

@@ -10,11 +10,11 @@
 #include <memory>
 
 #include "app/command.h"
-#include "app/load.h"
-#include "app/share_folder.h"
 #include "app/stop_signal.h"
 #include "app/usage.h"
 #include "base/error.h"
+#include "deploy/load.h"
+#include "deploy/share_folder.h"
 #include "selfplay/recall_rollouts.h"
 #include "selfplay/selfplay.h"
 #include "server/remote_player.h"
@@ -118,13 +118,13 @@ void warn_of_damage(const RolloutCounts& found) {
 
 int recall_command(const SelfPlayFlags& flags) {
   Config config = flags.model.config();
-  if (!flags.model.context_cells) config.decoder.context_cells = kRecallCells;
   undisturbed_recall(config.reason);
   RecallRolloutOptions options;
   options.seed = flags.options.seed;
   options.sessions = flags.options.problems;
   options.seconds = 60 * flags.minutes;
   if (flags.recall_streams > 0) options.play.streams = flags.recall_streams;
+  if (!flags.model.context_cells) config.decoder.context_cells = recall_cells(options.play, {});
   auto reasoner = load_reasoner(config);
   const std::atomic<bool>& stop_asked = stop_on_signals();
   const bool screen = isatty(STDERR_FILENO) != 0;

@@ -12,12 +12,12 @@
 #include <thread>
 
 #include "app/command.h"
-#include "app/load.h"
-#include "app/model_catalogue.h"
 #include "app/model_offer.h"
 #include "app/usage.h"
 #include "base/error.h"
 #include "base/logging.h"
+#include "deploy/load.h"
+#include "deploy/model_catalogue.h"
 #include "server/server.h"
 
 namespace polyphon {
@@ -77,9 +77,9 @@ Config effective_config(const ServeFlags& flags) {
 
 // New sessions get the version that the files hold now; when they cannot be read they get what the
 // ones before had.
-void read_version_again(Reasoner& reasoner, const Config& config) {
+void read_version_again(Reloader& reloader, const Reasoner& reasoner) {
   try {
-    reload_version(reasoner, config);
+    reloader.reload();
     std::cerr << fmt::format("version {}\n", reasoner.identity().version);
   } catch (const Error& error) {
     std::cerr << fmt::format("version {} stays: {}\n", reasoner.identity().version, error.what());
@@ -99,7 +99,8 @@ int serve(const ServeFlags& flags) {
 
   if (!config.server.trace_path.empty()) prepare_trace_file(config.server.trace_path);
   auto reasoner = load_reasoner(config);
-  Server server(*reasoner, config.server);
+  Reloader reloader(*reasoner, config);
+  Server server(*reasoner, config.server, [&] { return reloader.reload(); });
   server.bind();
 
   std::jthread stopper([&](const std::stop_token& ended) {
@@ -107,7 +108,7 @@ int serve(const ServeFlags& flags) {
     for (int signal = -1; signal != SIGINT && signal != SIGTERM;) {
       signal = sigtimedwait(&signals, nullptr, &patience);
       if (ended.stop_requested()) return;  // the server could not serve
-      if (signal == SIGHUP) read_version_again(*reasoner, config);
+      if (signal == SIGHUP) read_version_again(reloader, *reasoner);
     }
     std::cerr << "stopping, running requests finish\n";
     // Ends the process at a second signal, and when a forward pass hangs for good.

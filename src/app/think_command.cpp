@@ -7,16 +7,16 @@
 #include <random>
 
 #include "app/command.h"
-#include "app/load.h"
 #include "app/model_offer.h"
 #include "app/think_reporter.h"
 #include "app/thought_flags.h"
 #include "app/usage.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "deploy/load.h"
 #include "record/codec.h"
 #include "record/trace_file.h"
-#include "sessions/plan.h"
+#include "sessions/capacity.h"
 
 namespace polyphon {
 namespace {
@@ -63,25 +63,6 @@ ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
   return input;
 }
 
-// KV cells for the plan, when the user did not say: everything it can use and room for the prompt.
-int cells_for(const ThinkInput& input, const Config& config) {
-  const long long budget = input.topology.is_auto() ? config.reason.caps.auto_budget_tokens
-                                                    : input.topology.budget_tokens();
-  int streams = 16;
-  for (const Phase& phase : input.topology.phases) streams = std::max(streams, phase.streams);
-  const bool again = input.merge == MergeMode::kPrefill || input.merge == MergeMode::kCompact;
-  const long long text = static_cast<long long>(input.chat.messages.dump().size());
-  long long cells =
-      (again ? 2 : 1) * budget + streams * 160 + text + input.max_answer_tokens + 1024;
-  const WorkspaceRequest& workspace = input.workspace;
-  if (workspace.registers > 0 && workspace.cadence_tokens > 0 && workspace.refractory_tokens > 0)
-    cells += 48LL * workspace.registers * (budget / workspace.cadence_tokens + 1) +
-             32LL * streams * (budget / workspace.refractory_tokens + 1);
-  if (input.search.on()) cells += input.search.max_tokens;
-  if (input.memory.enabled) cells += streams * (32LL + input.memory.max_recall_tokens) + 512;
-  return static_cast<int>(std::clamp<long long>((cells + 255) / 256 * 256, 4096, 1 << 20));
-}
-
 int think(ThinkFlags& flags) {
   Config config = flags.model.config();
   const ThinkInput input = input_of(flags, config);
@@ -90,7 +71,7 @@ int think(ThinkFlags& flags) {
   validate(input.search);
   validate(input.memory);
   if (!flags.model.context_cells && flags.model.config_path.empty())
-    config.decoder.context_cells = cells_for(input, config);
+    config.decoder.context_cells = context_cells(input, config.reason);
   offer_model(config.model);
   if (!flags.trace_path.empty()) prepare_trace_file(flags.trace_path);
   auto reasoner = load_reasoner(config);

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "app/config.h"
+#include "deploy/config.h"
 #include "sessions/reasoner.h"
 
 namespace polyphon {

@@ -10,15 +10,15 @@
 namespace polyphon {
 
 // SplitMix64 (Steele, Lea, Flood 2014). Also used to derive independent seeds.
-inline uint64_t mix_bits(uint64_t x) {
+constexpr uint64_t mix_bits(uint64_t x) {
   x += 0x9e3779b97f4a7c15u;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
   return x ^ (x >> 31);
 }
 
-// The seed of part `index` of something seeded with `seed`.
-inline uint64_t derive_seed(uint64_t seed, uint64_t index) {
+// The seed of part `index` of something seeded with `seed`. core/seeds.h says who uses which index.
+constexpr uint64_t derive_seed(uint64_t seed, uint64_t index) {
   return mix_bits(seed ^ mix_bits(index + 1));
 }
 

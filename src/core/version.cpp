@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/replace_file.h"
 #include "core/json_fault.h"
@@ -20,6 +21,11 @@ std::string if_there(const std::string& path) {
 }
 
 }  // namespace
+
+std::string version_digest(const std::string& base_digest, const TrainedDigests& trained) {
+  return sha256(
+      fmt::format("base {}\nadapter {}\nheads {}\n", base_digest, trained.adapter, trained.heads));
+}
 
 std::string untrained_version(const std::string& model_digest) {
   return "base-" + model_digest.substr(0, 12);

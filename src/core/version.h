@@ -16,6 +16,17 @@ struct Version {
   Json metrics;             // its last ones
 };
 
+// What training made, by content: a version that is trained again keeps its name. SHA-256 of the
+// files; empty where there is none.
+struct TrainedDigests {
+  std::string adapter;
+  std::string heads;
+
+  bool operator==(const TrainedDigests&) const = default;
+};
+// One digest of the base model and what training made of it.
+std::string version_digest(const std::string& base_digest, const TrainedDigests& trained);
+
 // What an untrained model is served as.
 std::string untrained_version(const std::string& model_digest);
 // Throws Error{kInvalidArgument} with both digests when `what` was trained on another base than the

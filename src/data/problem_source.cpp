@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "core/seeds.h"
 #include "data/suite.h"
 #include "tasks/family.h"
 #include "tasks/question_parts.h"
@@ -15,7 +16,7 @@ Problem ProblemSource::next(const Cell& cell) {
   constexpr int kTriesForNew = 50, kTries = 10000;
   uint64_t& drawn = drawn_[cell];
   for (int tries = 0; tries < kTries; ++tries) {
-    const uint64_t seed = derive_seed(seed_, drawn++) % kFirstSuiteSeed;
+    const uint64_t seed = seeds::training_problem(seeds::kDrawnProblems.of(seed_, drawn++));
     Problem problem = make_problem(family(cell.family), cell.difficulty, seed);
     if (held_out_.contains(problem.text)) {
       ++skipped_;
@@ -43,7 +44,8 @@ std::vector<std::string> ProblemSource::examples(const Cell& cell, size_t count,
   std::vector<std::string> questions;
   for (uint64_t i = 0; i < tries && questions.size() < count; ++i) {
     const Problem problem =
-        make_problem(family(cell.family), cell.difficulty, derive_seed(seed, i) % kFirstSuiteSeed);
+        make_problem(family(cell.family), cell.difficulty,
+                     seeds::training_problem(seeds::kDrawnProblems.of(seed, i)));
     std::string question = question_of(problem);
     if (!held_out_.contains(problem.text) &&
         std::find(questions.begin(), questions.end(), question) == questions.end())

@@ -13,9 +13,6 @@
 
 namespace polyphon {
 
-// Problems for training have seeds below, those of frozen suites from here on.
-inline constexpr uint64_t kFirstSuiteSeed = 1'000'000;
-
 // Hands out problems of a cell that no suite holds, new ones as long as there are any: a small cell
 // (81 products of two digits) repeats itself. Not thread-safe.
 class ProblemSource {

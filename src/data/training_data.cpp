@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/replace_file.h"
+#include "core/seeds.h"
 #include "core/topology.h"
 #include "data/answer_pool.h"
 #include "data/problem_source.h"
@@ -259,7 +260,7 @@ class Builder {
 
   void add_worked(const Cell& cell) {
     if (!has_worked_solution(cell.family)) return;
-    ProblemSource source(derive_seed(options_.seed, 1), held_out_);
+    ProblemSource source(seeds::kWorkedProblems.of(options_.seed), held_out_);
     std::vector<Problem> problems;
     std::vector<std::string> solutions;
     for (int i = 0; i < options_.worked_per_cell; ++i) {

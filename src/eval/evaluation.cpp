@@ -1,10 +1,9 @@
 #include "eval/evaluation.h"
 
-#include <algorithm>
-#include <exception>
-#include <mutex>
-#include <thread>
+#include <optional>
 
+#include "core/seeds.h"
+#include "sessions/session_driver.h"
 #include "tasks/family.h"
 #include "text/answer_extraction.h"
 
@@ -15,7 +14,8 @@ ThinkInput evaluation_input(const Problem& problem, const Arm& arm,
   ThinkInput input;
   input.chat.messages = Json::array({{{"role", "user"}, {"content", problem.text}}});
   input.sampling.temperature = options.temperature;
-  input.sampling.seed = derive_seed(problem.seed, static_cast<uint64_t>(problem.difficulty));
+  input.sampling.seed =
+      seeds::kEvaluation.of(problem.seed, static_cast<uint64_t>(problem.difficulty));
   input.answer_sampling = input.sampling;
   input.answer_sampling.temperature = 0;
   input.max_answer_tokens = options.max_answer_tokens;
@@ -51,42 +51,24 @@ EvaluationSample sample_of(const Problem& problem, const std::string& arm,
 }
 
 void evaluate(Reasoner& reasoner, const std::vector<WantedSample>& wanted,
-              const EvaluationOptions& options,
+              const EvaluationOptions& options, const SessionTerms& terms,
               const std::function<void(const EvaluationSample&)>& on_sample,
-              const std::atomic<bool>* stop) {
-  struct Stopped {};
-  std::atomic<size_t> next = 0;
-  std::mutex mutex;  // failure, on_sample
-  std::exception_ptr failure;
-  const auto work = [&] {
-    for (size_t i = next++; i < wanted.size(); i = next++) {
-      const WantedSample& want = wanted[i];
-      try {
-        SessionTicket ticket =
-            reasoner.think(evaluation_input(want.problem, *want.arm, options), {});
-        std::string answer;
-        const Finished finished = wait_finished(ticket, [&](const SessionEvent& event) {
-          if (stop && stop->load()) throw Stopped();
-          if (const auto* delta = std::get_if<AnswerDelta>(&event)) answer += delta->text;
-        });
-        const EvaluationSample sample = sample_of(want.problem, want.arm->name, answer, finished);
-        const std::lock_guard lock(mutex);
+              const std::atomic<bool>& stop) {
+  size_t begun = 0;
+  const auto next = [&]() -> std::optional<SessionTask> {
+    if (begun == wanted.size()) return std::nullopt;
+    return [&, &want = wanted[begun++]](const Seat& seat) -> KeepTask {
+      const Finished finished = seat.play(evaluation_input(want.problem, *want.arm, options));
+      const auto answer = finished.trace->result.answer;
+      return [&, sample = sample_of(want.problem, want.arm->name, answer, finished)] {
         on_sample(sample);
-      } catch (const Stopped&) {
-        next = wanted.size();
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        next = wanted.size();
-      }
-    }
+      };
+    };
   };
-  {
-    std::vector<std::jthread> workers;
-    for (int i = 1; i < std::max(1, options.parallel); ++i) workers.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
+  ReasonerPlayer player(reasoner);
+  drive_sessions({&player},
+                 {.parallel = options.parallel, .terms = terms, .stop_ends_sessions = true}, stop,
+                 next);
 }
 
 }  // namespace polyphon

@@ -1,5 +1,4 @@
-// Runs the arms of an evaluation over a suite, one session at a time or several beside each other,
-// through the same front door that the server uses.
+// Runs the arms of an evaluation over a suite, one session at a time or several beside each other.
 #pragma once
 
 #include <atomic>
@@ -29,17 +28,17 @@ ThinkInput evaluation_input(const Problem& problem, const Arm& arm,
 EvaluationSample sample_of(const Problem& problem, const std::string& arm,
                            const std::string& answer, const Finished& finished);
 
-// Blocks until each of `wanted` is done: (problem, arm) pairs, in order. `on_sample` is called
-// under a lock, in the order in which they end. Once `*stop` is set, nothing begins any more and
-// what runs is given up without a sample; null: never. Throws the first Error of a session or of
-// `on_sample`.
 struct WantedSample {
   Problem problem;
   const Arm* arm = nullptr;
 };
+// Blocks until each of `wanted` is done; they begin in order, each session on `terms`: background
+// priority where others use the reasoner. `on_sample` is called one at a time, in the order in
+// which they end. Once `stop` is set, nothing begins any more and what runs is given up without a
+// sample. Throws the first Error of a session or of `on_sample`.
 void evaluate(Reasoner& reasoner, const std::vector<WantedSample>& wanted,
-              const EvaluationOptions& options,
+              const EvaluationOptions& options, const SessionTerms& terms,
               const std::function<void(const EvaluationSample&)>& on_sample,
-              const std::atomic<bool>* stop = nullptr);
+              const std::atomic<bool>& stop);
 
 }  // namespace polyphon

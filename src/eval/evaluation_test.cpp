@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
 #include <map>
+#include <optional>
+#include <thread>
 
 #include "base/clock_for_test.h"
 #include "base/error.h"
@@ -13,10 +16,13 @@
 namespace polyphon {
 namespace {
 
+const std::atomic<bool> kNever = false;
+
 // Streams and answers of the fake model say what `script` lets them.
-std::unique_ptr<Reasoner> make_reasoner(FakeDecoder::Script script = {}) {
+std::unique_ptr<Reasoner> make_reasoner(FakeDecoder::Script script = {}, int max_sequences = 64) {
   FakeDecoder::Options sizes;
   sizes.capacity_cells = 1 << 16;
+  sizes.max_sequences = max_sequences;
   sizes.max_rows = 2048;
   auto model = std::make_unique<FakeLanguageModel>(sizes, std::move(script));
   auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, kClock);
@@ -53,8 +59,9 @@ TEST(Evaluation, RunsEveryArmOverEveryProblem) {
   std::vector<WantedSample> wanted;
   for (const Arm& each : arms()) wanted.push_back({problem(), &each});
   std::map<std::string, EvaluationSample> samples;
-  evaluate(*reasoner, wanted, options,
-           [&](const EvaluationSample& sample) { samples[sample.arm] = sample; });
+  evaluate(
+      *reasoner, wanted, options, {},
+      [&](const EvaluationSample& sample) { samples[sample.arm] = sample; }, kNever);
   ASSERT_EQ(samples.size(), arms().size());
   for (const auto& [name, sample] : samples) {
     const bool single = name == "short" || name.starts_with("sequential");
@@ -76,8 +83,9 @@ TEST(Evaluation, AnUrgedStreamSpendsItsBudget) {
   options.shape = {2, 128};
   options.max_answer_tokens = 4;
   std::map<std::string, EvaluationSample> samples;
-  evaluate(*reasoner, {{problem(), &arm("sequential")}, {problem(), &arm("sequential_urged")}},
-           options, [&](const EvaluationSample& sample) { samples[sample.arm] = sample; });
+  evaluate(
+      *reasoner, {{problem(), &arm("sequential")}, {problem(), &arm("sequential_urged")}}, options,
+      {}, [&](const EvaluationSample& sample) { samples[sample.arm] = sample; }, kNever);
   EXPECT_EQ(samples.at("sequential").thought_tokens, 1);
   const EvaluationSample& urged = samples.at("sequential_urged");
   EXPECT_GT(urged.thought_tokens, 3);
@@ -92,9 +100,10 @@ TEST(Evaluation, StopsBetweenSamplesAndWithinOne) {
   int samples = 0;
   const std::vector<WantedSample> wanted(5, {problem(), &arm("kv")});
   evaluate(
-      *reasoner, wanted, options, [&](const EvaluationSample&) { stop = ++samples == 2; }, &stop);
+      *reasoner, wanted, options, {}, [&](const EvaluationSample&) { stop = ++samples == 2; },
+      stop);
   EXPECT_EQ(samples, 2);
-  evaluate(*reasoner, wanted, options, [&](const EvaluationSample&) { ++samples; }, &stop);
+  evaluate(*reasoner, wanted, options, {}, [&](const EvaluationSample&) { ++samples; }, stop);
   EXPECT_EQ(samples, 2);
 }
 
@@ -103,10 +112,92 @@ TEST(Evaluation, ThrowsWhatASessionFailedWith) {
   EvaluationOptions options;
   options.shape = {8, 1 << 16};  // beyond the caps
   int samples = 0;
-  EXPECT_THROW(evaluate(*reasoner, {{problem(), &arm("kv")}, {problem(), &arm("vote")}}, options,
-                        [&](const EvaluationSample&) { ++samples; }),
+  EXPECT_THROW(evaluate(
+                   *reasoner, {{problem(), &arm("kv")}, {problem(), &arm("vote")}}, options, {},
+                   [&](const EvaluationSample&) { ++samples; }, kNever),
                Error);
   EXPECT_EQ(samples, 0);
+}
+
+// Room for one session at a time. One is held up until an evaluation waits behind it, and then
+// another session of a user.
+class EvaluationBesideUsers : public ::testing::Test {
+ protected:
+  EvaluationBesideUsers() {
+    options_.shape = {2, 24};
+    options_.max_answer_tokens = 4;
+  }
+  ~EvaluationBesideUsers() override { let_go(); }
+
+  SessionTicket user(const std::string& text) {
+    ThinkInput input;
+    input.chat.messages = {{{"role", "user"}, {"content", text}}};
+    input.topology = parse_topology("2x24");
+    input.max_answer_tokens = 4;
+    return reasoner_->think(input, {});
+  }
+  void begin(Priority priority) {
+    running_.emplace(user("USER ONE"));
+    while (reasoner_->engine()->status().sessions_live == 0) std::this_thread::yield();
+    evaluation_ = std::jthread([this, priority] {
+      SessionTerms terms;
+      terms.priority = priority;
+      evaluate(
+          *reasoner_, {{problem(), &arm("kv")}}, options_, terms,
+          [this](const EvaluationSample&) { ++samples_; }, stop_);
+    });
+    while (reasoner_->engine()->status().sessions_waiting < 1) std::this_thread::yield();
+  }
+  void let_go() {
+    if (!std::exchange(gone_, true)) go_on_.set_value();
+  }
+  // By which the sessions were begun.
+  std::string order_beside_a_user(Priority priority) {
+    begin(priority);
+    SessionTicket waiting = user("USER TWO");
+    while (reasoner_->engine()->status().sessions_waiting < 2) std::this_thread::yield();
+    let_go();
+    wait_finished(*running_);
+    wait_finished(waiting);
+    evaluation_.join();
+    EXPECT_EQ(samples_, 1);
+    return order_;
+  }
+
+  EvaluationOptions options_;
+  std::atomic<bool> stop_ = false;
+  int samples_ = 0;
+  std::string order_;  // of sessions, as they begin: 1, 2, and e for the evaluation's
+  std::promise<void> go_on_;
+  bool gone_ = false;
+  std::unique_ptr<Reasoner> reasoner_ = make_reasoner(
+      [this, held = go_on_.get_future().share()](const FakeRow& row, std::span<float> logits) {
+        const std::string seen(row.visible.begin(), row.visible.end());
+        const char who = seen.find("USER ONE") != std::string::npos   ? '1'
+                         : seen.find("USER TWO") != std::string::npos ? '2'
+                                                                      : 'e';
+        if (order_.empty()) held.wait();
+        if (order_.empty() || order_.back() != who) order_.push_back(who);
+        logits['.'] = 1;
+      },
+      6);
+  std::optional<SessionTicket> running_;
+  std::jthread evaluation_;
+};
+
+TEST_F(EvaluationBesideUsers, InTheBackgroundItLetsThemGoFirst) {
+  EXPECT_EQ(order_beside_a_user(Priority::kBackground), "12e");
+}
+
+TEST_F(EvaluationBesideUsers, InTheForegroundItTakesItsTurn) {
+  EXPECT_EQ(order_beside_a_user(Priority::kInteractive), "1e2");
+}
+
+TEST_F(EvaluationBesideUsers, StopsWhileItWaitsForThem) {
+  begin(Priority::kBackground);
+  stop_ = true;
+  evaluation_.join();
+  EXPECT_EQ(samples_, 0);
 }
 
 }  // namespace

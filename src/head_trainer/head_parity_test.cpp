@@ -33,7 +33,7 @@ class HeadParity : public testing::Test {
     auto model = load_language_model({.path = real_model_path()});
     hidden_size_ = model->info().hidden_size;
     DecoderOptions sizes;
-    sizes.context_cells = kRecallCells;
+    sizes.context_cells = recall_cells({}, {});
     sizes.threads = 1;
     auto engine = std::make_unique<Engine>(model->make_decoder(sizes), EngineOptions{}, clock_);
     ReasonOptions options;

@@ -1,6 +1,6 @@
 #include "head_trainer/read_trial.h"
 
-#include "base/random.h"
+#include "core/seeds.h"
 #include "head_trainer/head_fit.h"
 #include "record/memory_request.h"
 
@@ -57,7 +57,7 @@ ReadArm ReadTrial::fitted_without_each_part(const std::string& name, int rank) c
 Fit<ReadWeights> ReadTrial::fit_to_all(int rank) const { return fit(examples_, rank); }
 
 Fit<ReadWeights> ReadTrial::fit(const ReadExamples& training, int rank) const {
-  const ReadWeights start = starting_read(training, rank, derive_seed(options_.seed, 2));
+  const ReadWeights start = starting_read(training, rank, seeds::kReadHead.of(options_.seed));
   const auto objective = [&](const ReadWeights& weights) {
     return read_loss(read_scores(weights, training), training) +
            decay_loss(weights, start, options_.fit.decay);

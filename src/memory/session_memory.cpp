@@ -29,16 +29,6 @@ std::string recall_cue() { return "\n(I recall this.) "; }
 
 std::string nothing_recalled_cue() { return "\n(Nothing comes back.) "; }
 
-PlanNeeds memory_needs(const MemoryRequest& request, int streams, const Vocabulary& vocabulary) {
-  if (!request.enabled) return {};
-  const int own = vocabulary.count_tokens(marker_explanation()) + request.max_recall_tokens;
-  PlanNeeds needs;
-  needs.sequences = NodeWriter::kAtOnce + 1;  // and the one through which cells are placed
-  needs.cells = streams * own + NodeWriter::cells_needed(vocabulary);
-  needs.last_position = own;
-  return needs;
-}
-
 SessionMemory::SessionMemory(const ThinkContext& context)
     : context_(context),
       wish_(context.request.memory),

@@ -14,7 +14,6 @@
 #include "memory/memory_graph.h"
 #include "memory/node_cells.h"
 #include "streams/candidate.h"
-#include "streams/plan_needs.h"
 #include "streams/stream.h"
 #include "streams/think_context.h"
 #include "text/stream_listener.h"
@@ -24,9 +23,6 @@ namespace polyphon {
 // Read by a stream to which something came back, or nothing did.
 std::string recall_cue();
 std::string nothing_recalled_cue();
-
-// What memory adds to one phase with `streams` streams.
-PlanNeeds memory_needs(const MemoryRequest& request, int streams, const Vocabulary& vocabulary);
 
 class SessionMemory {
  public:

@@ -20,7 +20,7 @@ std::string problem_of(const ChatInput& chat);
 std::vector<StoredNode> most_similar(std::vector<StoredNode> nodes, const std::string& text,
                                      size_t most);
 
-// What computes keys (a model) and cells (a version of it, and a KV type).
+// What computes keys (a model) and cells (a model with its adapter, and a KV type), by digest.
 struct ComputedBy {
   std::string model_digest;
   std::string cells;

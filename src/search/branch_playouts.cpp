@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/seeds.h"
+
 namespace polyphon {
-namespace {
-
-// Beside the seeds of a session's other parts (stream_search.cpp).
-constexpr uint64_t kPlayoutSeeds = uint64_t{3} << 24;
-
-}  // namespace
 
 BranchPlayouts::BranchPlayouts(const ThinkContext& context, const Stream& stream,
                                SearchBudget& budget, const SamplingParams& sampling, int search,
@@ -39,7 +35,7 @@ void BranchPlayouts::begin(const State& state) {
   views.join(state.sequence, sequence, 0, views.end_position(state.sequence));
   views.feed(sequence, {state.unread}, owner, stream_.strategy.name);
   SamplingParams sampling = sampling_;
-  sampling.seed = derive_seed(derive_seed(sampling_.seed, kPlayoutSeeds + search_), state.node);
+  sampling.seed = seeds::kNodes.of(seeds::kPlayouts.of(sampling_.seed, search_), state.node);
   auto sampler = std::make_unique<Sampler>(sampling, nullptr, true);
   sampler->observe(state.said);
   views.generate(sequence, std::move(sampler), owner, stream_.strategy.name);

@@ -5,15 +5,10 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "core/seeds.h"
 #include "text/answer_extraction.h"
 
 namespace polyphon {
-namespace {
-
-// Seeds of a session's parts: streams count from 0, re-seeds from 1000, the answer is 2^20.
-constexpr uint64_t kSearchSeeds = uint64_t{1} << 24;
-
-}  // namespace
 
 StreamSearch::StreamSearch(const ThinkContext& context, StreamPhase& phase, Stream& stream,
                            SearchBudget& budget, int number, SearchCause trigger)
@@ -197,7 +192,7 @@ std::optional<SearchEnd> StreamSearch::begin_branch(const std::vector<int>& path
   views.feed(branch.sequence, {*from.unread}, owner, stream_.strategy.name);
   SamplingParams sampling = sampling_;
   sampling.temperature = std::max(sampling.temperature, static_cast<float>(request_.temperature));
-  sampling.seed = derive_seed(derive_seed(sampling_.seed, kSearchSeeds + number_), leaf);
+  sampling.seed = seeds::kNodes.of(seeds::kSearches.of(sampling_.seed, number_), leaf);
   auto sampler = std::make_unique<Sampler>(sampling, nullptr, true);
   Tokens said = stream_.tokens;
   append_line(tree_.line_to(parent), said);
@@ -283,7 +278,7 @@ void StreamSearch::commit() {
 
 void StreamSearch::resume() {
   SamplingParams sampling = sampling_;
-  sampling.seed = derive_seed(sampling_.seed, 2 * kSearchSeeds + number_);
+  sampling.seed = seeds::kAfterSearches.of(sampling_.seed, number_);
   context_.views->feed(stream_.sequence, {*std::exchange(stream_.unread, std::nullopt)},
                        SpanOwner::of_stream(SpanKind::kStream, stream_.id), stream_.strategy.name);
   generate(context_, stream_, sampling);

@@ -15,14 +15,11 @@ constexpr size_t kExamples = 5;  // that the model reads before it proposes
 
 }  // namespace
 
-PlayState::PlayState(const std::vector<Player*>& players, const SelfPlayOptions& options,
-                     const std::set<std::string>& held_out, const std::string& folder,
-                     const std::atomic<bool>& stop, const SelfPlayEvents& events)
+PlayState::PlayState(const SelfPlayOptions& options, const std::set<std::string>& held_out,
+                     const std::string& folder, const SelfPlayEvents& events)
     : options_(options),
       folder_(folder),
-      stop_(stop),
       events_(events),
-      players_left_(players.begin(), players.end()),
       curriculum_(options.families),
       source_(options.seed, held_out) {
   std::vector<Outcome> of_problem;
@@ -46,29 +43,8 @@ PlayState::PlayState(const std::vector<Player*>& players, const SelfPlayOptions&
   report_.resumed = sessions_;
 }
 
-std::optional<PlayTask> PlayState::take(Player& player) {
-  constexpr std::chrono::milliseconds kPatience{100};  // nobody notifies of `stop`
-  std::unique_lock lock(mutex_);
-  while (!over() && players_left_.contains(&player)) {
-    auto task = next_task();
-    if (task) ++in_play_;
-    if (task || in_play_ == 0) return task;
-    changed_.wait_for(lock, kPatience);
-  }
-  return std::nullopt;
-}
-
-bool PlayState::over() const {
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started_;
-  return failure_ || stop_.load() || (options_.seconds > 0 && elapsed.count() >= options_.seconds);
-}
-
-std::optional<PlayTask> PlayState::next_task() {
-  if (!returned_.empty()) {
-    PlayTask task = std::move(returned_.back());
-    returned_.pop_back();
-    return task;
-  }
+std::optional<PlayTask> PlayState::next() {
+  const std::lock_guard lock(mutex_);
   if (options_.problems > 0 && sessions_ >= options_.problems) return std::nullopt;
   const auto cell = curriculum_.next();
   if (!cell) return std::nullopt;
@@ -134,40 +110,18 @@ void PlayState::record(const std::vector<Trace>& traces, const std::vector<Outco
     report_.answers += outcome.answer_right ? 1 : 0;
   }
   update_report();
-  end_task();
   if (events_.on_session) events_.on_session(report_, outcomes.front().cell);
 }
 
-void PlayState::give_back(Player& player, const PlayTask& task, const Error& error) {
+void PlayState::dropped(const Player& player, const Error& error) {
   const std::lock_guard lock(mutex_);
-  end_task();
-  if (stop_.load() && error.code() == ErrorCode::kCancelled) return;
-  returned_.push_back(task);
-  if (players_left_.erase(&player) == 0) return;
   report_.dropped.push_back(player.name());
   if (events_.on_dropped) events_.on_dropped(player.name(), error);
-  if (players_left_.empty() && !failure_) failure_ = std::make_exception_ptr(error);
-}
-
-void PlayState::abandon() {
-  const std::lock_guard lock(mutex_);
-  end_task();
-}
-
-void PlayState::fail(std::exception_ptr failure) {
-  const std::lock_guard lock(mutex_);
-  if (!failure_) failure_ = std::move(failure);
 }
 
 SelfPlayReport PlayState::finish() {
-  if (failure_) std::rethrow_exception(failure_);
   update_report();
   return report_;
-}
-
-void PlayState::end_task() {
-  --in_play_;
-  changed_.notify_all();
 }
 
 void PlayState::update_report() {

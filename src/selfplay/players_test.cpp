@@ -18,19 +18,20 @@ class FalliblePlayer final : public Player {
 
   std::string name() const override { return name_; }
   Identity identity() const override { return is; }
-  Trace play(const ThinkInput& input, const SessionTerms& terms,
-             const std::atomic<bool>& stop) override {
+  Finished play(const ThinkInput& input, const SessionTerms& terms, const Stop& stop) override {
     EXPECT_EQ(terms.priority, Priority::kBackground);
     if (const std::string why = fail(played++); !why.empty()) {
       failed_on = input.chat.messages[0].at("content");
       throw Error(ErrorCode::kUnavailable, why);
     }
-    Trace trace = player_.play(input, terms, stop);
+    Finished finished = player_.play(input, terms, stop);
+    Trace trace = *finished.trace;
     trace.version = version_played;
-    return trace;
+    finished.trace = std::make_shared<const Trace>(std::move(trace));
+    return finished;
   }
   std::string go_on(const Continuation& from, const SessionTerms& terms,
-                    const std::atomic<bool>& stop) override {
+                    const Stop& stop) override {
     if (const std::string why = fail(played++); !why.empty())
       throw Error(ErrorCode::kUnavailable, why);
     return player_.go_on(from, terms, stop);

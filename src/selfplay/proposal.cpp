@@ -24,9 +24,8 @@ Json to_json(const ProposalCounts& counts) {
           {"held_out", counts.held_out},   {"seen", counts.seen}};
 }
 
-std::string propose_question(Player& player, const Family& family,
-                             const std::vector<std::string>& examples, uint64_t seed,
-                             const SessionTerms& terms, const std::atomic<bool>& stop) {
+Continuation proposal_request(const Family& family, const std::vector<std::string>& examples,
+                              uint64_t seed) {
   POLYPHON_CHECK(family.questions);
   Continuation list{list_of(examples), family.questions, {}, kMostQuestionTokens};
   // Nothing is filtered: what is wanted is variety, and the grammar keeps the form.
@@ -35,7 +34,7 @@ std::string propose_question(Player& player, const Family& family,
   list.sampling.top_p = 1;
   list.sampling.min_p = 0;
   list.sampling.seed = seed;
-  return player.go_on(list, terms, stop);
+  return list;
 }
 
 std::optional<Problem> take_proposal(const std::string& question, const Family& family,

@@ -2,7 +2,6 @@
 // held to the grammar of the family's questions. What comes is read exactly, and code solves it.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,11 +25,9 @@ struct ProposalCounts {
 };
 Json to_json(const ProposalCounts& counts);
 
-// The same for the same model, examples and seed, but for the kernels' last bits
-// (docs/reproducibility.md). CHECKs that the family has a grammar; blocks and throws as the player.
-std::string propose_question(Player& player, const Family& family,
-                             const std::vector<std::string>& examples, uint64_t seed,
-                             const SessionTerms& terms, const std::atomic<bool>& stop);
+// What a player goes on with to propose a question. CHECKs that the family has a grammar.
+Continuation proposal_request(const Family& family, const std::vector<std::string>& examples,
+                              uint64_t seed);
 
 // The question's problem, if it may be played; it then counts as handed out by `source`.
 std::optional<Problem> take_proposal(const std::string& question, const Family& family,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "core/seeds.h"
 #include "data/answer_pool.h"
 #include "data/training_data.h"
 #include "model/real_model_for_test.h"
@@ -81,7 +82,7 @@ TEST_F(ProposalTest, WhatMayBePlayedIsPlayedAndTheRestCountedByReason) {
     const Problem problem = problem_of(outcome);
     EXPECT_FALSE(held_out_.contains(problem.text));
     EXPECT_TRUE(texts.insert(problem.text).second) << problem.text;
-    EXPECT_LT(outcome.seed, kFirstSuiteSeed);
+    EXPECT_LT(outcome.seed, seeds::kFirstSuiteSeed);
     const Tokens& prompt = trace.request.prompt;
     EXPECT_NE(reasoner_->model().vocabulary().detokenize(prompt, true).find(problem.text),
               std::string::npos);
@@ -239,11 +240,13 @@ TEST(ProposalRealModel, ProposesQuestionsOfTheForm) {
     for (uint64_t seed = 0; seed < kEach; ++seed) {
       const auto examples = source.examples({each.name, 1}, 5, seed);
       ASSERT_EQ(examples.size(), 5u);
-      const std::string question = propose_question(player, each, examples, seed, {}, stop);
+      const auto propose = [&] {
+        return player.go_on(proposal_request(each, examples, seed), {}, {stop});
+      };
+      const std::string question = propose();
       questions.insert(question);
       take_proposal(question, each, 1, seed, examples, source, counts);
-      EXPECT_EQ(question,
-                seed > 0 ? question : propose_question(player, each, examples, seed, {}, stop));
+      EXPECT_EQ(question, seed > 0 ? question : propose());
     }
     EXPECT_GE(questions.size(), 3u) << each.name;
   }

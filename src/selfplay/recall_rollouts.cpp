@@ -1,11 +1,12 @@
 #include "selfplay/recall_rollouts.h"
 
 #include <algorithm>
-#include <chrono>
+#include <optional>
 
-#include "base/random.h"
-#include "data/problem_source.h"
+#include "core/seeds.h"
 #include "record/trace_file.h"
+#include "sessions/capacity.h"
+#include "sessions/session_driver.h"
 
 namespace polyphon {
 namespace {
@@ -56,32 +57,46 @@ ThinkInput recall_input(const RecallPlay& play, const RecallPolicy& policy) {
   return input;
 }
 
+int recall_cells(const RecallPlayOptions& play, const RecallPolicy& policy) {
+  ReasonOptions options;
+  undisturbed_recall(options);
+  RecallPlay largest;
+  largest.scripts.assign(static_cast<size_t>(play.streams),
+                         Tokens(static_cast<size_t>(most_script_tokens(play))));
+  return context_cells(recall_input(largest, policy), options);
+}
+
 RolloutCounts play_recall(Reasoner& reasoner, const RecallRolloutOptions& options,
                           const std::string& folder, const std::atomic<bool>& stop,
                           const std::function<void(int64_t)>& on_session) {
   make_recall_play(reasoner.model().vocabulary(), options.play, 0);  // throws before it is begun
   open_rollouts(folder, header_of(reasoner, options));
   const RolloutCounts found = read_rollouts(folder, [](const Trace&, const Outcome&) {});
-  const auto started = std::chrono::steady_clock::now();
-  const auto time_is_up = [&] {
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
-    return options.seconds > 0 && elapsed.count() >= options.seconds;
+  int64_t begun = found.traces + found.damaged;
+  const auto next = [&]() -> std::optional<SessionTask> {
+    if (options.sessions > 0 && begun >= options.sessions) return std::nullopt;
+    const uint64_t seed = seeds::training_problem(
+        seeds::kDrawnProblems.of(options.seed, static_cast<uint64_t>(begun++)));
+    return [&, seed](const Seat& seat) -> KeepTask {
+      const RecallPlay play = make_recall_play(reasoner.model().vocabulary(), options.play, seed);
+      Trace trace = *seat.play(recall_input(play, {})).trace;
+      Outcome outcome;
+      outcome.cell = {kFamily, 1};
+      outcome.seed = seed;
+      for (const RecallQuestionAt& question : play.questions)
+        outcome.asked.push_back(question.asked);
+      trace.outcome = outcome;
+      return [&, trace = std::move(trace)] {
+        append_trace(traces_path(folder), trace);
+        on_session(begun);
+      };
+    };
   };
-  SessionTerms terms;
-  terms.priority = Priority::kBackground;
-  for (int64_t number = found.traces + found.damaged;
-       !stop.load() && !time_is_up() && (options.sessions == 0 || number < options.sessions);) {
-    const uint64_t seed =
-        derive_seed(options.seed, static_cast<uint64_t>(number)) % kFirstSuiteSeed;
-    const RecallPlay play = make_recall_play(reasoner.model().vocabulary(), options.play, seed);
-    SessionTicket ticket = reasoner.think(recall_input(play, {}), terms);
-    Trace trace = *wait_finished(ticket).trace;
-    Outcome outcome{{kFamily, 1}, seed, {}};
-    for (const RecallQuestionAt& question : play.questions) outcome.asked.push_back(question.asked);
-    trace.outcome = outcome;
-    append_trace(traces_path(folder), trace);
-    on_session(++number);
-  }
+  ReasonerPlayer player(reasoner);
+  DriveOptions drive;
+  drive.seconds = options.seconds;
+  drive.terms.priority = Priority::kBackground;
+  drive_sessions({&player}, drive, stop, next);
   return found;
 }
 

@@ -22,10 +22,10 @@ struct RecallPolicy {
 
 // One strategy, and no stream that ends or changes another.
 void undisturbed_recall(ReasonOptions& options);
-// KV cells that a session of RecallPlayOptions' size needs on models with short tokens.
-inline constexpr int kRecallCells = 12288;
 
 ThinkInput recall_input(const RecallPlay& play, const RecallPolicy& policy);
+// Size of a cache that holds a session of that size, on models whose vocabulary has words.
+int recall_cells(const RecallPlayOptions& play, const RecallPolicy& policy);
 
 struct RecallRolloutOptions {
   RecallPlayOptions play;

@@ -4,8 +4,10 @@
 #include <set>
 
 #include "base/error.h"
+#include "core/seeds.h"
 #include "data/problem_source.h"
 #include "memory/trace_memory.h"
+#include "model/real_model_for_test.h"
 #include "selfplay/selfplay_for_test.h"
 
 namespace polyphon {
@@ -36,7 +38,7 @@ TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
   const RolloutCounts read =
       read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
         EXPECT_EQ(outcome.cell.family, "recall");
-        EXPECT_LT(outcome.seed, kFirstSuiteSeed);
+        EXPECT_LT(outcome.seed, seeds::kFirstSuiteSeed);
         EXPECT_TRUE(outcome.right.empty());
         EXPECT_EQ(outcome.asked.size(), 8u);
         EXPECT_TRUE(trace.result.memory.value().recalls.empty()) << "nothing comes back";
@@ -85,6 +87,16 @@ TEST_F(RecallRolloutsTest, GoOnInTheirFolderAlone) {
   EXPECT_EQ(seeds.size(), 3u);
   options_.play.people = 3;
   EXPECT_THROW(play(), Error);
+}
+
+TEST(RecallCellsRealModel, HoldASession) {
+  for (const RelationSet relations : {RelationSet::kTraining, RelationSet::kHeldOut})
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      RecallPlayOptions options;
+      options.relations = relations;
+      const RecallPlay play = make_recall_play(real_model().vocabulary(), options, seed);
+      EXPECT_LE(static_cast<int>(play.scripts.front().size()), most_script_tokens(options)) << seed;
+    }
 }
 
 }  // namespace

@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
-#include <thread>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/random.h"
 #include "core/json_fault.h"
+#include "core/seeds.h"
 #include "data/tree_outcomes.h"
 #include "record/codec.h"
 #include "selfplay/play_state.h"
+#include "sessions/session_driver.h"
 #include "tasks/family.h"
 
 namespace polyphon {
@@ -67,60 +68,61 @@ std::vector<bool> right_streams(const Problem& problem, const Trace& trace) {
   return right;
 }
 
-// Plays tasks at one player, several workers at once. Keeps nothing: that is PlayState's.
+// Plays one task at a seat. Keeps nothing: that is PlayState's.
 class TaskPlayer {
  public:
-  TaskPlayer(Player& player, const Player::Identity& identity, const SelfPlayOptions& options,
-             const std::atomic<bool>& stop, PlayState& state)
-      : player_(player), identity_(identity), options_(options), stop_(stop), state_(state) {}
+  TaskPlayer(const Seat& seat, const Player::Identity& identity, const SelfPlayOptions& options,
+             PlayState& state)
+      : seat_(seat), identity_(identity), options_(options), state_(state) {}
 
-  // Until there is nothing to do for this player any more.
-  void work() const {
+  // Leaves in the task what was found for it, for another player if this one fails.
+  KeepTask play(PlayTask& task) const {
     try {
-      while (auto task = state_.take(player_)) play(*task);
-    } catch (...) {
-      state_.fail(std::current_exception());
+      if (!task.problem) find_problem(task);
+      if (seat_.stopped()) return {};
+      return options_.topologies.on() ? play_topologies(task) : play_session(task);
+    } catch (const std::out_of_range& error) {
+      throw PlayerFailed{
+          Error(ErrorCode::kInternal, fmt::format("{} gave a trace that cannot be read: {}",
+                                                  seat_.player().name(), error.what()))};
     }
   }
 
  private:
-  struct PlayerFailed {
-    Error error;
-  };
+  KeepTask play_session(const PlayTask& task) const {
+    const Problem& problem = *task.problem;
+    const ThinkInput input = self_play_input(problem, options_, task.session);
+    Trace trace = run_session(input);
+    Outcome outcome{task.cell, problem.seed, right_streams(problem, trace)};
+    outcome.proposed = task.proposed;
+    outcome.counterfactuals = leave_out_promotions(problem, input, trace);
+    outcome.trees = tree_outcomes(problem, trace.result);
+    trace.outcome = outcome;
+    return keep({std::move(trace)}, {std::move(outcome)});
+  }
 
-  void play(PlayTask& task) const {
-    try {
-      if (!task.problem) find_problem(task);
-      if (stop_.load()) return state_.abandon();
-      if (options_.topologies.on()) return play_topologies(task);
-      const Problem& problem = *task.problem;
-      const ThinkInput input = self_play_input(problem, options_, task.session);
-      Trace trace = run_session(input);
-      Outcome outcome{task.cell, problem.seed, right_streams(problem, trace)};
-      outcome.proposed = task.proposed;
-      outcome.counterfactuals = leave_out_promotions(problem, input, trace);
-      outcome.trees = tree_outcomes(problem, trace.result);
-      trace.outcome = outcome;
-      return state_.record({std::move(trace)}, {std::move(outcome)});
-    } catch (const PlayerFailed& failed) {
-      state_.give_back(player_, task, failed.error);
-    }
+  KeepTask keep(std::vector<Trace> traces, std::vector<Outcome> outcomes) const {
+    return [&state = state_, traces = std::move(traces), outcomes = std::move(outcomes)] {
+      state.record(traces, outcomes);
+    };
   }
 
   void find_problem(PlayTask& task) const {
     const Family& of = family(task.cell.family);
     const double drawn =
-        Random(derive_seed(derive_seed(options_.seed, kShareSeeds), task.session)).uniform();
+        Random(seeds::kSessions.of(seeds::kProposedShare.of(options_.seed), task.session))
+            .uniform();
     if (of.questions && drawn < options_.proposed_share && propose(of, task)) return;
     task.problem = state_.generate(task.cell);
   }
 
   bool propose(const Family& of, PlayTask& task) const {
-    const uint64_t seeds = derive_seed(derive_seed(options_.seed, kProposalSeeds), task.session);
-    for (uint64_t i = 0; i < kProposals && !stop_.load(); ++i) {
-      const uint64_t seed = derive_seed(seeds, i) % kFirstSuiteSeed;
+    const uint64_t of_session =
+        seeds::kSessions.of(seeds::kProposals.of(options_.seed), task.session);
+    for (uint64_t i = 0; i < kProposals && !seat_.stopped(); ++i) {
+      const uint64_t seed = seeds::training_problem(seeds::kSessions.of(of_session, i));
       const auto examples = state_.examples(task.cell, seed);
-      const std::string question = ask(of, examples, seed);
+      const std::string question = seat_.go_on(proposal_request(of, examples, seed));
       task.problem = state_.take_proposal(question, of, task.cell.difficulty, seed, examples);
       if (!task.problem) continue;
       task.proposed = question;
@@ -130,13 +132,13 @@ class TaskPlayer {
   }
 
   // The problem's sessions are kept together, or, when it stops between them, none.
-  void play_topologies(const PlayTask& task) const {
+  KeepTask play_topologies(const PlayTask& task) const {
     const Problem& problem = *task.problem;
     const std::vector<Topology>& choices = options_.topologies.choices;
     std::vector<Trace> traces;
     std::vector<Outcome> outcomes;
     for (const Topology& choice : choices) {
-      if (stop_.load()) return state_.abandon();
+      if (seat_.stopped()) return {};
       ThinkInput input =
           self_play_input(problem, options_, task.session * choices.size() + traces.size());
       play_topology(input, choice);
@@ -146,36 +148,27 @@ class TaskPlayer {
       outcome.answer_right = is_right(problem, trace.result.answer);
       trace.outcome = outcome;
     }
-    state_.record(traces, outcomes);
+    return keep(std::move(traces), std::move(outcomes));
   }
 
-  std::string ask(const Family& of, const std::vector<std::string>& examples, uint64_t seed) const {
-    try {
-      return propose_question(player_, of, examples, seed, self_play_terms(options_), stop_);
-    } catch (const Error& error) {
-      throw PlayerFailed{error};
-    }
-  }
-
-  // Only what the player does is the player's fault; a full disk, say, is everybody's.
   Trace run_session(const ThinkInput& input) const {
+    Trace trace = *seat_.play(input).trace;
     try {
-      Trace trace = player_.play(input, self_play_terms(options_), stop_);
-      require_same(player_, {trace.model_digest, trace.version}, identity_);
+      require_same(seat_.player(), {trace.model_digest, trace.version}, identity_);
       if (options_.topologies.on()) require_budget(trace, options_.topologies.budget_tokens);
-      return trace;
     } catch (const Error& error) {
       throw PlayerFailed{error};
     }
+    return trace;
   }
 
   std::vector<Counterfactual> leave_out_promotions(const Problem& problem, ThinkInput input,
                                                    const Trace& trace) const {
     std::vector<Counterfactual> result;
-    Random random(derive_seed(trace.seed, kCounterfactualSeeds));
+    Random random(seeds::kCounterfactuals.of(trace.seed));
     for (const Broadcast& promotion : trace.result.workspace) {
       if (!promotion.carried_out) continue;
-      if (stop_.load() || random.uniform() >= options_.counterfactuals.share) continue;
+      if (seat_.stopped() || random.uniform() >= options_.counterfactuals.share) continue;
       const int number = promotion.promotion;
       input.workspace.without_promotion = number;
       const Trace without = run_session(input);
@@ -186,10 +179,9 @@ class TaskPlayer {
     return result;
   }
 
-  Player& player_;
+  const Seat& seat_;
   const Player::Identity& identity_;
   const SelfPlayOptions& options_;
-  const std::atomic<bool>& stop_;
   PlayState& state_;
 };
 
@@ -214,14 +206,18 @@ SelfPlayReport self_play(const std::vector<Player*>& players, const SelfPlayOpti
   const Player::Identity identity = common_identity(players);
   if (options.proposed_share > 0) require_one_to_propose(options.families);
   open_rollouts(folder, header_of(identity, options));
-  PlayState state(players, options, held_out, folder, stop, events);
-  {
-    std::vector<std::jthread> workers;
-    for (Player* const player : players)
-      for (int i = 0; i < options.parallel; ++i)
-        workers.emplace_back(
-            [&, player] { TaskPlayer(*player, identity, options, stop, state).work(); });
-  }
+  PlayState state(options, held_out, folder, events);
+  const auto next = [&]() -> std::optional<SessionTask> {
+    auto task = state.next();
+    if (!task) return std::nullopt;
+    return [&, task = std::move(*task)](const Seat& seat) mutable {
+      return TaskPlayer(seat, identity, options, state).play(task);
+    };
+  };
+  drive_sessions(
+      players,
+      {.parallel = options.parallel, .terms = self_play_terms(options), .seconds = options.seconds},
+      stop, next, [&](const Player& player, const Error& error) { state.dropped(player, error); });
   return state.finish();
 }
 

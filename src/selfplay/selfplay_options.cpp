@@ -1,6 +1,7 @@
 #include "selfplay/selfplay_options.h"
 
 #include "base/random.h"
+#include "core/seeds.h"
 
 namespace polyphon {
 SearchRequest searches_to_learn_from() {
@@ -20,7 +21,8 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   input.topology = {{{options.streams, options.tokens}}};
   input.merge = MergeMode::kKv;
   input.sampling.temperature = options.temperature;
-  input.sampling.seed = derive_seed(derive_seed(options.seed, problem.seed), session);
+  input.sampling.seed =
+      seeds::kSessions.of(seeds::kPlayedProblems.of(options.seed, problem.seed), session);
   input.answer_sampling = input.sampling;
   input.max_answer_tokens = 1;  // the streams are wanted, and the view that an answer would have
   // A stream that was ended because of others would count as wrong.
@@ -34,7 +36,7 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   input.workspace.cadence_tokens = asked.cadence_tokens;
   input.workspace.refractory_tokens = asked.cadence_tokens;
   input.workspace.gate_threshold =
-      asked.most_threshold * Random(derive_seed(input.sampling.seed, kThresholdSeeds)).uniform();
+      asked.most_threshold * Random(seeds::kGateThreshold.of(input.sampling.seed)).uniform();
   return input;
 }
 

@@ -11,15 +11,6 @@
 
 namespace polyphon {
 
-// Seeds derived from a session's, beside those of its parts (streams/stream_phase.cpp), and from a
-// run's: which problems are proposed, and what is drawn for them.
-enum SelfPlaySeeds : uint64_t {
-  kThresholdSeeds = uint64_t{1} << 32,
-  kCounterfactualSeeds,
-  kShareSeeds,
-  kProposalSeeds,
-};
-
 // What labels for the gate are made of: sessions with registers, and some of them again without one
 // of their promotions.
 struct CounterfactualOptions {

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "core/seeds.h"
 #include "record/trace_file.h"
 #include "selfplay/selfplay_for_test.h"
 #include "tasks/family.h"
@@ -21,7 +22,7 @@ TEST_F(SelfPlayTest, KeepsTracesWithWhatTheCheckerSaid) {
       read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
         const Cell& cell = outcome.cell;
         const Problem problem = make_problem(family(cell.family), cell.difficulty, outcome.seed);
-        EXPECT_LT(outcome.seed, kFirstSuiteSeed);
+        EXPECT_LT(outcome.seed, seeds::kFirstSuiteSeed);
         ASSERT_EQ(outcome.right.size(), 8u);
         for (size_t i = 0; i < 8; ++i)
           EXPECT_EQ(outcome.right[i], is_right(problem, trace.result.streams.at(i).text));
@@ -44,7 +45,7 @@ TEST_F(SelfPlayTest, NeverPlaysWhatIsHeldOut) {
   const Cell cell{"products", 1};
   std::set<std::string> held_out;
   for (uint64_t seed = 0; seed < 40; ++seed)
-    held_out.insert(make_problem(family("products"), 1, kFirstSuiteSeed + seed).text);
+    held_out.insert(make_problem(family("products"), 1, seeds::kFirstSuiteSeed + seed).text);
   ProblemSource source(3, held_out);
   std::set<std::string> texts;
   for (int i = 0; i < 300; ++i) {

@@ -18,8 +18,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "deploy/server_options.h"
 #include "server/connection.h"
-#include "server/options.h"
 #include "server/request_frame.h"
 
 namespace polyphon {

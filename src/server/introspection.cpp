@@ -49,12 +49,14 @@ using httplib::Response;
 
 Json Introspection::model_json(const std::string& name) const {
   const ModelInfo& info = state_.reasoner.model().info();
+  const Reasoner::Identity identity = state_.reasoner.identity();
   return {{"id", name},
           {"object", "model"},
           {"created", 0},
           {"owned_by", "polyphon"},
           {"meta",
-           {{"version", state_.reasoner.identity().version},
+           {{"version", identity.version},
+            {"version_digest", version_digest(identity.model_digest, identity.trained)},
             {"n_vocab", state_.reasoner.model().vocabulary().size()},
             {"n_ctx_train", info.trained_context},
             {"n_embd", info.hidden_size},
@@ -96,6 +98,7 @@ void Introspection::props(const Request&, Response& response) {
   const ReasonOptions& reason = state_.reasoner.options();
   const auto engine = state_.reasoner.engine();
   const ModelInfo& model = state_.reasoner.model().info();
+  const Reasoner::Identity identity = state_.reasoner.identity();
   const SamplingParams sampling;
   Json strategies = Json::array();
   for (const Strategy& strategy : reason.strategies) strategies.push_back(strategy.name);
@@ -114,12 +117,13 @@ void Introspection::props(const Request&, Response& response) {
              {"model_alias", state_.options.served_name},
              {"model_path", model.path},
              {"chat_template", state_.reasoner.model().chat_template().source()},
-             {"build_info", state_.reasoner.identity().version},
+             {"build_info", identity.version},
              {"modalities", {{"vision", false}, {"audio", false}}},
              {"n_ctx", engine->capacity_cells()},
              {"polyphon",
-              {{"version", state_.reasoner.identity().version},
-               {"model_digest", state_.reasoner.identity().model_digest},
+              {{"version", identity.version},
+               {"version_digest", version_digest(identity.model_digest, identity.trained)},
+               {"model_digest", identity.model_digest},
                {"thinks_in_streams", model.supports_views},
                {"views_reason", model.views_reason},
                {"topology", reason.topology.to_string()},

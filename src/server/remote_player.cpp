@@ -53,23 +53,25 @@ RemotePlayer::RemotePlayer(const std::string& address, const std::string& key,
   }
 }
 
-Trace RemotePlayer::play(const ThinkInput& input, const SessionTerms& terms,
-                         const std::atomic<bool>& stop) {
+Finished RemotePlayer::play(const ThinkInput& input, const SessionTerms& terms, const Stop& stop) {
   const Json body = think_body(input, terms);
-  const Json answer =
-      with_retries(retries_, stop, [&] { return client_.post("/v1/chat/completions", body); });
+  const Json answer = with_retries(retries_, stop.asked,
+                                   [&] { return client_.post("/v1/chat/completions", body); });
   try {
-    return trace_from_json(answer.at("polyphon").at("trace"));
+    Finished finished;
+    finished.trace =
+        std::make_shared<const Trace>(trace_from_json(answer.at("polyphon").at("trace")));
+    finished.version = finished.trace->version;
+    return finished;
   } catch (const std::exception& error) {
     throw Error(ErrorCode::kInternal, name() + " gave no trace: " + error.what());
   }
 }
 
-std::string RemotePlayer::go_on(const Continuation& from, const SessionTerms&,
-                                const std::atomic<bool>& stop) {
+std::string RemotePlayer::go_on(const Continuation& from, const SessionTerms&, const Stop& stop) {
   const Json body = completion_body(from);
   const Json answer =
-      with_retries(retries_, stop, [&] { return client_.post("/v1/completions", body); });
+      with_retries(retries_, stop.asked, [&] { return client_.post("/v1/completions", body); });
   try {
     return answer.at("choices").at(0).at("text").get<std::string>();
   } catch (const Json::exception& error) {

@@ -23,11 +23,10 @@ class RemotePlayer final : public Player {
 
   std::string name() const override { return client_.address(); }
   Identity identity() const override { return identity_; }
-  // Throws the last try's Error, or {kCancelled} when `stop` is set between two tries.
-  Trace play(const ThinkInput& input, const SessionTerms& terms,
-             const std::atomic<bool>& stop) override;
-  std::string go_on(const Continuation& from, const SessionTerms& terms,
-                    const std::atomic<bool>& stop) override;
+  // Throws the last try's Error, or {kCancelled} when the stop is asked for between two tries. The
+  // server ends what it has begun.
+  Finished play(const ThinkInput& input, const SessionTerms& terms, const Stop& stop) override;
+  std::string go_on(const Continuation& from, const SessionTerms& terms, const Stop& stop) override;
 
  private:
   const ApiClient client_;

@@ -38,7 +38,7 @@ class RemotePlayerTest : public SelfPlayTest {
     options_.counterfactuals.registers = 1;
     options_.seed = UINT64_MAX;
     const ThinkInput input = self_play_input(problem, options_, 7);
-    return player.play(input, self_play_terms(options_), stop_);
+    return *player.play(input, self_play_terms(options_), {stop_}).trace;
   }
 
   std::vector<std::unique_ptr<RunningServer>> servers_;
@@ -64,9 +64,9 @@ TEST_F(RemotePlayerTest, PlaysTheSessionThatIsPlayedHere) {
 TEST_F(RemotePlayerTest, GoesOnWithATextAsIsDoneHere) {
   ReasonerPlayer here(*reasoner_);
   const Continuation from{"How many?\n", "root ::= \"Answer: \" [0-9]", {}, 16};
-  const std::string expected = here.go_on(from, {}, stop_);
+  const std::string expected = here.go_on(from, {}, {stop_});
   EXPECT_THAT(expected, HasSubstr("Answer: "));
-  EXPECT_EQ(player(start())->go_on(from, {}, stop_), expected);
+  EXPECT_EQ(player(start())->go_on(from, {}, {stop_}), expected);
 }
 
 TEST_F(RemotePlayerTest, PlaysEachTopologyAsHere) {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/sampling.h"
+#include "deploy/server_options.h"
 #include "server/field_reader.h"
-#include "server/options.h"
 #include "sessions/reasoner.h"
 
 namespace polyphon {

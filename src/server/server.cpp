@@ -15,6 +15,7 @@
 #include "server/http_json.h"
 #include "server/introspection.h"
 #include "server/memory_api.h"
+#include "server/reload_api.h"
 #include "server/server_state.h"
 
 namespace polyphon {
@@ -56,12 +57,13 @@ std::string status_message(const Request& request, int status) {
 
 class Server::Impl {
  public:
-  Impl(Reasoner& reasoner, const ServerOptions& options)
+  Impl(Reasoner& reasoner, const ServerOptions& options, std::function<Reloaded()> reload)
       : http_(checked(options), {"/health", "/v1/health", "/metrics", "/slots"}),
         state_(reasoner, options),
         generation_(state_),
         introspection_(state_),
-        memory_(state_) {
+        memory_(state_),
+        reload_(std::move(reload)) {
     set_errors();
     set_routes();
   }
@@ -88,6 +90,7 @@ class Server::Impl {
   Generation generation_;
   Introspection introspection_;
   MemoryApi memory_;
+  ReloadApi reload_;
   // By path, of the routes without a pattern: the methods it takes, "GET, POST".
   std::map<std::string, std::string> methods_of_;
   int port_ = 0;
@@ -164,6 +167,7 @@ void Server::Impl::set_routes() {
   route("GET", R"(/api/v1/memory/(\d+))", memory_, &MemoryApi::show);
   route("PATCH", R"(/api/v1/memory/(\d+))", memory_, &MemoryApi::edit);
   route("DELETE", R"(/api/v1/memory/(\d+))", memory_, &MemoryApi::forget_node);
+  route("POST", "/api/v1/reload", reload_, &ReloadApi::reload);
   route("POST", "/tokenize", introspection_, &Introspection::tokenize);
   route("POST", "/detokenize", introspection_, &Introspection::detokenize);
   route("POST", "/apply-template", introspection_, &Introspection::apply_template);
@@ -194,8 +198,8 @@ void Server::Impl::stop() {
   http_.finish();
 }
 
-Server::Server(Reasoner& reasoner, const ServerOptions& options)
-    : impl_(std::make_unique<Impl>(reasoner, options)) {}
+Server::Server(Reasoner& reasoner, const ServerOptions& options, std::function<Reloaded()> reload)
+    : impl_(std::make_unique<Impl>(reasoner, options, std::move(reload))) {}
 Server::~Server() = default;
 void Server::bind() { impl_->bind(); }
 int Server::port() const { return impl_->port(); }

@@ -2,9 +2,11 @@
 // library's threads, one request each; they wait on the session's channel, never on the decoder.
 #pragma once
 
+#include <functional>
 #include <memory>
 
-#include "server/options.h"
+#include "deploy/load.h"
+#include "deploy/server_options.h"
 #include "sessions/reasoner.h"
 
 namespace polyphon {
@@ -13,7 +15,9 @@ class Server {
  public:
   // `reasoner` must outlive this. Throws Error{kInvalidArgument} for options that cannot be, such
   // as a host beyond loopback without a key.
-  Server(Reasoner& reasoner, const ServerOptions& options);
+  // `reload`: what POST /api/v1/reload calls, on several threads; empty: there is nothing to read
+  // again.
+  Server(Reasoner& reasoner, const ServerOptions& options, std::function<Reloaded()> reload = {});
   ~Server();
 
   // Throws Error{kUnavailable} when the port is in use.

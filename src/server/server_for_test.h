@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -27,14 +28,15 @@ class SkippingClock final : public Clock {
 struct RunningServer {
   // `sizes` are the engine's.
   RunningServer(ServerOptions options, const FakeDecoder::Script& script,
-                const DecoderOptions& sizes, const std::string& version = "v1") {
+                const DecoderOptions& sizes, const std::string& version = "v1",
+                const std::function<Reloaded()>& reload = {}) {
     options.port = 0;
     if (options.served_name.empty()) options.served_name = "fake-1";
     auto model = std::make_unique<FakeLanguageModel>(FakeDecoder::Options{}, script);
     auto engine = std::make_unique<Engine>(model->make_decoder(sizes), EngineOptions{}, clock);
     reasoner = std::make_unique<Reasoner>(std::move(model), std::move(engine), ReasonOptions{},
                                           Reasoner::Identity{version, "digest", "config"});
-    server = std::make_unique<Server>(*reasoner, options);
+    server = std::make_unique<Server>(*reasoner, options, reload);
     server->bind();
     thread = std::jthread([this] { server->serve(); });
   }

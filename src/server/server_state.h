@@ -3,9 +3,9 @@
 
 #include <httplib.h>
 
+#include "deploy/server_options.h"
 #include "server/auth.h"
 #include "server/metrics.h"
-#include "server/options.h"
 #include "server/request_reader.h"
 #include "server/request_slots.h"
 #include "sessions/reasoner.h"

@@ -32,8 +32,10 @@ void alphabet(const FakeRow& row, std::span<float> logits) {
 
 class ServerTest : public ::testing::Test {
  protected:
-  void start(const ServerOptions& options = {}, const FakeDecoder::Script& script = alphabet) {
-    running_ = std::make_unique<RunningServer>(options, script, DecoderOptions{2048, 64, 128});
+  void start(const ServerOptions& options = {}, const FakeDecoder::Script& script = alphabet,
+             const std::function<Reloaded()>& reload = {}) {
+    running_ = std::make_unique<RunningServer>(options, script, DecoderOptions{2048, 64, 128}, "v1",
+                                               reload);
     client_ = std::make_unique<httplib::Client>("127.0.0.1", port());
     client_->set_read_timeout(30);
   }
@@ -382,7 +384,7 @@ TEST_F(ServerTest, RefusesBadRequests) {
       {kChat, with({{"polyphon", {{"search", {{"mode", 1}}}}}}), 400, "polyphon.search.mode"},
       {kChat, with({{"polyphon", {{"search", {{"simulations", 0}}}}}}), 400,
        "polyphon.search.simulations"},
-      {kChat, with({{"polyphon", {{"search", {{"cpuct", "big"}}}}}}), 400, "polyphon.search.cpuct"},
+      {kChat, with({{"polyphon", {{"search", {{"depth", "big"}}}}}}), 400, "polyphon.search.depth"},
       {kChat, with({{"polyphon", {{"search", {{"width", 4}}}}}}), 400, "polyphon.search.width"},
       {kChat, with({{"polyphon", {{"memory", 3}}}}), 400, "polyphon.memory"},
       {kChat, with({{"polyphon", {{"memory", {{"window", 3}}}}}}), 400, "polyphon.memory.window"},
@@ -687,7 +689,7 @@ TEST_F(ServerTest, TellsOfEarlierVersionsTooWhileTheyRunAndAfter) {
   Reasoner& reasoner = *running_->reasoner;
   auto engine = std::make_unique<Engine>(reasoner.model().make_decoder({2048, 64, 128}),
                                          EngineOptions{}, running_->clock);
-  reasoner.swap_version("v2", std::move(engine), {});
+  reasoner.swap_version("v2", {}, std::move(engine), {});
 
   const Json slots = Json::parse(client_->Get("/slots")->body);
   ASSERT_EQ(slots.size(), 1u);
@@ -713,6 +715,33 @@ TEST_F(ServerTest, TellsOfEarlierVersionsTooWhileTheyRunAndAfter) {
   const std::string type = "# TYPE llamacpp:tokens_predicted_total ";
   EXPECT_THAT(text, HasSubstr(type));
   EXPECT_EQ(text.find(type), text.rfind(type));
+}
+
+TEST_F(ServerTest, ReadsItsVersionAgainWhenCalled) {
+  ServerOptions options;
+  options.api_key_hashes = {hash_api_key("secret")};
+  bool broken = false;
+  start(options, alphabet, [&]() -> Reloaded {
+    if (broken) throw Error(ErrorCode::kInvalidArgument, "heads.gguf is not a GGUF");
+    return {"v2", "abc", {"adapter"}};
+  });
+  EXPECT_EQ(post("/api/v1/reload", "")->status, 401);
+  client_->set_bearer_token_auth("secret");
+  EXPECT_EQ(ok("/api/v1/reload", Json::object()),
+            (Json{{"version", "v2"}, {"digest", "abc"}, {"changed", {"adapter"}}}));
+  EXPECT_EQ(post("/api/v1/reload", "")->status, 200);
+  EXPECT_EQ(post("/api/v1/reload", R"({"version": "v3"})")->status, 400);
+  EXPECT_EQ(client_->Get("/api/v1/reload")->status, 405);
+  broken = true;
+  const auto refused = post("/api/v1/reload", "");
+  EXPECT_EQ(refused->status, 400);
+  EXPECT_THAT(Json::parse(refused->body)["error"]["message"].get<std::string>(),
+              HasSubstr("not a GGUF"));
+}
+
+TEST_F(ServerTest, HasNothingToReadAgainWithoutAVersion) {
+  start();
+  EXPECT_EQ(post("/api/v1/reload", "")->status, 404);
 }
 
 TEST_F(ServerTest, FinishesWhatRunsBeforeItStops) {

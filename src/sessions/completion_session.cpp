@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "core/seeds.h"
+#include "sessions/capacity.h"
 #include "sessions/choice.h"
 
 namespace polyphon {
@@ -27,9 +29,8 @@ class CompletionSession final : public Session {
   }
 
   SessionNeeds needs() const override {
-    const int each = request_.max_tokens + 2;
-    return {static_cast<int>(request_.prompt.size()) + request_.choices * each,
-            request_.choices + 1};
+    return completion_needs(static_cast<int>(request_.prompt.size()), request_.choices,
+                            request_.max_tokens);
   }
   const Tokens& prompt() const override { return shared_; }
 
@@ -64,7 +65,7 @@ class CompletionSession final : public Session {
  private:
   void begin_choice(SequenceNumber sequence, int index) {
     SamplingParams sampling = request_.sampling;
-    if (index > 0) sampling.seed = derive_seed(sampling.seed, static_cast<uint64_t>(index));
+    if (index > 0) sampling.seed = seeds::kChoices.of(sampling.seed, static_cast<uint64_t>(index));
     auto sampler = std::make_unique<Sampler>(sampling, std::move(grammars_[index]), false);
     sampler->observe(request_.prompt);
     sequences_.push_back(sequence);

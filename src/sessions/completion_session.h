@@ -15,7 +15,7 @@ namespace polyphon {
 
 struct CompletionRequest {
   Tokens prompt;            // not empty
-  SamplingParams sampling;  // choice i draws with derive_seed(sampling.seed, i) for i > 0
+  SamplingParams sampling;  // of choice 0; the others draw with seeds::kChoices
   GrammarSpec grammar;
   std::vector<std::string> stop;  // cut off the text; the stop string itself is not returned
   int max_tokens = 512;           // of each choice

@@ -1,4 +1,4 @@
-// What a plan needs before it starts, how it is made to fit, and how the model may state its own.
+// How a plan is made to fit what there is, and how the model may state its own.
 #pragma once
 
 #include <string>
@@ -6,14 +6,10 @@
 
 #include "core/topology.h"
 #include "model/vocabulary.h"
-#include "sessions/think_session.h"
+#include "sessions/capacity.h"
 #include "streams/options.h"
-#include "streams/plan_needs.h"
 
 namespace polyphon {
-
-PlanNeeds plan_needs(const ThinkRequest& request, const ReasonOptions& options,
-                     const Vocabulary& vocabulary);
 
 // What there is.
 struct PlanLimits {

@@ -1,11 +1,10 @@
-// Who plays the sessions of self-play: the model in this process, or another server that has it.
+// Who plays the sessions of a run: the model in this process, or another server that has it.
 #pragma once
 
 #include <atomic>
 #include <string>
 
 #include "engine/engine.h"
-#include "record/trace.h"
 #include "sessions/reasoner.h"
 
 namespace polyphon {
@@ -16,6 +15,12 @@ struct Continuation {
   std::string grammar;  // GBNF
   SamplingParams sampling;
   int max_tokens = 128;
+};
+
+// How a run is stopped before its end.
+struct Stop {
+  const std::atomic<bool>& asked;
+  bool ends_sessions = false;  // those that run as well, where the player can do that
 };
 
 // Thread-safe.
@@ -31,13 +36,13 @@ class Player {
   virtual std::string name() const = 0;  // in messages
   virtual Identity identity() const = 0;
   // Blocks until the session has ended; sessions run side by side. Throws Error when it cannot be
-  // played here, now or later; may give up with kCancelled once `stop` is set, but lets what runs
-  // end.
-  virtual Trace play(const ThinkInput& input, const SessionTerms& terms,
-                     const std::atomic<bool>& stop) = 0;
+  // played here, now or later; may give up with kCancelled once the stop is asked for. The trace is
+  // there; usage and timings may be empty when the session was played
+  // elsewhere.
+  virtual Finished play(const ThinkInput& input, const SessionTerms& terms, const Stop& stop) = 0;
   // What the model writes after the text. Blocks and throws as play().
   virtual std::string go_on(const Continuation& from, const SessionTerms& terms,
-                            const std::atomic<bool>& stop) = 0;
+                            const Stop& stop) = 0;
 };
 
 class ReasonerPlayer final : public Player {
@@ -47,10 +52,8 @@ class ReasonerPlayer final : public Player {
 
   std::string name() const override { return "this process"; }
   Identity identity() const override;
-  Trace play(const ThinkInput& input, const SessionTerms& terms,
-             const std::atomic<bool>& stop) override;
-  std::string go_on(const Continuation& from, const SessionTerms& terms,
-                    const std::atomic<bool>& stop) override;
+  Finished play(const ThinkInput& input, const SessionTerms& terms, const Stop& stop) override;
+  std::string go_on(const Continuation& from, const SessionTerms& terms, const Stop& stop) override;
 
  private:
   Reasoner& reasoner_;

@@ -60,7 +60,7 @@ Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine>
     : model_(std::move(model)),
       options_(options),
       identity_(identity),
-      served_(std::make_shared<Served>(Served{identity.version,
+      served_(std::make_shared<Served>(Served{identity.version, identity.trained,
                                               engines_.add(identity.version, std::move(engine)),
                                               std::make_shared<Heads>()})) {}
 
@@ -94,14 +94,17 @@ void Reasoner::swap(const std::function<void(Served&)>& change) {
   before = std::exchange(served_, std::move(fresh));
 }
 
-void Reasoner::swap_heads(Heads heads) {
-  swap([&](Served& served) { served.heads = std::make_shared<const Heads>(std::move(heads)); });
+void Reasoner::swap_heads(Heads heads, const std::string& digest) {
+  swap([&](Served& served) {
+    served.heads = std::make_shared<const Heads>(std::move(heads));
+    served.trained.heads = digest;
+  });
 }
 
-void Reasoner::swap_version(const std::string& version, std::unique_ptr<Engine> engine,
-                            Heads heads) {
+void Reasoner::swap_version(const std::string& version, const TrainedDigests& trained,
+                            std::unique_ptr<Engine> engine, Heads heads) {
   swap([&](Served& served) {
-    served = {version, engines_.add(version, std::move(engine)),
+    served = {version, trained, engines_.add(version, std::move(engine)),
               std::make_shared<const Heads>(std::move(heads))};
   });
 }
@@ -109,7 +112,7 @@ void Reasoner::swap_version(const std::string& version, std::unique_ptr<Engine> 
 Reasoner::Identity Reasoner::identity() const {
   const auto served = this->served();
   return {version_with(served->version, *served->heads), identity_.model_digest,
-          identity_.config_hash};
+          identity_.config_hash, served->trained};
 }
 
 std::shared_ptr<EventChannel> Reasoner::events_of(const Served& served, const SessionTerms& terms,
@@ -208,8 +211,9 @@ SessionTicket Reasoner::think(const ThinkInput& input, SessionTerms terms) {
 }
 
 ComputedBy Reasoner::computed_by(const Served& served) const {
-  return {identity_.model_digest, fmt::format("{} {} {}", identity_.model_digest, served.version,
-                                              served.engine->cells_format())};
+  return {identity_.model_digest,
+          fmt::format("{} {} {}", identity_.model_digest, served.trained.adapter,
+                      served.engine->cells_format())};
 }
 
 void Reasoner::load_memory(const Served& served, MemoryRequest& memory, const SessionTerms& terms) {
@@ -259,8 +263,8 @@ SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) 
         fmt::format("the prompt has {} tokens, but the context holds {}", prompt, positions),
         "messages");
   // Room is what is left beside the prompt, for every choice.
-  const int room =
-      std::min(positions - prompt, (engine.capacity_cells() - prompt) / request.choices - 2);
+  const int room = std::min(
+      positions - prompt, most_completion_tokens(prompt, request.choices, engine.capacity_cells()));
   if (room < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{} choices beside a prompt of {} tokens do not fit {} KV cells",
@@ -292,9 +296,12 @@ SessionTicket Reasoner::replay(const Trace& trace, SessionTerms terms, int witho
 }
 
 Finished wait_finished(SessionTicket& ticket,
-                       const std::function<void(const SessionEvent&)>& on_event) {
+                       const std::function<void(const SessionEvent&)>& on_event,
+                       const std::function<bool()>& gives_up) {
+  constexpr std::chrono::milliseconds kPatience{100};
   while (true) {
-    auto event = ticket.next(std::chrono::milliseconds(1000));
+    if (gives_up && gives_up()) throw Error(ErrorCode::kCancelled, "stopped");
+    auto event = ticket.next(kPatience);
     if (!event) continue;
     if (on_event) on_event(*event);
     if (auto* failed = std::get_if<Failed>(&*event)) throw failed->error;

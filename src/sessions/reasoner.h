@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/version.h"
 #include "engine/engine.h"
 #include "heads/heads.h"
 #include "memory/stored_memory.h"
@@ -18,30 +19,13 @@
 #include "sessions/engine_roster.h"
 #include "sessions/plan.h"
 #include "sessions/session_sinks.h"
+#include "sessions/think_input.h"
 #include "sessions/think_session.h"
 #include "store/memory_store.h"
 #include "streams/events.h"
 #include "streams/options.h"
 
 namespace polyphon {
-
-// A problem as a user states it: chat messages and wishes; Reasoner renders and tokenizes.
-struct ThinkInput {
-  ChatInput chat;
-  Topology topology;
-  MergeMode merge = MergeMode::kKv;
-  SamplingParams sampling;
-  SamplingParams answer_sampling;
-  std::vector<std::string> stop;
-  WorkspaceRequest workspace;
-  DiversityRequest diversity;
-  SearchRequest search;
-  MemoryRequest memory;
-  std::vector<Tokens> scripts;  // of the streams in turn, for tests and benchmarks
-  int max_answer_tokens = 512;
-  bool narrow = false;  // narrow a plan that does not fit instead of refusing it
-  bool ignore_eos = false;
-};
 
 // A running session, as its client holds it. Dropping it cancels the session.
 class SessionTicket {
@@ -67,11 +51,12 @@ class SessionTicket {
 
 class Reasoner {
  public:
-  // Goes into traces and answers.
+  // The first three go into traces and answers.
   struct Identity {
     std::string version;
     std::string model_digest;
     std::string config_hash;
+    TrainedDigests trained = {};
   };
   Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine> engine,
            const ReasonOptions& options, const Identity& identity);
@@ -95,11 +80,13 @@ class Reasoner {
   // Of all engines there are and were: sessions that began before a swap run on earlier ones.
   std::vector<VersionStatus> engine_status() const { return engines_.status(); }
 
-  // Sessions that are submitted from now on use these; running ones finish with theirs.
-  void swap_heads(Heads heads);
+  // Sessions that are submitted from now on use these; running ones finish with theirs. `digest`:
+  // of the heads' file.
+  void swap_heads(Heads heads, const std::string& digest = "");
   // The same for another version of the model: an engine over the same weights with its adapter.
   // The engine before goes when its last session has ended.
-  void swap_version(const std::string& version, std::unique_ptr<Engine> engine, Heads heads);
+  void swap_version(const std::string& version, const TrainedDigests& trained,
+                    std::unique_ptr<Engine> engine, Heads heads);
 
   // The tokens of a prompt, the beginning of text included. Throws Error{kInvalidArgument, `field`}
   // for a text that is too long for the context whatever its tokens are, before they are computed.
@@ -121,6 +108,7 @@ class Reasoner {
   // What a session is decoded with, replaced as a whole.
   struct Served {
     std::string version;
+    TrainedDigests trained;
     std::shared_ptr<Engine> engine;
     std::shared_ptr<const Heads> heads;
   };
@@ -154,9 +142,11 @@ class Reasoner {
   std::shared_ptr<const Served> served_;  // served_mutex_
 };
 
-// Drains the ticket's events until the end. Throws the error of Failed. `on_event` may be empty.
+// Drains the ticket's events until the end. Throws the error of Failed, and Error{kCancelled} soon
+// after `gives_up` holds. Both functions may be empty.
 Finished wait_finished(SessionTicket& ticket,
-                       const std::function<void(const SessionEvent&)>& on_event = {});
+                       const std::function<void(const SessionEvent&)>& on_event = {},
+                       const std::function<bool()>& gives_up = {});
 
 // Compares two traces span by span: the tokens that were decoded in steps before `until`.
 struct TraceComparison {

@@ -40,8 +40,9 @@ class MemoryTest : public ::testing::Test {
     ReasonOptions options;
     options.collapse.enabled = false;
     options.agreement.enabled = false;
-    reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
-                                           Reasoner::Identity{"v1", "digest", "hash"});
+    reasoner_ =
+        std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
+                                   Reasoner::Identity{"v1", "digest", "hash", {"adapter", ""}});
   }
 
   static Tokens tokens(const std::string& text) {
@@ -302,7 +303,7 @@ TEST_F(MemoryTest, CellsAreKeptForTheTenantsNextSession) {
   for (const StoredNode& each : store.list(""))
     if (each.text == "the code is 4417") node = each.id;
   ASSERT_GT(node, 0);
-  const std::string model = "digest v1 fake";
+  const std::string model = "digest adapter fake";
   ASSERT_TRUE(store.cells("", node, model).has_value());
 
   StoredCells marked = *store.cells("", node, model);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "core/seeds.h"
 #include "memory/session_memory.h"
 #include "search/search_bank.h"
 #include "sessions/choice.h"
@@ -317,7 +318,7 @@ void ThinkSession::start_answer() {
   answer_sequence_ = merged_view(mode);
   views_->feed(answer_sequence_, instruction, SpanOwner::of(SpanKind::kMerge));
   SamplingParams sampling = request_.answer_sampling;
-  sampling.seed = derive_seed(request_.sampling.seed, 1u << 20);
+  sampling.seed = seeds::kAnswer.of(request_.sampling.seed);
   answer_.emplace(0, context_.vocabulary(),
                   ChoiceLimits{request_.stop, request_.max_answer_tokens, request_.ignore_eos,
                                sampling.logprobs >= 0},

@@ -243,7 +243,7 @@ TEST_F(ThinkTest, AnotherVersionTakesNewSessionsWhileOldOnesFinish) {
     SessionTicket running = reasoner_->think(input("4x200"), {});
     auto decoder = reasoner_->model().make_decoder({});
     reasoner_->swap_version(
-        "v2", std::make_unique<Engine>(std::move(decoder), EngineOptions{}, kClock), {});
+        "v2", {}, std::make_unique<Engine>(std::move(decoder), EngineOptions{}, kClock), {});
     EXPECT_EQ(think(input("2x10")).trace->version, "v2");
     EXPECT_FALSE(before.expired());
     const FinishedForTest finished = wait_finished(running);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/seeds.h"
 #include "streams/script.h"
 #include "text/answer_extraction.h"
 #include "text/memory_markers.h"
@@ -49,7 +50,7 @@ void StreamPhase::start(int index, int id, const Phase& shape, SequenceNumber ba
   stream.sequence = views.open();
 
   SamplingParams sampling = context_.request.sampling;
-  sampling.seed = derive_seed(sampling.seed, static_cast<uint64_t>(id));
+  sampling.seed = seeds::kStreams.of(sampling.seed, static_cast<uint64_t>(id));
   if (shape.streams > 1) {
     const double rung = static_cast<double>(index) / (shape.streams - 1) - 0.5;
     sampling.temperature =
@@ -103,7 +104,7 @@ bool StreamPhase::urge_on(Stream& stream, SamplingParams sampling) {
   constexpr int kFewestTokensAfter = 16;
   const Tokens cue = context_.tokenize(urge_cue());
   if (static_cast<int>(cue.size()) + kFewestTokensAfter > stream.tokens_left()) return false;
-  sampling.seed = derive_seed(sampling.seed, 2000 + static_cast<uint64_t>(++stream.urged));
+  sampling.seed = seeds::kUrges.of(sampling.seed, static_cast<uint64_t>(++stream.urged));
   stream.urge_tokens += static_cast<int>(cue.size());
   context_.views->stop(stream.sequence, false);
   interject(context_, stream, urge_cue());
@@ -168,7 +169,7 @@ void StreamPhase::reseed(Stream& stream) {
   const size_t next = static_cast<size_t>(stream.id) + streams_.size() * stream.reseeds + 1;
   stream.strategy = strategies[next % strategies.size()];
   Sampler* const sampler = context_.views->sampler(stream.sequence);
-  sampler->reseed(derive_seed(sampler->params().seed, 1000 + stream.reseeds),
+  sampler->reseed(seeds::kReseeds.of(sampler->params().seed, static_cast<uint64_t>(stream.reseeds)),
                   sampler->params().temperature + 0.2f);
   context_.events->push(StreamStarted{stream.id, stream.phase, stream.strategy.name});
   interject(context_, stream, reseed_cue(stream.strategy));

@@ -159,6 +159,14 @@ class Playwright {
 
 }  // namespace
 
+int most_script_tokens(const RecallPlayOptions& options) {
+  constexpr int kSentenceTokens = 20;
+  const int answer = kSentenceTokens + static_cast<int>(kRecallAnswerTokens);
+  // A stream states each of its facts beside an idle sentence, in two cadences.
+  const int longest = std::max(options.facts * kSentenceTokens, answer + kSentenceTokens);
+  return (longest + static_cast<int>(kSlackTokens)) * (2 + options.questions) + answer;
+}
+
 bool asks(std::string_view query, const AskedFact& asked) {
   return trim(query).ends_with(asked.question);
 }

@@ -42,6 +42,10 @@ struct RecallPlay {
   std::vector<RecallQuestionAt> questions;  // no fact is asked for twice
 };
 
+// At most so many tokens has a script, where a sentence has at most 20: on all vocabularies that
+// have words.
+int most_script_tokens(const RecallPlayOptions& options);
+
 // Throws Error{kInvalidArgument} when there are too few facts: people * relations of the set must
 // be at least streams * facts.
 RecallPlay make_recall_play(const Vocabulary& vocabulary, const RecallPlayOptions& options,

@@ -1,7 +1,7 @@
 #include "tensors/transformer.h"
 
 #include "base/check.h"
-#include "base/random.h"
+#include "core/seeds.h"
 #include "tensors/operations.h"
 #include "tensors/self_attention.h"
 
@@ -36,7 +36,7 @@ using PassPtr = c10::intrusive_ptr<Pass>;
 LoraTerms terms_of(const Pass& pass, int layer, int group) {
   const int place = layer * kGroupCount + group;
   return {pass.lora.scale(), pass.options.training ? pass.lora.config().dropout : 0.0,
-          derive_seed(pass.options.seed, static_cast<uint64_t>(place))};
+          seeds::kDropoutPlaces.of(pass.options.seed, static_cast<uint64_t>(place))};
 }
 
 // The residual stream between two layers: x + delta, which the next norm adds up.

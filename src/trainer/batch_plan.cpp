@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "core/seeds.h"
 
 namespace polyphon {
 namespace {
@@ -51,7 +52,7 @@ const std::vector<size_t>& BatchPlan::order_of(int64_t epoch) {
   epoch_ = epoch;
   order_.resize(examples_.size());
   std::iota(order_.begin(), order_.end(), 0);
-  Random random(derive_seed(seed_, static_cast<uint64_t>(epoch)));
+  Random random(seeds::kEpochs.of(seed_, static_cast<uint64_t>(epoch)));
   for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random.next() % i]);
   return order_;
 }

@@ -13,7 +13,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/process.h"
-#include "base/random.h"
+#include "core/seeds.h"
 #include "heads/heads.h"
 #include "tensors/adapter_file.h"
 #include "tensors/device.h"
@@ -90,7 +90,7 @@ class TrainRun {
         held_out_(take_held_out()),
         plan_(examples_, options.batch_tokens, options.seed),
         weights_(load_base_weights(file_, parse_precision(options.precision, device_), device_)),
-        lora_(weights_.shape, lora_config(options), derive_seed(options.seed, 0),
+        lora_(weights_.shape, lora_config(options), seeds::kLoraWeights.of(options.seed),
               at::device(device_).dtype(torch::kFloat)),
         heads_(starting_heads(options, model_sha256_, weights_.shape.hidden_size)),
         gate_(trainable_gate(heads_.gate, weights_)),
@@ -315,7 +315,8 @@ class TrainRun {
                     StepLoss& sum) {
     ForwardOptions how;
     how.training = true;
-    how.seed = derive_seed(derive_seed(options_.seed, static_cast<uint64_t>(state_.step)), index);
+    how.seed = seeds::kBatches.of(
+        seeds::kSteps.of(options_.seed, static_cast<uint64_t>(state_.step)), index);
     how.checkpoint = options_.checkpoint_layers;
     const BatchLoss loss = batch_loss(weights_, lora_, batch, how, terms());
     Tensor total;
