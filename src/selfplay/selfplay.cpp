@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "base/error.h"
 #include "base/random.h"
-#include "core/json_fault.h"
 #include "core/seeds.h"
 #include "data/tree_outcomes.h"
 #include "record/codec.h"
