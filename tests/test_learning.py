@@ -364,7 +364,7 @@ def test_the_topology_head_is_trained_on_several_topologies_a_problem(tmp_path):
     [written] = [line["written"] for line in report if line.get("head") == "topology" and "written" in line]
 
     config = tmp_path / "polyphon.toml"
-    config.write_text("[reason]\nauto_budget_tokens = 64\n")
+    config.write_text("[polyphon]\nauto_budget_tokens = 64\n")
     think = ["think", "--model", MODEL, "--config", config, "--topology", "auto", "--json", *one]
     done = polyphon(*think, "--max-answer-tokens", "4", "--version", night, "What is 3 times 4?")
     assert done.returncode == 0, done.stderr
