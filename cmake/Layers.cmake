@@ -2,7 +2,6 @@
 #                [DEFINES name=value])
 #   src/<name>/*.cpp        -> static library polyphon_<name> (an INTERFACE library if headers only)
 #   src/<name>/*_test.cpp   -> program polyphon_<name>_tests, found by ctest
-#   src/<name>/*_bench.cpp  -> program polyphon_<name>_bench, built by the target `benches`
 # A folder that does not exist is skipped, and so is a dependency on it; so is one whose package was
 # not found. A layer's files are compiled several at a time (POLYPHON_UNITY), which takes a third of
 # the time, since reading headers is half of the work or more. So a name in an unnamed namespace must
@@ -19,7 +18,6 @@
 #   src/app/trainer_main.cpp      -> program polyphon-train beside it, the only one that links libtorch
 
 option(POLYPHON_UNITY "Compile a layer's files several at a time; OFF finds missing includes" ON)
-add_custom_target(benches)
 add_custom_target(trainer)
 
 function(polyphon_layer name)
@@ -32,9 +30,7 @@ function(polyphon_layer name)
   file(GLOB sources CONFIGURE_DEPENDS "${folder}/*.cpp")
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
-  set(benches ${sources})
-  list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "(_test|_bench|main)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|main)\\.cpp$")
 
   set(layers "")
   foreach(layer IN LISTS ARG_DEPENDS)
@@ -67,14 +63,6 @@ function(polyphon_layer name)
     set_target_properties(${target}_tests PROPERTIES UNITY_BUILD ${POLYPHON_UNITY}
                                                      UNITY_BUILD_BATCH_SIZE 4)
     polyphon_discover_tests(${target}_tests)
-  endif()
-
-  if(benches)
-    find_package(benchmark REQUIRED)
-    add_executable(${target}_bench EXCLUDE_FROM_ALL ${benches})
-    target_link_libraries(${target}_bench PRIVATE ${target} ${ARG_PRIVATE}
-                                                  benchmark::benchmark_main polyphon_flags)
-    add_dependencies(benches ${target}_bench)
   endif()
 endfunction()
 

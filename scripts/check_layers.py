@@ -33,7 +33,7 @@ LIBRARIES = {
     "TorchCpu::torch": r"(torch|ATen|c10)/.*",
 }
 # Headers that belong to kinds of files, not to folders.
-KINDS = {r"(gtest|gmock)/.*": ("_test.cpp", "_test.h"), r"benchmark/.*": ("_bench.cpp",)}
+KINDS = {r"(gtest|gmock)/.*": ("_test.cpp", "_test.h")}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 

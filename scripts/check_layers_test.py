@@ -13,7 +13,8 @@ LAYERS = """
 polyphon_layer(base PUBLIC fmt::fmt)
 polyphon_layer(core DEPENDS base)
 polyphon_layer(model DEPENDS core PRIVATE Llama::common Llama::llama)
-polyphon_layer(attention DEPENDS base PUBLIC PkgConfig::hwy PRIVATE Llama::ggml)
+polyphon_layer(simd DEPENDS base PUBLIC PkgConfig::hwy)
+polyphon_layer(attention DEPENDS simd PRIVATE Llama::ggml)
 polyphon_layer(engine DEPENDS model)
 polyphon_layer(server DEPENDS engine PRIVATE Llama::httplib)
 polyphon_layer(app DEPENDS server attention)
@@ -41,7 +42,7 @@ class CheckLayersTest(unittest.TestCase):
         for file, line in [
             ("core/a.h", '#include "model/decoder.h"'),
             ("base/a.cpp", '#include "core/json.h"'),
-            ("engine/a.cpp", '#include "attention/span_kernels.h"'),  # above it, but not named
+            ("engine/a.cpp", '#include "attention/span_backend.h"'),  # above it, but not named
             ("engine/a.cpp", '#include "llama.h"'),
             ("engine/a.cpp", "#include <llama-cpp.h>"),
             ("engine/a.cpp", '#include "chat.h"'),
@@ -68,7 +69,7 @@ class CheckLayersTest(unittest.TestCase):
             ("model/a.cpp", '#include "chat.h"'),
             ("model/a.cpp", "#include <memory>"),
             ("attention/a.cpp", '#include "ggml-backend.h"'),
-            ("app/a.cpp", "#include <hwy/highway.h>"),  # attention names it as PUBLIC
+            ("app/a.cpp", "#include <hwy/highway.h>"),  # simd names it as PUBLIC
             ("server/a.cpp", "#include <httplib.h>"),
             ("core/a_test.cpp", "#include <gtest/gtest.h>"),
             ("core/a.cpp", "#include <vector>"),

@@ -1,314 +1,321 @@
-// polyphon bench: our engine and plain libllama on the same work in one process, so that every
-// figure is a ratio.
+// polyphon bench: flags and calls.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fstream>
-#include <iostream>
-#include <thread>
+#include <functional>
+#include <memory>
 
-#include "app/bench.h"
 #include "app/command.h"
 #include "app/usage.h"
-#include "attention/span_backend.h"
 #include "base/error.h"
-#include "base/process.h"
-#include "base/random.h"
-#include "deploy/load.h"
-#include "deploy/model_catalogue.h"
-#include "engine/sample_rows.h"
-#include "model/plain_llama.h"
+#include "bench/attention.h"
+#include "bench/decode.h"
+#include "bench/memory.h"
+#include "bench/perplexity.h"
+#include "bench/recall.h"
+#include "bench/sampler.h"
+#include "bench/streams.h"
+#include "bench/workspace.h"
+#include "tasks/recall_script.h"
 
 namespace polyphon {
-
-std::string processor() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(": ") + 2);
-  return "unknown";
-}
-
 namespace {
 
+template <typename Options>
 struct BenchFlags {
   ModelFlags model;
-  bool json = false, quick = false;
-  int repeats = 3;
-  int budget = 0;  // tokens of depth and breadth; 0: 2048, or 512 when quick
-  std::vector<std::string> what = {"throughput", "time_to_answer", "merge"};
-
-  bool wants(const std::string& part) const {
-    return std::find(what.begin(), what.end(), part) != what.end();
-  }
-  int thought_tokens() const { return budget > 0 ? budget : quick ? 512 : 2048; }
-  std::string output, commit;
+  Options options;
+  bool json = false;
 };
 
-// Runs rows as they are measured, prints and keeps them.
-class Report {
- public:
-  explicit Report(bool json) : json_(json) {}
-  void add(Json row, const std::string& text) {
-    if (!json_) print_out(text + "\n");
-    rows_.push_back(std::move(row));
-  }
-  Json whole(const BenchFlags& flags, const Reasoner& reasoner) const {
-    return {{"bench", "streams"},
-            {"machine", {{"cpu", processor()}, {"kernels", compute_info().cpu_variant}}},
-            {"commit", flags.commit},
-            {"model", reasoner.model().info().description},
-            {"model_digest", reasoner.identity().model_digest},
-            {"repeats", flags.repeats},
-            {"rows", rows_}};
-  }
-
- private:
-  bool json_;
-  Json rows_ = Json::array();
-};
-
-// Our engine's context is made by now and keeps its kernels; the peer's are ggml's own.
-std::string with_stock_attention(const std::string& path) {
-  enable_span_backend(false);
-  return path;
+// Prints each figure as it is measured: its text, or with --json its object as a line.
+OnFigure print_figures(bool json) {
+  return [json](const Json& row, const std::string& text) {
+    print_out(json ? row.dump() + "\n" : text);
+  };
 }
 
-class StreamsBench {
- public:
-  StreamsBench(const BenchFlags& flags, const Config& config)
-      : flags_(flags),
-        reasoner_(load_reasoner(config)),
-        plain_(with_stock_attention(reasoner_->model().info().path), config.decoder.context_cells,
-               config.decoder.threads),
-        report_(flags.json) {}
-
-  int run() {
-    if (flags_.wants("throughput"))
-      for (const int prompt : flags_.quick ? std::vector{128} : std::vector{128, 2048})
-        for (const int streams : {1, 2, 4, 8, 16}) throughput(prompt, streams);
-    if (flags_.wants("time_to_answer")) depth_and_breadth();
-    if (flags_.wants("merge")) merges();
-    const Json whole = report_.whole(flags_, *reasoner_);
-    if (flags_.json) print_out(whole.dump() + "\n");
-    if (!flags_.output.empty()) {
-      std::ofstream file(flags_.output);
-      file << whole.dump(2) << "\n";
-      if (!file.flush()) throw Error(ErrorCode::kInternal, "cannot write " + flags_.output);
-    }
-    return 0;
-  }
-
- private:
-  // A prompt of about so many tokens, other ones each time, so that no prefix is found again.
-  Tokens prompt_of(int tokens, int salt) const {
-    const Vocabulary& vocabulary = reasoner_->model().vocabulary();
-    std::string text = fmt::format("{} ", salt);
-    Tokens prompt;
-    while (static_cast<int>(prompt.size()) < tokens) {
-      text += "The quick brown fox jumps over the lazy dog and counts its steps. ";
-      prompt = vocabulary.tokenize(text, false, true);
-    }
-    prompt.resize(static_cast<size_t>(tokens));
-    return prompt;
-  }
-
-  void throughput(int prompt_tokens, int streams) {
-    const int tokens = 48;
-    const Spread ours = repeat(flags_.repeats, [&](int i) {
-      CompletionRequest request;
-      request.prompt = prompt_of(prompt_tokens, 100 * streams + i);
-      request.choices = streams;
-      request.max_tokens = tokens;
-      request.ignore_eos = true;
-      SessionTicket ticket = reasoner_->complete(request, {});
-      const Finished finished = wait_finished(ticket);
-      return 1000.0 * (streams * (tokens - 1)) / finished.timings.answer_ms;
-    });
-    const Spread peer = repeat(flags_.repeats, [&](int i) {
-      const auto run = plain_.decode(prompt_of(prompt_tokens, i), streams, tokens);
-      return run.tokens / run.decode_seconds;
-    });
-    report_.add(
-        {{"what", "throughput"},
-         {"prompt", prompt_tokens},
-         {"streams", streams},
-         {"tokens_per_s", to_json(ours)},
-         {"plain_tokens_per_s", to_json(peer)},
-         {"ratio", ours.median / peer.median}},
-        fmt::format(
-            "prompt {:>5}, {:>2} streams: {:7.1f} tokens/s, plain libllama {:7.1f}, ratio {:.2f}",
-            prompt_tokens, streams, ours.median, peer.median, ours.median / peer.median));
-  }
-
-  Finished think(const std::string& topology, MergeMode merge, int salt) {
-    ThinkInput input;
-    input.chat.messages = {
-        {{"role", "user"},
-         {"content",
-          fmt::format("Problem {}: pens come in boxes of 12. How many boxes for 150 pens?",
-                      salt)}}};
-    input.topology = parse_topology(topology);
-    input.merge = merge;
-    input.sampling.seed = static_cast<uint64_t>(salt);
-    input.answer_sampling = input.sampling;
-    input.max_answer_tokens = 16;
-    input.ignore_eos = true;
-    SessionTicket ticket = reasoner_->think(input, {});
-    return wait_finished(ticket);
-  }
-
-  // The same number of tokens as one chain and as eight streams.
-  void depth_and_breadth() {
-    const int budget = flags_.thought_tokens();
-    const std::string breadth = fmt::format("8x{}", budget / 8),
-                      depth = fmt::format("1x{}", budget);
-    const auto seconds = [&](const std::string& topology) {
-      return repeat(flags_.repeats, [&](int i) {
-        return think(topology, MergeMode::kKv, 500 + i).timings.time_to_first_answer_token_ms /
-               1000;
-      });
-    };
-    const Spread wide = seconds(breadth);
-    const double wide_memory = static_cast<double>(peak_memory_kib()) / 1024;
-    const Spread deep = seconds(depth);
-    const double deep_memory = static_cast<double>(peak_memory_kib()) / 1024;
-    const Spread peer = repeat(flags_.repeats, [&](int i) {
-      const auto run = plain_.decode(prompt_of(64, 900 + i), 1, budget);
-      return run.prefill_seconds + run.decode_seconds;
-    });
-    report_.add(
-        {{"what", "time_to_answer"},
-         {"breadth", breadth},
-         {"depth", depth},
-         {"breadth_s", to_json(wide)},
-         {"depth_s", to_json(deep)},
-         {"plain_depth_s", to_json(peer)},
-         {"ratio", deep.median / wide.median},
-         {"ratio_to_plain", peer.median / wide.median},
-         {"peak_memory_mib", {{"breadth", wide_memory}, {"after_depth", deep_memory}}}},
-        fmt::format("time to answer: {} {:.1f} s, {} {:.1f} s ({:.2f}x), plain libllama's chain "
-                    "{:.1f} s ({:.2f}x); peak memory {:.0f} MiB, then {:.0f} MiB",
-                    breadth, wide.median, depth, deep.median, deep.median / wide.median,
-                    peer.median, peer.median / wide.median, wide_memory, deep_memory));
-  }
-
-  // From the streams' end to the first answer token.
-  void merges() {
-    const std::string topology = flags_.quick ? "8x64" : "8x256";
-    double kv_ms = 0;
-    for (const MergeMode mode :
-         {MergeMode::kKv, MergeMode::kPrefill, MergeMode::kCompact, MergeMode::kVote}) {
-      int tokens = 0;
-      const Spread ms = repeat(flags_.repeats, [&](int i) {
-        const Finished finished = think(topology, mode, 700 + i);
-        tokens = finished.timings.merge_prefill_tokens;
-        return finished.timings.merge_ms;
-      });
-      if (mode == MergeMode::kKv) kv_ms = ms.median;
-      Json row = {{"what", "merge"},
-                  {"topology", topology},
-                  {"mode", to_string(mode)},
-                  {"merge_prefill_tokens", tokens},
-                  {"first_answer_token_ms", to_json(ms)},
-                  {"ratio_to_kv", ms.median / kv_ms}};
-      double plain_ms = 0;
-      if (mode == MergeMode::kPrefill) {
-        plain_ms = 1000 * plain_.prefill(prompt_of(64 + tokens, 1));
-        row["plain_prefill_ms"] = plain_ms;
-      }
-      report_.add(
-          std::move(row),
-          fmt::format(
-              "merge {:<8} of {}: {:>5} tokens, {:7.1f} ms to the first answer token "
-              "({:.1f}x kv){}",
-              to_string(mode), topology, tokens, ms.median, ms.median / kv_ms,
-              plain_ms > 0 ? fmt::format(", plain libllama's prefill {:.0f} ms", plain_ms) : ""));
-    }
-  }
-
-  BenchFlags flags_;
-  std::unique_ptr<Reasoner> reasoner_;
-  PlainLlama plain_;
-  Report report_;
-};
-
-int bench_streams(const BenchFlags& flags) {
-  Config config = flags.model.config();
-  if (!flags.model.context_cells)
-    config.decoder.context_cells = std::max(8192, flags.thought_tokens() * 3 / 2);
-  return StreamsBench(flags, config).run();
-}
-
-// Eight rows of a vocabulary of 152k, default settings, ours and llama.cpp's chain.
-int bench_sampler(const BenchFlags& flags) {
-  constexpr int kRows = 8, kVocabulary = 151936, kRepeats = 51;
-  Random random(1);
-  std::vector<std::vector<float>> logits(kRows);
-  for (auto& row : logits)
-    for (int i = 0; i < kVocabulary; ++i)
-      row.push_back(static_cast<float>(random.uniform() + random.uniform() + random.uniform()) * 6);
-  std::vector<std::unique_ptr<Sampler>> samplers;
-  std::vector<SampleJob> jobs;
-  for (int r = 0; r < kRows; ++r) {
-    SamplingParams params;
-    params.seed = static_cast<uint64_t>(r);
-    samplers.push_back(std::make_unique<Sampler>(params, nullptr, false));
-    jobs.push_back({samplers.back().get(), logits[static_cast<size_t>(r)], {}});
-  }
-  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const SteadyClock clock;
-  const Spread ours = repeat(kRepeats, [&](int) {
-    const TimePoint start = clock.now();
-    sample_rows(jobs, threads);
-    return milliseconds_between(start, clock.now());
+// Prints each figure's text as it is measured; with --json only the whole at the end.
+Json print_whole(bool json, const std::function<Json(const OnFigure&)>& measure) {
+  const Json whole = measure([json](const Json&, const std::string& text) {
+    if (!json) print_out(text);
   });
-  const double peer = plain_sampler_ms(kRows, kVocabulary, kRepeats);
-  const Json row = {{"bench", "sampler"},  {"rows", kRows},        {"vocabulary", kVocabulary},
-                    {"ms", to_json(ours)}, {"llama_cpp_ms", peer}, {"ratio", peer / ours.median}};
-  print_out(flags.json
-                ? row.dump() + "\n"
-                : fmt::format("{} rows of {}: {:.2f} ms a step, llama.cpp's chain {:.2f} ms, "
-                              "ratio {:.1f}\n",
-                              kRows, kVocabulary, ours.median, peer, peer / ours.median));
-  return 0;
+  if (json) print_out(whole.dump() + "\n");
+  return whole;
 }
 
-}  // namespace
+void write_result(const std::string& path, const Json& whole) {
+  std::ofstream file(path);
+  file << whole.dump(2) << "\n";
+  if (!file.flush()) throw Error(ErrorCode::kInternal, "cannot write " + path);
+}
 
-void add_bench_command(CLI::App& app, Run& run) {
-  auto flags = std::make_shared<BenchFlags>();
-  CLI::App& command =
-      *app.add_subcommand("bench", "Measure our engine beside plain libllama on the same work");
-  command.require_subcommand(1);
+void add_streams_bench(CLI::App& bench, Run& run) {
+  struct Flags : BenchFlags<StreamsBenchOptions> {
+    std::string output;
+  };
+  auto flags = std::make_shared<Flags>();
+  StreamsBenchOptions& options = flags->options;
   CLI::App& streams =
-      *command.add_subcommand("streams", "Measure throughput, time to answer and merges");
+      *bench.add_subcommand("streams", "Measure throughput, time to answer and merges");
   flags->model.add_to(streams);
   streams.add_flag("--json", flags->json, "One JSON object instead of text");
-  streams.add_flag("--quick", flags->quick, "Short prompts and budgets, for a first look");
-  streams.add_option("--repeats", flags->repeats, "Measurements of each figure")
+  streams.add_flag("--quick", options.quick, "Short prompts and budgets, for a first look");
+  streams.add_option("--repeats", options.repeats, "Measurements of each figure")
       ->check(in_range(1, 100));
-  streams.add_option("--what", flags->what, "Figures to measure, comma separated")
+  streams.add_option("--what", options.what, "Figures to measure, comma separated")
       ->delimiter(',')
       ->check(one_of({"throughput", "time_to_answer", "merge"}));
   streams
-      .add_option("--budget", flags->budget,
+      .add_option("--budget", options.budget,
                   "Tokens that one chain, and eight streams together, think for time_to_answer")
       ->check(in_range(64, 32768))
       ->default_str("2048; with --quick, 512");
   streams.add_option("--output", flags->output, "File that the JSON object is also written to")
       ->default_str("none");
-  streams.add_option("--commit", flags->commit, "Commit that the result notes")
+  streams.add_option("--commit", options.commit, "Commit that the result notes")
       ->default_str("none");
-  streams.callback([flags, &run] { run = [flags] { return bench_streams(*flags); }; });
-  CLI::App& sampler = *command.add_subcommand("sampler", "Measure the sampling of one step");
-  sampler.add_flag("--json", flags->json, "One JSON object instead of text");
-  sampler.callback([flags, &run] { run = [flags] { return bench_sampler(*flags); }; });
-  add_decode_bench(command, run);
-  add_attention_bench(command, run);
-  add_perplexity_bench(command, run);
-  add_memory_bench(command, run);
-  add_recall_bench(command, run);
-  add_workspace_bench(command, run);
+  streams.callback([flags, &run] {
+    run = [flags] {
+      const Json whole = print_whole(flags->json, [&](const OnFigure& on_figure) {
+        return bench_streams(flags->options, flags->model.config(),
+                             flags->model.context_cells.value_or(0), on_figure);
+      });
+      if (!flags->output.empty()) write_result(flags->output, whole);
+      return 0;
+    };
+  });
+}
+
+void add_sampler_bench(CLI::App& bench, Run& run) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App& sampler = *bench.add_subcommand("sampler", "Measure the sampling of one step");
+  sampler.add_flag("--json", *json, "One JSON object instead of text");
+  sampler.callback([json, &run] {
+    run = [json] {
+      bench_sampler(print_figures(*json));
+      return 0;
+    };
+  });
+}
+
+void add_decode_bench(CLI::App& bench, Run& run) {
+  auto flags = std::make_shared<BenchFlags<DecodeBenchOptions>>();
+  DecodeBenchOptions& options = flags->options;
+  CLI::App& decode = *bench.add_subcommand(
+      "decode", "Measure the steps of a model, our kernels beside ggml's own");
+  flags->model.add_to(decode);
+  decode.add_flag("--json", flags->json, "One JSON object a line instead of text");
+  decode.add_option("--prompt", options.prompts, "Cells in the cache, comma separated")
+      ->delimiter(',')
+      ->check(at_least(1));
+  decode
+      .add_option("--streams", options.streams,
+                  "Streams that decode a row each a step, comma separated")
+      ->delimiter(',')
+      ->check(at_least(1));
+  decode
+      .add_option("--chunks", options.chunks,
+                  "Tokens of a prompt that are read at a time, comma separated; 0: none")
+      ->delimiter(',')
+      ->check(at_least(0));
+  decode
+      .add_option("--views", options.views,
+                  "Cells that rows see, comma separated: all the same (shared), each its own "
+                  "(private), or half and half (mixed)")
+      ->delimiter(',')
+      ->check(one_of({"shared", "private", "mixed"}));
+  decode.add_option("--steps", options.steps, "Steps of a measurement")->check(in_range(1, 10000));
+  decode.add_option("--repeats", options.repeats, "Measurements of each figure")
+      ->check(in_range(1, 100));
+  decode.callback([flags, &run] {
+    run = [flags] {
+      bench_decode(flags->options, flags->model.config(), flags->model.context_cells.value_or(0),
+                   print_figures(flags->json));
+      return 0;
+    };
+  });
+}
+
+void add_attention_bench(CLI::App& bench, Run& run) {
+  auto flags = std::make_shared<BenchFlags<AttentionBenchOptions>>();
+  AttentionBenchOptions& options = flags->options;
+  CLI::App& attention = *bench.add_subcommand(
+      "attention", "Measure the attention operation, our kernels beside ggml's own");
+  attention.add_flag("--json", flags->json, "One JSON object a line instead of text");
+  attention.add_option("--prompt", options.prompts, "Cells in the cache, comma separated")
+      ->delimiter(',')
+      ->check(in_range(1, 1 << 20));
+  attention.add_option("--rows", options.rows, "Rows of one decode, comma separated")
+      ->delimiter(',')
+      ->check(in_range(1, 4096));
+  attention
+      .add_option("--views", options.views,
+                  "Cells that rows see, comma separated: all the same (shared), each its own "
+                  "(private), or half and half (mixed)")
+      ->delimiter(',')
+      ->check(one_of({"shared", "private", "mixed"}));
+  attention.add_option("--heads", options.heads, "Heads of queries")->check(in_range(1, 256));
+  attention
+      .add_option("--kv-heads", options.kv_heads, "Heads of keys and values, a divisor of --heads")
+      ->check(in_range(1, 256));
+  attention.add_option("--head-size", options.head_size, "Numbers of a head")
+      ->check(one_of({"64", "80", "96", "112", "128", "192", "256"}));
+  attention.add_option("--kv-type", options.type, "Number format of the KV cache")
+      ->check(one_of({"f32", "f16", "bf16", "q8_0"}));
+  attention.add_option("--threads", options.threads, "CPU threads; 0: one a core")
+      ->check(in_range(0, 1024));
+  attention.add_option("--repeats", options.repeats, "Measurements of each figure")
+      ->check(in_range(1, 1000));
+  attention.callback([flags, &run] {
+    const AttentionBenchOptions& given = flags->options;
+    if (given.heads % given.kv_heads != 0)
+      throw CLI::ValidationError("--kv-heads", fmt::format("is '{}': must divide --heads, {}",
+                                                           given.kv_heads, given.heads));
+    run = [flags] {
+      bench_attention(flags->options, print_figures(flags->json));
+      return 0;
+    };
+  });
+}
+
+void add_perplexity_bench(CLI::App& bench, Run& run) {
+  auto flags = std::make_shared<BenchFlags<PerplexityBenchOptions>>();
+  PerplexityBenchOptions& options = flags->options;
+  CLI::App& command = *bench.add_subcommand(
+      "perplexity", "Measure the perplexity of a text, our kernels beside ggml's own");
+  flags->model.add_to(command);
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command.add_option("--text", options.text, "File with the text")->required();
+  command.add_option("--tokens", options.tokens, "Most tokens of the text that are read")
+      ->check(in_range(64, 1 << 24));
+  command.add_option("--window", options.window, "Length of a window, whose tokens see each other")
+      ->check(in_range(64, 8192));
+  command
+      .add_option("--streams", options.streams,
+                  "Windows that decode a row each a step; 1: a window in chunks")
+      ->check(in_range(1, 64));
+  command.add_flag("--float-weights", options.float_weights,
+                   "A temporary copy of the model with F32 weights, to compare attention alone");
+  command.callback([flags, &run] {
+    run = [flags] {
+      bench_perplexity(flags->options, flags->model.config(),
+                       flags->model.context_cells.value_or(0), print_figures(flags->json));
+      return 0;
+    };
+  });
+}
+
+void add_memory_bench(CLI::App& bench, Run& run) {
+  auto flags = std::make_shared<BenchFlags<MemoryBenchOptions>>();
+  MemoryBenchOptions& options = flags->options;
+  CLI::App& command =
+      *bench.add_subcommand("memory", "Measure how many facts from beyond the window come back");
+  flags->model.add_to(command);
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command.add_option("--facts", options.facts, "Facts that are planted")
+      ->check(in_range(1, kMostFacts));
+  command.add_option("--window", options.window, "Tokens that the stream keeps in view")
+      ->check(in_range(32, 8192));
+  command
+      .add_option("--times", options.times, "Length of the other text after the facts, in windows")
+      ->check(in_range(1, 64));
+  command.add_option("--top-k", options.top_k, "Nodes of one recall")->check(in_range(1, 16));
+  command.add_option("--seed", options.seed, "Random seed for facts and text")->check(at_least(0));
+  command.add_option("--trace", options.trace_path, "JSON-lines file that traces are added to")
+      ->default_str("none");
+  command.add_flag("--full", options.full, "Also a run with all of the text in view");
+  command.callback([flags, &run] {
+    run = [flags] {
+      print_whole(flags->json, [&](const OnFigure& on_figure) {
+        return bench_memory(flags->options, flags->model.config(),
+                            flags->model.context_cells.value_or(0), on_figure);
+      });
+      return 0;
+    };
+  });
+}
+
+void add_recall_bench(CLI::App& bench, Run& run) {
+  auto flags = std::make_shared<BenchFlags<RecallBenchOptions>>();
+  RecallBenchOptions& options = flags->options;
+  CLI::App& command =
+      *bench.add_subcommand("recall", "Measure what the heads of memory find, trained and not");
+  flags->model.add_to(command);
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command
+      .add_option("--sessions", options.sessions, "Sessions of 16 streams and 48 questions each")
+      ->check(in_range(1, 1000));
+  command.add_option("--max-nodes", options.nodes, "Most nodes that memory keeps of a session")
+      ->check(in_range(1, 1024));
+  command
+      .add_option("--write-thresholds", options.write_thresholds,
+                  "Probabilities above which the write head keeps a sentence, comma separated, "
+                  "measured one after another")
+      ->delimiter(',')
+      ->check(in_real_range(0, 1));
+  command
+      .add_option("--seed", options.seed,
+                  "Random seed for facts and text, none of which training has")
+      ->check(at_least(0));
+  command.add_flag("--seen-relations", options.seen_relations,
+                   "Facts of the kinds that training has, instead of other kinds");
+  command.add_option("--trace", options.trace_path, "JSON-lines file that traces are added to")
+      ->default_str("none");
+  command.callback([flags, &run] {
+    run = [flags] {
+      print_whole(flags->json, [&](const OnFigure& on_figure) {
+        return bench_recall(flags->options, flags->model.config(),
+                            flags->model.context_cells.value_or(0), on_figure);
+      });
+      return 0;
+    };
+  });
+}
+
+void add_workspace_bench(CLI::App& bench, Run& run) {
+  auto flags = std::make_shared<BenchFlags<WorkspaceBenchOptions>>();
+  WorkspaceBenchOptions& options = flags->options;
+  CLI::App& command =
+      *bench.add_subcommand("workspace", "Measure what registers and broadcasts cost");
+  flags->model.add_to(command);
+  command.add_flag("--json", flags->json, "One JSON object instead of text");
+  command.add_option("--pairs", options.pairs, "Sessions of each kind")->check(in_range(1, 1000));
+  command
+      .add_option("--register-cadence", options.cadence,
+                  "Distance between two notes of a register, in tokens of the longest stream")
+      ->check(in_range(1, 4096));
+  command
+      .add_option("--simulations", options.simulations,
+                  "Simulations of one search: leaves that are valued")
+      ->check(in_range(2, 4096));
+  command
+      .add_option_function<std::string>(
+          "--topology",
+          [flags](const std::string& text) { flags->options.topology = parse_topology(text); },
+          "Streams and the token budget of each")
+      ->check(parsed_by([](const std::string& text) { parse_topology(text); }))
+      ->default_str("8x256");
+  command.callback([flags, &run] {
+    run = [flags] {
+      print_whole(flags->json, [&](const OnFigure& on_figure) {
+        return bench_workspace(flags->options, flags->model.config(), on_figure);
+      });
+      return 0;
+    };
+  });
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, Run& run) {
+  CLI::App& command =
+      *app.add_subcommand("bench", "Measure our engine beside plain libllama on the same work");
+  command.require_subcommand(1);
+  for (const auto add :
+       {add_streams_bench, add_sampler_bench, add_decode_bench, add_attention_bench,
+        add_perplexity_bench, add_memory_bench, add_recall_bench, add_workspace_bench})
+    add(command, run);
 }
 
 }  // namespace polyphon

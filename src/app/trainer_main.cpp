@@ -1,21 +1,22 @@
-// polyphon-train: wiring only. A process of its own, the only one that links libtorch.
+// polyphon-train: flags and calls. A process of its own, the only one that links libtorch.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 
 #include "base/error.h"
 #include "base/logging.h"
 #include "base/process.h"
+#include "head_trainer/trace_counter.h"
 #include "head_trainer/train_heads.h"
+#include "tensors/device.h"
 #include "trainer/parity.h"
 #include "trainer/train.h"
+#include "trainer/train_report.h"
 
 namespace polyphon {
 namespace {
@@ -24,27 +25,10 @@ using Run = std::function<int()>;
 
 std::atomic<bool> stop_asked = false;
 
-void print_progress(const Json& line, bool json) {
-  if (json) {
-    fmt::print("{}\n", line.dump());
-  } else {
-    fmt::print("step {}/{}  loss {:.4f}  lr {:.1e}  {:.0f} tokens/s  {} MB  {:.0f} s left\n",
-               line["step"].get<int64_t>(), line["of"].get<int64_t>(),
-               line["loss"]["tokens"].get<double>(), line["learning_rate"].get<double>(),
-               line["tokens_per_second"].get<double>(), line["peak_memory_mb"].get<int64_t>(),
-               line["eta_seconds"].get<double>());
-    if (const auto held = line.find("validation"); held != line.end())
-      fmt::print("         held-out loss {:.4f}, best {:.4f} at step {}\n",
-                 (*held)["loss"].get<double>(), (*held)["best_loss"].get<double>(),
-                 (*held)["best_step"].get<int64_t>());
-  }
+void print_out(const std::string& text) {
+  fmt::print("{}", text);
   std::fflush(stdout);
 }
-
-// Of products, each of which oneDNN makes kernels for, half a megabyte: no batch has as many rows
-// as the one before it, and a thousand, its default, are half of a run's memory. A step has
-// about 40.
-void limit_kept_kernels() { setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128", /*overwrite=*/0); }
 
 void add_lora(CLI::App& app, Run& run) {
   struct Flags {
@@ -53,60 +37,72 @@ void add_lora(CLI::App& app, Run& run) {
   };
   auto flags = std::make_shared<Flags>();
   TrainOptions& options = flags->options;
-  CLI::App& command = *app.add_subcommand("lora", "trains an adapter on token sequences");
+  CLI::App& command = *app.add_subcommand("lora", "Train a LoRA adapter on token sequences");
   command.option_defaults()->always_capture_default();
-  command.add_option("--model", options.model_path, "GGUF of the base")->required();
-  command.add_option("--data", options.data_path, "JSON lines of `polyphon data build`")
+  command.add_option("--model", options.model_path, "GGUF of the base model")->required();
+  command
+      .add_option("--data", options.data_path, "Training data, written by `polyphon data build`")
       ->required();
-  command.add_option("--out", options.out_folder, "folder for adapter, checkpoint and progress")
+  command.add_option("--out", options.out_folder, "Folder for adapter, checkpoint and progress")
       ->required();
   command.add_option("--from", options.from_path,
-                     "adapter.gguf to go on from, instead of the base");
-  command.add_option("--rank", options.rank, "of the adapter");
-  command.add_option("--alpha", options.alpha, "its scale times the rank");
-  command.add_option("--dropout", options.dropout, "of the adapter's input");
-  command.add_option("--projections", options.projections, "that get an adapter")->delimiter(',');
-  command.add_option("--learning-rate", options.learning_rate, "at its peak");
+                     "adapter.gguf to go on from; without it, from the base");
+  command.add_option("--rank", options.rank, "Rank of the adapter");
+  command.add_option("--alpha", options.alpha, "Scale of the adapter times its rank");
+  command.add_option("--dropout", options.dropout,
+                     "Share of the adapter's inputs set to 0 in training");
+  command
+      .add_option("--projections", options.projections,
+                  "Matrices that get an adapter, comma separated")
+      ->delimiter(',');
+  command.add_option("--learning-rate", options.learning_rate, "Peak learning rate");
   command.add_option("--final-learning-rate-share", options.final_learning_rate_share,
-                     "of the peak, at the end");
-  command.add_option("--warmup-steps", options.warmup_steps, "up to the peak");
-  command.add_option("--weight-decay", options.weight_decay, "AdamW's");
-  command.add_option("--clip-norm", options.clip_norm, "of the gradient; 0: not clipped");
-  command.add_option("--epochs", options.epochs, "passes over the data");
-  command.add_option("--max-steps", options.max_steps, "0: as the epochs have");
-  command.add_option("--batch-tokens", options.batch_tokens, "packed into one forward pass");
+                     "Learning rate at the end, as a share of the peak");
+  command.add_option("--warmup-steps", options.warmup_steps,
+                     "Steps over which the learning rate rises to its peak");
+  command.add_option("--weight-decay", options.weight_decay, "Weight decay of AdamW");
+  command.add_option("--clip-norm", options.clip_norm, "Most norm of the gradient; 0: not clipped");
+  command.add_option("--epochs", options.epochs, "Passes over the data");
+  command.add_option("--max-steps", options.max_steps, "Most steps; 0: as many as the epochs have");
+  command.add_option("--batch-tokens", options.batch_tokens, "Tokens packed into one forward pass");
   command.add_option("--kl-weight", options.kl_weight,
-                     "of the divergence from the base; a third more time");
+                     "Weight of the divergence from the base; above 0 a run takes a third longer");
   command.add_option("--diversity-weight", options.diversity_weight,
-                     "of what it costs that a session's streams think alike");
+                     "Weight of the loss on streams of a session that think alike");
   command.add_option("--diversity-margin", options.diversity_margin,
-                     "cosine of two streams' mean states that costs nothing");
-  command.add_option("--promotion-weight", options.promotion_weight,
-                     "of the gate against what promotions did; above 0 it is trained too");
+                     "Cosine of two streams' mean states up to which they are not alike");
+  command.add_option(
+      "--promotion-weight", options.promotion_weight,
+      "Weight of the gate's loss on what promotions did; 0: the gate is not trained");
   command.add_option("--from-heads", options.from_heads_path,
-                     "heads.gguf whose gate goes on, instead of the untrained one");
+                     "heads.gguf whose gate is trained further; without it, the untrained gate");
   command.add_option("--term-warmup-steps", options.term_warmup_steps,
-                     "over which these three weights rise");
-  command.add_option("--accumulate", options.accumulate, "forward passes a step");
+                     "Steps over which the weights of divergence, diversity and promotions rise");
+  command.add_option("--accumulate", options.accumulate, "Forward passes of a step");
   command.add_flag("--checkpoint-layers", options.checkpoint_layers,
-                   "compute layers twice instead of keeping what they computed");
-  command.add_option("--seed", options.seed, "of order, dropout and first weights");
-  command.add_option("--precision", options.precision, "of products: auto, bf16, f32");
+                   "Compute layers twice instead of keeping their results: less memory, more time");
+  command.add_option("--seed", options.seed, "Random seed of order, dropout and first weights");
+  command.add_option("--precision", options.precision,
+                     "Number format of products: auto, bf16 or f32");
   command.add_option("--device", options.device,
-                     "auto, cpu, cuda, cuda:N; never run on a GPU yet (docs/training.md)");
+                     "Device: auto, cpu, cuda or cuda:N; no run on a GPU was tested yet");
   command.add_option("--validation", options.validation_path,
-                     "held-out data, like --data: adapter.gguf is then the best one on it");
-  command.add_option("--validation-share", options.validation_share,
-                     "of the data held out instead, sequences that begin alike together");
-  command.add_option("--validate-every-steps", options.validate_every_steps, "and after the last");
+                     "Held-out data, like --data; the adapter that is best on it is kept");
+  command.add_option(
+      "--validation-share", options.validation_share,
+      "Share of --data that is held out instead; sequences that begin alike stay together");
+  command.add_option("--validate-every-steps", options.validate_every_steps,
+                     "Steps between two validations");
   command.add_option("--peer-timeout-seconds", options.peer_timeout_seconds,
-                     "how long a step of another process may take");
-  command.add_option("--threads", options.threads, "0: all physical cores");
-  command.add_option("--save-every-steps", options.save_every_steps, "a checkpoint");
-  command.add_option("--save-every-seconds", options.save_every_seconds, "a checkpoint");
+                     "Most seconds that a step of another process may take");
+  command.add_option("--threads", options.threads, "CPU threads; 0: one a physical core");
+  command.add_option("--save-every-steps", options.save_every_steps,
+                     "Steps between two checkpoints");
+  command.add_option("--save-every-seconds", options.save_every_seconds,
+                     "Seconds between two checkpoints");
   command.add_flag("--resume", options.resume,
-                   "go on from the checkpoint in --out, if there is one");
-  command.add_flag("--json", flags->json, "a JSON object with all options, then one a step");
+                   "Go on from the checkpoint in --out, if there is one");
+  command.add_flag("--json", flags->json, "A JSON object with all options, then one a step");
   command.callback([flags, &run] {
     run = [flags] {
       for (const int signal : {SIGTERM, SIGINT})
@@ -115,16 +111,10 @@ void add_lora(CLI::App& app, Run& run) {
       if (flags->json) fmt::print("{}\n", Json{{"options", to_json(flags->options)}}.dump());
       Json last;
       const TrainOutcome outcome = train(flags->options, stop_asked, [&](const Json& line) {
-        print_progress(line, flags->json);
+        print_out(flags->json ? line.dump() + "\n" : describe_step(line));
         last = line;
       });
-      if (outcome == TrainOutcome::kStopped)
-        std::fprintf(stderr, "stopped; the checkpoint in %s holds all steps done: add --resume\n",
-                     flags->options.out_folder.c_str());
-      else if (last.contains("validation"))
-        fmt::print(stderr, "adapter.gguf is that of step {}: held-out loss {:.4f}\n",
-                   last["validation"]["best_step"].get<int64_t>(),
-                   last["validation"]["best_loss"].get<double>());
+      fmt::print(stderr, "{}", describe_outcome(outcome, flags->options, last));
       return 0;
     };
   });
@@ -139,45 +129,48 @@ void add_heads(CLI::App& app, Run& run) {
   HeadTrainOptions& options = flags->options;
   FitOptions& fit = options.trial.fit;
   CLI::App& command =
-      *app.add_subcommand("heads", "trains gate, value, memory and topology heads on self-play");
+      *app.add_subcommand("heads", "Train the gate, value, memory and topology heads on self-play");
   command.option_defaults()->always_capture_default();
-  command.add_option("--model", options.traces.model_path, "GGUF of the base")->required();
-  command.add_option("--data", options.traces.data_folders, "folders of `polyphon selfplay`")
+  command.add_option("--model", options.traces.model_path, "GGUF of the base model")->required();
+  command.add_option("--data", options.traces.data_folders, "Folders of `polyphon selfplay`")
       ->required();
   command
       .add_option("--out", options.out_folder,
-                  "folder for heads.gguf, heads.jsonl (the report) and what they are fitted to")
+                  "Folder for heads.gguf, heads.jsonl (the report) and the data of the fits")
       ->required();
   command.add_option("--version", options.traces.version_folder,
-                     "folder of the version that played, if it was not the base");
-  command.add_option("--name", options.name, "of the heads, in traces and answers");
+                     "Folder of the version that played, if it was not the base");
+  command.add_option("--name", options.name, "Name of the heads in traces and answers");
   command.add_option("--read-rank", options.read_rank,
-                     "of what memory's read head learns on top of the cosine");
+                     "Rank of the map that memory's read head adds to the cosine");
   command.add_option("--feature-decay", fit.decay.features,
-                     "of what features' weights differ from the untrained head's");
-  command.add_option("--hidden-decay", fit.decay.hidden, "of weights on the hidden state");
+                     "Decay of the features' weights towards the untrained head's");
+  command.add_option("--hidden-decay", fit.decay.hidden,
+                     "Decay of the weights on the hidden state");
   command.add_option("--read-decay", fit.decay.read,
-                     "of what memory's read head learns on top of the cosine");
-  command.add_option("--choice-weight", fit.choice_weight,
-                     "of what searches should have chosen, beside what became of each state");
-  command.add_option("--most-steps", fit.most_steps, "of a fit, if its optimum takes more");
+                     "Decay of the map that memory's read head adds to the cosine");
+  command.add_option(
+      "--choice-weight", fit.choice_weight,
+      "Weight of the loss on a search's choices, beside the loss on each state's outcome");
+  command.add_option("--most-steps", fit.most_steps, "Most steps of a fit");
   command.add_option("--folds", options.trial.folds,
-                     "parts of the problems, each scored by heads fitted without it");
-  command.add_option("--seed", options.trial.seed, "of the parts and the first weights");
-  command.add_option("--precision", options.traces.precision, "of products: auto, bf16, f32");
-  command.add_option("--threads", options.threads, "0: all physical cores");
-  command.add_flag("--json", flags->json, "the report as JSON lines");
+                     "Parts of the problems, each scored by heads that were fitted without it");
+  command.add_option("--seed", options.trial.seed,
+                     "Random seed of the parts and the first weights");
+  command.add_option("--precision", options.traces.precision,
+                     "Number format of products: auto, bf16 or f32");
+  command.add_option("--threads", options.threads, "CPU threads; 0: one a physical core");
+  command.add_flag("--json", flags->json, "The report as JSON lines");
   command.callback([flags, &run] {
     run = [flags] {
-      const bool screen = isatty(STDERR_FILENO) != 0;
-      const auto lines = train_heads(flags->options, [&](int done) {
-        if (screen || done % 50 == 0)
-          std::fprintf(stderr, screen ? "\r%d traces\033[K" : "%d traces\n", done);
-      });
-      if (screen) std::fputs("\r\033[K", stderr);
-      if (!flags->json) fmt::print("{}", describe_heads(lines));
+      std::vector<Json> lines;
+      {
+        const TraceCounter counter;
+        lines = train_heads(flags->options, [&](int done) { counter.show(done); });
+      }
+      if (!flags->json) print_out(describe_heads(lines));
       for (const Json& line : lines)
-        if (flags->json) fmt::print("{}\n", line.dump());
+        if (flags->json) print_out(line.dump() + "\n");
       return 0;
     };
   });
@@ -189,17 +182,21 @@ void add_parity(CLI::App& app, Run& run) {
     std::string path;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::App& command =
-      *app.add_subcommand("parity", "how far trainer and engine agree on recorded sessions");
-  command.add_option("file", flags->path, "JSON lines written by polyphon --trace")->required();
-  command.add_option("--model", flags->options.model_path, "GGUF that recorded them")->required();
+  CLI::App& command = *app.add_subcommand(
+      "parity", "Measure how far trainer and engine agree on recorded sessions");
+  command.add_option("file", flags->path, "Traces, written by `polyphon think --trace`")
+      ->required();
+  command.add_option("--model", flags->options.model_path, "GGUF of the model that recorded them")
+      ->required();
   command.add_option("--version", flags->options.version_folder,
-                     "folder of the version that recorded them, if it was not the base");
-  command.add_option("--precision", flags->options.precision, "of the trainer: auto, bf16, f32");
-  command.add_option("--kv-type", flags->options.kv_type, "of the engine's keys and values");
-  command.add_option("--threads", flags->options.threads, "of the engine; 0: all cores");
+                     "Folder of the version that recorded them, if it was not the base");
+  command.add_option("--precision", flags->options.precision,
+                     "Number format of the trainer's products: auto, bf16 or f32");
+  command.add_option("--kv-type", flags->options.kv_type, "Number format of the engine's KV cache");
+  command.add_option("--threads", flags->options.threads,
+                     "CPU threads of the engine; 0: one a physical core");
   command.add_flag("--float-engine", flags->options.float_engine,
-                   "the engine computes with a copy of the model in F32");
+                   "Let the engine compute with a copy of the model in F32");
   command.callback([flags, &run] {
     run = [flags] {
       for (const ParityReport& report : measure_parity(read_traces(flags->path), flags->options))
@@ -216,13 +213,14 @@ int main(int argc, char** argv) {
   using namespace polyphon;
   limit_spinning(argv);
   limit_kept_kernels();
-  CLI::App app("polyphon-train: trains adapters and heads of a served model");
+  CLI::App app("polyphon-train: train adapters and heads of a served model");
   app.require_subcommand(1);
   app.fallthrough();
-  app.set_config("--config", "", "TOML file whose [lora] and [heads] have the options by name");
+  app.set_config("--config", "", "TOML file whose [lora] and [heads] set the options by name");
   app.allow_config_extras(CLI::config_extras_mode::error);
   std::string log_level = "warn";
-  app.add_option("--log-level", log_level, "trace, debug, info, warn, error, off");
+  app.add_option("--log-level", log_level,
+                 "Least severe messages of the log: trace, debug, info, warn, error or off");
   Run run;
   add_lora(app, run);
   add_heads(app, run);

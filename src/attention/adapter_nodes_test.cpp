@@ -10,8 +10,8 @@
 
 #include "attention/span_backend.h"
 #include "base/random.h"
+#include "simd/weight_kernels.h"
 #include "weights/ggml_for_test.h"
-#include "weights/weight_kernels.h"
 
 namespace polyphon {
 namespace {

@@ -10,8 +10,8 @@
 #include <limits>
 #include <vector>
 
-#include "attention/attention_op.h"
 #include "base/random.h"
+#include "simd/attention_op.h"
 
 namespace polyphon {
 

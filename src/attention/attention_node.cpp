@@ -3,7 +3,7 @@
 #include <cstring>
 #include <optional>
 
-#include "attention/span_kernels.h"
+#include "simd/span_kernels.h"
 
 namespace polyphon {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <ggml.h>
 
-#include "attention/attention_op.h"
+#include "simd/attention_op.h"
 
 namespace polyphon {
 

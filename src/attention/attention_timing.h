@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "attention/attention_op.h"
+#include "simd/attention_op.h"
 
 namespace polyphon {
 

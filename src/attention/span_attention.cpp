@@ -30,8 +30,8 @@ int heads_together(const AttentionOp& op, const MaskPlan& plan, size_t threads) 
   return few_units ? 1 : std::clamp(static_cast<int>(kRunBytes / head_bytes), 1, op.kv_heads);
 }
 
-void shape_states(const AttentionOp& op, const RowGroup& group, int heads, AlignedFloats& floats,
-                  std::vector<SoftmaxState>& states) {
+void shape_states(const AttentionOp& op, const RowGroup& group, int heads,
+                  AlignedArray<float>& floats, std::vector<SoftmaxState>& states) {
   const auto queries = static_cast<size_t>(group.row_count) * static_cast<size_t>(op.group());
   const size_t size = queries * (static_cast<size_t>(op.value_size) + 2);
   states.resize(static_cast<size_t>(heads));

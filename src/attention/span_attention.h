@@ -5,9 +5,9 @@
 
 #include <vector>
 
-#include "attention/attention_op.h"
-#include "attention/mask_plan.h"
-#include "attention/span_kernels.h"
+#include "simd/attention_op.h"
+#include "simd/mask_plan.h"
+#include "simd/span_kernels.h"
 
 namespace polyphon {
 
@@ -38,7 +38,7 @@ class SpanAttention {
     size_t group = 0;
     int first_head = 0;
     std::vector<SoftmaxState> states;  // of each head
-    AlignedFloats floats;
+    AlignedArray<float> floats;
   };
   struct Worker {
     SpanScratch scratch;

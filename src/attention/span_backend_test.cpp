@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/random.h"
+#include "simd/weight_kernels.h"
 #include "weights/ggml_for_test.h"
-#include "weights/weight_kernels.h"
 
 namespace polyphon {
 namespace {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "engine/logit_kernels.h"
+#include "simd/logit_kernels.h"
 
 namespace polyphon {
 namespace {

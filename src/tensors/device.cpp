@@ -5,6 +5,7 @@
 #include <torch/cuda.h>
 
 #include <charconv>
+#include <cstdlib>
 
 #include "base/error.h"
 
@@ -44,5 +45,7 @@ std::optional<int64_t> free_device_memory(const torch::Device& device) {
   if (device.is_cpu()) return std::nullopt;
   return static_cast<int64_t>(at::accelerator::getMemoryInfo(device.index()).first);
 }
+
+void limit_kept_kernels() { setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128", /*overwrite=*/0); }
 
 }  // namespace polyphon

@@ -17,4 +17,9 @@ torch::Device parse_device(const std::string& name, int local_rank);
 // Bytes that are free on a GPU; unknown for the CPU, whose are base/process.h's.
 std::optional<int64_t> free_device_memory(const torch::Device& device);
 
+// To be called before the first product. oneDNN makes kernels for each size of product, half a
+// megabyte each, and keeps 1,024 of them, half of a run's memory; no batch has as many rows as the
+// one before it, and a step has about 40 products. The environment's own limit stays.
+void limit_kept_kernels();
+
 }  // namespace polyphon

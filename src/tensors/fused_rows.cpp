@@ -1,7 +1,7 @@
 // Rows on the CPU, by the kernels of row_kernels.h and attention_kernels.h.
-#include "tensors/attention_kernels.h"
+#include "simd/attention_rows.h"
+#include "simd/row_kernels.h"
 #include "tensors/parallel_rows.h"
-#include "tensors/row_kernels.h"
 #include "tensors/row_operations.h"
 
 namespace polyphon {

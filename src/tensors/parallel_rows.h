@@ -1,7 +1,7 @@
 // Kernels on rows, by all of libtorch's threads.
 #pragma once
 
-#include "tensors/row_type.h"
+#include "simd/row_type.h"
 #include "tensors/torch.h"
 
 namespace polyphon {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tensors/attention_kernels.h"
+#include "simd/attention_rows.h"
 
 namespace polyphon {
 namespace {

@@ -6,7 +6,8 @@
 
 #include "base/check.h"
 #include "base/huge_pages.h"
-#include "weights/weight_kernels.h"
+#include "simd/weight_kernels.h"
+#include "weights/pack_panels.h"
 
 namespace polyphon {
 namespace {

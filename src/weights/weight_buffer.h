@@ -7,7 +7,7 @@
 
 #include <optional>
 
-#include "weights/packed_weights.h"
+#include "simd/packed_weights.h"
 
 namespace polyphon {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "weights/float_kernels.h"
-#include "weights/weight_kernels.h"
+#include "simd/float_kernels.h"
+#include "simd/weight_kernels.h"
 
 namespace polyphon {
 namespace {

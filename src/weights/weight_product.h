@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <span>
 
-#include "weights/packed_weights.h"
-#include "weights/quantized_input.h"
+#include "simd/packed_weights.h"
+#include "simd/quantized_input.h"
 
 namespace polyphon {
 

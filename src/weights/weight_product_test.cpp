@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "base/random.h"
+#include "simd/aligned_array.h"
+#include "simd/weight_kernels.h"
 #include "weights/ggml_for_test.h"
+#include "weights/pack_panels.h"
 #include "weights/weight_buffer.h"
-#include "weights/weight_kernels.h"
 
 namespace polyphon {
 namespace {
@@ -89,9 +91,10 @@ class WeightProductTest : public testing::TestWithParam<ggml_type> {
                                      const Shape& shape, int threads, size_t gap = 0) {
     PackedWeights packed = *packed_weights(from.weights());
     EXPECT_EQ(packed.rows, shape.rows);
-    auto data = hwy::AllocateAligned<std::byte>(packed.bytes());
-    pack_panels(packed, from.bytes.data(), 0, packed.panels(), data.get());
-    packed.data = data.get();
+    AlignedArray<std::byte> data;
+    data.reserve(packed.bytes());
+    pack_panels(packed, from.bytes.data(), 0, packed.panels(), data.data());
+    packed.data = data.data();
 
     const auto columns = static_cast<size_t>(shape.columns), rows = static_cast<size_t>(shape.rows);
     std::vector<float> in((columns + gap) * static_cast<size_t>(shape.input_rows), NAN);
@@ -203,14 +206,15 @@ class FloatProductTest : public testing::Test {
   // base + 0.5 * product of the rows [first, first + count), written over the base.
   static std::vector<float> multiply(const FloatCase& from, int first, int count, int threads) {
     PackedWeights packed{from.type, from.columns, from.rows};
-    auto data = hwy::AllocateAligned<std::byte>(packed.bytes());
+    AlignedArray<std::byte> data;
+    data.reserve(packed.bytes());
     std::vector<uint16_t> halves(from.values.size());
     ggml_fp32_to_fp16_row(from.values.data(), halves.data(), static_cast<int64_t>(halves.size()));
     pack_panels(packed,
                 from.type == WeightType::kF16 ? static_cast<const void*>(halves.data())
                                               : from.values.data(),
-                0, packed.panels(), data.get());
-    packed.data = data.get();
+                0, packed.panels(), data.data());
+    packed.data = data.data();
     const auto rows = static_cast<size_t>(from.rows);
     std::vector<float> out(from.base.begin() + first * from.rows,
                            from.base.begin() + (first + count) * from.rows);
