@@ -1,4 +1,4 @@
-# docker build -t polyphon . && docker run -p 8080:8080 -v polyphon:/var/lib/polyphon polyphon
+# docker build -t polyphon . && docker run -p 127.0.0.1:8080:8080 -v polyphon:/var/lib/polyphon polyphon --allow-unauthenticated
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends git make
 COPY . /src

@@ -17,6 +17,7 @@ install(FILES share/bash-completion/polyphon DESTINATION share/bash-completion/c
         COMPONENT program)
 install(FILES LICENSE THIRD-PARTY-NOTICES README.md DESTINATION share/doc/polyphon
         COMPONENT program)
+install(DIRECTORY docs DESTINATION share/doc/polyphon COMPONENT program) # README.md links to it
 install(FILES "${LLAMA_ROOT_DIR}/LICENSE" DESTINATION share/doc/polyphon RENAME LICENSE.llama.cpp
         COMPONENT program)
 install(FILES "${LLAMA_ROOT_DIR}/LICENSE.cpp-httplib" DESTINATION share/doc/polyphon

@@ -3,10 +3,12 @@ of them, and what cannot be compared."""
 
 import hashlib
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from conftest import MODEL, polyphon
+from conftest import BINARY, MODEL, ROOT, polyphon
 
 TERMS = ["--threads", 1, "--streams", 4, "--max-answer-tokens", 8, "--arms", "vote,sequential"]
 INTERVAL = {"mean": 0.5, "low": 0.25, "high": 0.75}
@@ -155,6 +157,26 @@ def test_files_are_compared_as_they_are(compared, night, suite):
     assert done.returncode == 0, done.stderr
     assert "| night-1 | features (written) | 0.500 (0.250 to 0.750) |" in done.stdout
     assert "| value head of | arm | AUC |" in done.stdout
+
+
+def test_samples_are_summarised(compared):
+    kept = compared[0] / "kept"
+    script = ROOT / "scripts" / "summarize_samples.py"
+
+    def summary(*arguments):
+        command = [sys.executable, script, BINARY, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    one = summary(kept / "base.jsonl", "made by hand")
+    assert "made by hand" in one and "suite tiny, streams 4, tokens 12, temperature 0.7" in one
+    samples = lines_of(kept / "base.jsonl")[1:]
+    streams = [stream for sample in samples if sample["arm"] == "vote" for stream in sample["streams"]]
+    assert len(streams) == 8
+    cut = [stream for stream in streams if stream["tokens"] >= 12]
+    assert f"| vote | {sum(stream['right'] for stream in cut)} of {len(cut)} |" in one
+    assert "| vote | K_eff | 2 |" in summary(kept / "base.jsonl", kept / "night-1.jsonl")
 
 
 def test_what_was_trained_anew_is_not_mixed_with_what_it_was(compared, night):

@@ -43,7 +43,7 @@ void add_engine(Rows& rows) {
       "GGUF of a LoRA adapter of the model; not beside a version"));
   rows.push_back(row(
       "engine.version", kBoth, [](Config& c) -> auto& { return c.version; },
-      "Folder of a trained version, its adapter and heads (docs/learning.md)"));
+      "Folder of a trained version, its adapter and heads (docs/training.md)"));
   rows.push_back(row(
       "engine.heads", kBoth, [](Config& c) -> auto& { return c.heads; },
       "GGUF of the model's trained heads (`polyphon heads`); empty: the version's, else "
