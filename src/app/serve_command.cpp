@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/logging.h"
 #include "deploy/load.h"
+#include "deploy/model_catalogue.h"
 #include "server/server.h"
 
 namespace polyphon {

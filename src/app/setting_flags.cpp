@@ -21,13 +21,18 @@ const char* type_name_of(SettingType type) {
   }
 }
 
-std::string shown_default(const Setting<Config>& row) {
+struct FlagHelp {
+  std::string text, otherwise;  // what the flag is, and what holds without it
+};
+
+// "Model; empty: the catalogue's" says itself what an empty value, the default, stands for.
+FlagHelp help_of(const Setting<Config>& row) {
+  for (const std::string& mark : {std::string("; empty: "), std::string("; none: ")})
+    if (const size_t at = row.help.find(mark); at != std::string::npos)
+      return {row.help.substr(0, at), row.help.substr(at + mark.size())};
   const Json value = row.default_value();
-  if (value.is_string() && !value.get<std::string>().empty()) return value;
-  if (!value.is_string() && !value.is_array()) return value.dump();
-  const bool said =
-      row.help.find("empty:") != std::string::npos || row.help.find("none:") != std::string::npos;
-  return said ? "" : "none";
+  if (value.is_string() && !value.get<std::string>().empty()) return {row.help, value};
+  return {row.help, value.is_string() || value.is_array() ? "none" : value.dump()};
 }
 
 }  // namespace
@@ -47,6 +52,7 @@ void SettingFlags::add(CLI::App& command, const std::string& prefix) {
   for (const Setting<Config>& row : config_settings()) {
     if (!row.in(kFlagScope) || !row.name.starts_with(prefix)) continue;
     const std::string flag = flag_name(row.name);
+    const FlagHelp help = help_of(row);
     const auto take = [this, &row](const std::string& text) {
       given_[row.name] = flag_value(row.type, text);
     };
@@ -62,11 +68,11 @@ void SettingFlags::add(CLI::App& command, const std::string& prefix) {
                       [this, &row](const std::vector<std::string>& texts) {
                         given_[row.name] = texts;
                       },
-                      row.help)
+                      help.text)
                   ->delimiter(',')
-            : command.add_option_function<std::string>(flag, take, row.help)
+            : command.add_option_function<std::string>(flag, take, help.text)
                   ->type_name(type_name_of(row.type));
-    option->default_str(shown_default(row));
+    option->default_str(help.otherwise);
     if (row.least < row.most)
       option->check(range_of(row));
     else if (!row.words.empty())

@@ -37,7 +37,7 @@ Setting<Config> word(std::string name, Member member, std::vector<std::string> w
 void add_engine(Rows& rows) {
   rows.push_back(row(
       "engine.model", kBoth, [](Config& c) -> auto& { return c.model; },
-      "Model: a name of `polyphon models`, or a GGUF file; empty: the catalogue's default"));
+      "Model: a name of `polyphon models`, or a GGUF file; empty: the catalogue's"));
   rows.push_back(row(
       "engine.adapter", kBoth, [](Config& c) -> auto& { return c.decoder.adapter; },
       "GGUF of a LoRA adapter of the model; not beside a version"));

@@ -741,8 +741,8 @@ TEST_F(ServerTest, ReadsItsVersionAgainWhenCalled) {
 TEST_F(ServerTest, TellsOfItsSettings) {
   start();
   std::map<std::string, Json> settings;
-  for (const Json& row : Json::parse(client_->Get("/api/v1/settings")->body).at("settings"))
-    settings[row.at("name")] = row;
+  const Json body = Json::parse(client_->Get("/api/v1/settings")->body);
+  for (const Json& row : body.at("settings")) settings[row.at("name")] = row;
   EXPECT_EQ(settings.at("polyphon.search.mode").at("values"), Json({"off", "auto", "always"}));
   EXPECT_EQ(settings.at("polyphon.search.mode").at("flag"), "--search");
   EXPECT_EQ(settings.at("temperature").at("default"), 0.8);
