@@ -22,7 +22,7 @@ CLANG_FORMAT := $(VENV)/bin/clang-format
 CPP_FILES = git ls-files --cached --others --exclude-standard 'src/*.cpp' 'src/*.h'
 CTEST = ctest --output-on-failure --progress --parallel $(CORES) --test-dir build/release $(ARGS)
 
-.PHONY: help serve test build demo learn check check-long install package bench kernels asan tsan dev format lint llama trainer model clean
+.PHONY: help serve test build demo learn check check-long install package bench kernels asan tsan dev docs format lint llama trainer model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z -]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -73,6 +73,10 @@ asan tsan dev: ## the fast tests under a sanitizer (asan, tsan), or with asserti
 	@cmake --preset $@ >/dev/null
 	@nice cmake --build --preset $@ --parallel $(or $(JOBS),$(CORES))
 	@ctest --preset $@ --label-regex fast --progress --parallel $(CORES)
+
+docs: ## docs/configuration.md, from the settings table
+	@$(SETUP) packages python-test llama torch tests model
+	@POLYPHON_WRITE_DOCS=1 build/release/polyphon_deploy_tests --gtest_filter='Settings.TheManual*'
 
 format: ## clang-format over src/
 	@$(SETUP) packages python-lint

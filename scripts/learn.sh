@@ -19,7 +19,7 @@ mkdir -p "$folder"
 say() { printf '%s  %s\n' "$(date -u +%H:%M:%S)" "$*"; }
 
 # Streams end by themselves, so that each counts for what it says.
-printf '[reason.agreement]\nenabled = false\n[reason.collapse]\nenabled = false\n' >"$folder/eval.toml"
+printf '[polyphon]\nagreement = false\ncollapse_watch = false\n' >"$folder/eval.toml"
 
 play() { # NAME [OPTIONS]
   say "self-play $1"

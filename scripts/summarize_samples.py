@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gym_report import bootstrap
 
-ALL_ARMS = ("--control-set", "--cures")
+ALL_ARMS = ("--arms", "control_set,cures")
 
 
 def tables(program, *arguments):

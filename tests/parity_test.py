@@ -19,7 +19,6 @@ WORKSPACE = {
     "registers": 3,
     "register_cadence": 12,
     "gate_threshold": 0,
-    "gate_refractory": 12,
     "seed": 7,
 }
 MEMORY_AND_SEARCH = {
@@ -27,7 +26,6 @@ MEMORY_AND_SEARCH = {
     "registers": 1,
     "register_cadence": 16,
     "gate_threshold": 0,
-    "gate_refractory": 16,
     "search": {"mode": "always", "simulations": 8},
     "memory": {
         "enabled": True,

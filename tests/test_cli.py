@@ -330,7 +330,7 @@ def test_a_tampered_trace_does_not_match_or_is_refused(thought, tmp_path):
 def test_registers_promote_and_the_counterfactual_tells_both_outcomes(tmp_path):
     trace = tmp_path / "trace.jsonl"
     done = run("think", "--topology", "3x48", "--registers", 2, "--register-cadence", 12,
-               "--gate-threshold", 0, "--gate-refractory", 24, "--seed", 4, "--ignore-eos",
+               "--gate-threshold", 0, "--seed", 4, "--ignore-eos",
                "--max-answer-tokens", 8, "--json", "--trace", trace, PROBLEM)  # fmt: skip
     assert done.returncode == 0, done.stderr
     polyphon = json.loads(done.stdout)["polyphon"]
@@ -399,7 +399,7 @@ def test_beyond_loopback_needs_a_key_or_a_word():
         ("[server]\nprot = 80\n", ["server.prot", "line 2"]),
         ("[server]\nport = 'http'\n", ["server.port", "line 2"]),
         ("[engine]\nmax_sequences = 1000\n", ["engine.max_sequences", "1000"]),
-        ("[[reason.registers]]\nname = 'x'\n", ["registers", "cue"]),
+        ("[[registers]]\nname = 'x'\n", ["registers", "cue"]),
     ],
 )
 def test_a_config_file_with_a_fault_names_key_and_line(text, words, tmp_path):

@@ -21,7 +21,7 @@ def strict(tmp_path_factory):
     config = tmp_path_factory.mktemp("config") / "polyphon.toml"
     config.write_text(
         "[server]\nio_timeout_s = 1\nrequest_timeout_s = 3\n"
-        "[engine]\ncontext_cells = 2048\nmax_waiting = 2\n"
+        "[engine]\nctx_size = 2048\nmax_waiting = 2\n"
     )
     server = Server("--config", config)
     yield server
@@ -195,7 +195,7 @@ def test_tls_with_a_certificate_of_ones_own(tmp_path):
 @pytest.mark.parametrize("by", ["flag", "config"])
 def test_the_model_has_the_names_it_was_given(by, tmp_path):
     config = tmp_path / "polyphon.toml"
-    config.write_text('[server]\nserved_name = "think-small"\naliases = ["default"]\n')
+    config.write_text('[server]\nalias = ["think-small", "default"]\n')
     server = Server(*(["--alias", "think-small,default"] if by == "flag" else ["--config", config]))
     try:
         names = [model["id"] for model in httpx.get(server.url + "/v1/models").json()["data"]]

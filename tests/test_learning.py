@@ -282,11 +282,11 @@ def test_an_adapter_and_the_gate_trained_beside_it_are_one_version(counterfactua
     assert any(len(run) == 5 for line in lines for run in line["runs"])
 
     flags = ["--model", MODEL, "--data", data, "--output", tmp_path / "night-1", "--threads", "1"]
-    flags += ["--max-steps", "2", "--promotion-weight", "1", "--diversity-weight", "0.1"]
+    flags += ["--max-steps", "2", "--promotion-weight", "1"]
     done = polyphon("train", *flags)
     assert done.returncode == 0, done.stderr
     version = json.loads((tmp_path / "night-1" / "version.json").read_text())
-    assert set(version["metrics"]["loss"]) == {"tokens", "diversity", "promotion"}
+    assert set(version["metrics"]["loss"]) == {"tokens", "promotion"}
     thought = ["think", "--model", MODEL, "--version", tmp_path / "night-1", "--topology", "2x8"]
     done = polyphon(*thought, "--json", "What is 2 + 2?")
     assert done.returncode == 0, done.stderr
@@ -364,7 +364,7 @@ def test_the_topology_head_is_trained_on_several_topologies_a_problem(tmp_path):
     [written] = [line["written"] for line in report if line.get("head") == "topology" and "written" in line]
 
     config = tmp_path / "polyphon.toml"
-    config.write_text("[reason]\nauto_budget_tokens = 64\n")
+    config.write_text("[polyphon]\nauto_budget_tokens = 64\n")
     think = ["think", "--model", MODEL, "--config", config, "--topology", "auto", "--json", *one]
     done = polyphon(*think, "--max-answer-tokens", "4", "--version", night, "What is 3 times 4?")
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from conftest import BINARY, MODEL, Server
 SESSIONS = int(os.environ.get("POLYPHON_REPLAY_SESSIONS", 6))
 # A prompt that an earlier session left in the cache would be decoded in other chunks, and the
 # replay's attention in another order (docs/reproducibility.md).
-CONFIG = "[engine]\nmax_cached_prefixes = 0\n"
+KEEP_OUT_OF_THE_CACHE = {"cache_prompt": False}
 
 
 def wishes(number):
@@ -24,8 +24,8 @@ def wishes(number):
             "merge": ["kv", "prefill", "compact", "vote"][number % 4],
             "registers": 1 + number % 3,
             "register_cadence": 12,
-            "gate_refractory": 16,
             "gate_threshold": 0.2,
+            **KEEP_OUT_OF_THE_CACHE,
         },
     }
 
@@ -37,9 +37,8 @@ def replayed(path, *flags):
 
 
 def test_recorded_sessions_replay_and_differ_only_after_a_promotion_left_out(tmp_path):
-    config, traces = tmp_path / "server.toml", tmp_path / "traces.jsonl"
-    config.write_text(CONFIG)
-    server = Server("--config", config, "--trace-file", traces)
+    traces = tmp_path / "traces.jsonl"
+    server = Server("--trace-file", traces)
     try:
         for number in range(SESSIONS):
             reply = httpx.post(

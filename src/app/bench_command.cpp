@@ -1,7 +1,4 @@
 // polyphon bench: flags and calls.
-#include <fmt/format.h>
-
-#include <fstream>
 #include <functional>
 #include <memory>
 
@@ -36,25 +33,15 @@ OnFigure print_figures(bool json) {
 }
 
 // Prints each figure's text as it is measured; with --json only the whole at the end.
-Json print_whole(bool json, const std::function<Json(const OnFigure&)>& measure) {
+void print_whole(bool json, const std::function<Json(const OnFigure&)>& measure) {
   const Json whole = measure([json](const Json&, const std::string& text) {
     if (!json) print_out(text);
   });
   if (json) print_out(whole.dump() + "\n");
-  return whole;
-}
-
-void write_result(const std::string& path, const Json& whole) {
-  std::ofstream file(path);
-  file << whole.dump(2) << "\n";
-  if (!file.flush()) throw Error(ErrorCode::kInternal, "cannot write " + path);
 }
 
 void add_streams_bench(CLI::App& bench, Run& run) {
-  struct Flags : BenchFlags<StreamsBenchOptions> {
-    std::string output;
-  };
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<BenchFlags<StreamsBenchOptions>>();
   StreamsBenchOptions& options = flags->options;
   CLI::App& streams =
       *bench.add_subcommand("streams", "Measure throughput, time to answer and merges");
@@ -66,22 +53,12 @@ void add_streams_bench(CLI::App& bench, Run& run) {
   streams.add_option("--what", options.what, "Figures to measure, comma separated")
       ->delimiter(',')
       ->check(one_of({"throughput", "time_to_answer", "merge"}));
-  streams
-      .add_option("--budget", options.budget,
-                  "Tokens that one chain, and eight streams together, think for time_to_answer")
-      ->check(in_range(64, 32768))
-      ->default_str("2048; with --quick, 512");
-  streams.add_option("--output", flags->output, "File that the JSON object is also written to")
-      ->default_str("none");
-  streams.add_option("--commit", options.commit, "Commit that the result notes")
-      ->default_str("none");
   streams.callback([flags, &run] {
     run = [flags] {
-      const Json whole = print_whole(flags->json, [&](const OnFigure& on_figure) {
+      print_whole(flags->json, [&](const OnFigure& on_figure) {
         return bench_streams(flags->options, flags->model.config(),
                              flags->model.context_cells.value_or(0), on_figure);
       });
-      if (!flags->output.empty()) write_result(flags->output, whole);
       return 0;
     };
   });
@@ -155,23 +132,9 @@ void add_attention_bench(CLI::App& bench, Run& run) {
                   "(private), or half and half (mixed)")
       ->delimiter(',')
       ->check(one_of({"shared", "private", "mixed"}));
-  attention.add_option("--heads", options.heads, "Heads of queries")->check(in_range(1, 256));
-  attention
-      .add_option("--kv-heads", options.kv_heads, "Heads of keys and values, a divisor of --heads")
-      ->check(in_range(1, 256));
-  attention.add_option("--head-size", options.head_size, "Numbers of a head")
-      ->check(one_of({"64", "80", "96", "112", "128", "192", "256"}));
-  attention.add_option("--kv-type", options.type, "Number format of the KV cache")
-      ->check(one_of({"f32", "f16", "bf16", "q8_0"}));
-  attention.add_option("--threads", options.threads, "CPU threads; 0: one a core")
-      ->check(in_range(0, 1024));
   attention.add_option("--repeats", options.repeats, "Measurements of each figure")
       ->check(in_range(1, 1000));
   attention.callback([flags, &run] {
-    const AttentionBenchOptions& given = flags->options;
-    if (given.heads % given.kv_heads != 0)
-      throw CLI::ValidationError("--kv-heads", fmt::format("is '{}': must divide --heads, {}",
-                                                           given.kv_heads, given.heads));
     run = [flags] {
       bench_attention(flags->options, print_figures(flags->json));
       return 0;
@@ -220,11 +183,6 @@ void add_memory_bench(CLI::App& bench, Run& run) {
   command
       .add_option("--times", options.times, "Length of the other text after the facts, in windows")
       ->check(in_range(1, 64));
-  command.add_option("--top-k", options.top_k, "Nodes of one recall")->check(in_range(1, 16));
-  command.add_option("--seed", options.seed, "Random seed for facts and text")->check(at_least(0));
-  command.add_option("--trace", options.trace_path, "JSON-lines file that traces are added to")
-      ->default_str("none");
-  command.add_flag("--full", options.full, "Also a run with all of the text in view");
   command.callback([flags, &run] {
     run = [flags] {
       print_whole(flags->json, [&](const OnFigure& on_figure) {
@@ -246,22 +204,6 @@ void add_recall_bench(CLI::App& bench, Run& run) {
   command
       .add_option("--sessions", options.sessions, "Sessions of 16 streams and 48 questions each")
       ->check(in_range(1, 1000));
-  command.add_option("--max-nodes", options.nodes, "Most nodes that memory keeps of a session")
-      ->check(in_range(1, 1024));
-  command
-      .add_option("--write-thresholds", options.write_thresholds,
-                  "Probabilities above which the write head keeps a sentence, comma separated, "
-                  "measured one after another")
-      ->delimiter(',')
-      ->check(in_real_range(0, 1));
-  command
-      .add_option("--seed", options.seed,
-                  "Random seed for facts and text, none of which training has")
-      ->check(at_least(0));
-  command.add_flag("--seen-relations", options.seen_relations,
-                   "Facts of the kinds that training has, instead of other kinds");
-  command.add_option("--trace", options.trace_path, "JSON-lines file that traces are added to")
-      ->default_str("none");
   command.callback([flags, &run] {
     run = [flags] {
       print_whole(flags->json, [&](const OnFigure& on_figure) {

@@ -27,7 +27,6 @@ namespace polyphon {
 namespace {
 
 struct ChatFlags {
-  ModelFlags model;
   ThoughtFlags thought;
   std::string system;
   std::optional<uint64_t> seed;
@@ -224,7 +223,7 @@ class Chat {
 int chat(const ChatFlags& flags) {
   if (!is_valid_utf8(flags.system))
     throw Error(ErrorCode::kInvalidArgument, "the system message is not valid UTF-8");
-  const Config config = flags.model.config();
+  const Config config = flags.thought.model.config();
   offer_model(config.model);
   Interrupts interrupts;
   const auto reasoner = load_reasoner(config);
@@ -238,7 +237,6 @@ void add_chat_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<ChatFlags>();
   CLI::App& command =
       *app.add_subcommand("chat", "Talk with the model in the terminal and watch it think");
-  flags->model.add_to(command);
   flags->thought.add_to(command);
   command.add_option("--system", flags->system, "System message before the conversation")
       ->default_str("none");

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "app/setting_flags.h"
 #include "deploy/config.h"
 
 namespace polyphon {
@@ -33,14 +34,8 @@ void add_key_command(CLI::App& app, Run& run);
 // Flags of every command that loads a model; they override the config file.
 struct ModelFlags {
   std::string config_path;
-  std::string model;
-  std::optional<int> context_cells, threads, gpu_layers;
-  std::string device;
-  std::string kv_type;
-  std::string kernels;
-  std::string heads;
-  std::string adapter;
-  std::string version;
+  SettingFlags settings;
+  std::optional<int> context_cells;  // what --ctx-size says
 
   void add_to(CLI::App& command);
   // Config file and flags together. Throws as read_config().

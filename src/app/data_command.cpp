@@ -16,7 +16,7 @@ namespace polyphon {
 namespace {
 
 struct DataFlags {
-  std::string model, output, config_path, suites;
+  std::string model, output, config_path;
   std::vector<std::string> folders;
   bool json = false;
   DataOptions options;
@@ -44,10 +44,9 @@ int build(const DataFlags& flags) {
   const auto model = load_weightless_model(model_options);
   DataCounts counts;
   const std::string digest = model_digest(model_options.path);
-  const auto sequences = build_training_data(
-      flags.folders, *model, digest, config.reason.strategies,
-      held_out_texts(flags.suites.empty() ? share_path("suites") : flags.suites), flags.options,
-      counts);
+  const auto sequences =
+      build_training_data(flags.folders, *model, digest, config.reason.strategies,
+                          held_out_texts(share_path("suites")), flags.options, counts);
   write_training_data(flags.output, digest, sequences);
   if (counts.damaged > 0)
     std::cerr << fmt::format("{} damaged lines are left out: {}\n", counts.damaged,
@@ -101,18 +100,6 @@ void add_data_command(CLI::App& app, Run& run) {
       ->check(one_of({"policy", "rejection"}))
       ->default_str("policy");
   command
-      .add_option("--failure-weight", rewards.failure_weight,
-                  "Largest weight of a failure; 0: failures are left out")
-      ->check(in_real_range(0, 1));
-  command
-      .add_option("--speed-weight", rewards.speed_weight,
-                  "Reward of a right stream for the share of its budget that it left, beside 1")
-      ->check(in_real_range(0, 1e6));
-  command
-      .add_option("--breadth-weight", rewards.breadth_weight,
-                  "Reward of a right stream for how unlike the other right ones it is, beside 1")
-      ->check(in_real_range(0, 1e6));
-  command
       .add_option("--most-per-cell", options.most_per_cell,
                   "Most right streams of a family at one difficulty, and most wrong ones")
       ->check(in_range(0, 1 << 20));
@@ -132,17 +119,12 @@ void add_data_command(CLI::App& app, Run& run) {
                   "right streams; 0: none")
       ->check(in_range(0, 1 << 20));
   command
-      .add_option("--answer-weight", options.answer_weight, "Weight of a token of those answers")
-      ->check(above_zero());
-  command
       .add_option("--most-tokens", options.most_tokens,
                   "Longest sequence in tokens: at most --batch-tokens of the trainer")
       ->check(in_range(2, 1 << 20));
   command.add_flag("--random-rewards", options.random_rewards,
                    "Outcomes by chance: the control of an experiment");
   command.add_option("--seed", options.seed, "Random seed of choice and order")->check(at_least(0));
-  command.add_option("--suites", flags->suites, "Folder of suites whose problems are left out")
-      ->default_str("share/suites");
   command.add_flag("--json", flags->json, "The counts as one JSON object");
   command.callback([flags, &run] { run = [flags] { return build(*flags); }; });
 }

@@ -44,10 +44,8 @@ Json fits(const Reasoner& reasoner) {
   for (const int length : {256, 1024, 4096}) {
     ThinkInput input;
     input.chat.messages = {{{"role", "user"}, {"content", "How many streams fit?"}}};
-    input.merge = reasoner.options().merge;
-    input.workspace = reasoner.options().workspace.defaults;
-    input.search = reasoner.options().search;
-    input.max_answer_tokens = reasoner.options().max_answer_tokens;
+    static_cast<ThinkSettings&>(input) = reasoner.options().defaults;
+    input.memory.enabled = false;
     int streams = 0;
     std::string limit;
     while (limit.empty()) {

@@ -1,7 +1,7 @@
 // polyphon eval: the arms of the control set over a suite of problems, at equal budgets. SIGINT or
 // SIGTERM ends it with a report of what was measured; the same command goes on from there.
+#include <algorithm>
 #include <iostream>
-#include <set>
 
 #include "app/command.h"
 #include "app/eval_compare.h"
@@ -19,21 +19,25 @@ struct EvalFlags {
   std::vector<std::string> arms;
   std::vector<std::string> compared;  // two sides, before and after
   std::vector<std::string> measured;  // whose calibration is drawn
-  bool control_set = false, cures = false, report_only = false, json = false;
+  bool report_only = false, json = false;
   int limit = 0;
   EvaluationOptions options;
 };
 
+// An arm's name, or that of a set of arms.
+std::vector<std::string> arms_of(const std::string& name) {
+  if (name == "control_set") return control_set();
+  if (name == "cures") return collapse_cures();
+  arm(name);  // throws for one that is not known
+  return {name};
+}
+
 std::vector<std::string> wanted_arms(const EvalFlags& flags) {
-  std::vector<std::string> names = flags.arms;
-  const auto add = [&](const std::vector<std::string>& set) {
-    names.insert(names.end(), set.begin(), set.end());
-  };
-  if (flags.control_set || (names.empty() && !flags.cures)) add(control_set());
-  if (flags.cures) add(collapse_cures());
-  std::set<std::string> seen;
-  std::erase_if(names, [&](const std::string& name) { return !seen.insert(name).second; });
-  for (const std::string& name : names) arm(name);  // throws for one that is not known
+  std::vector<std::string> names;
+  for (const std::string& given :
+       flags.arms.empty() ? std::vector<std::string>{"control_set"} : flags.arms)
+    for (const std::string& name : arms_of(given))
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   return names;
 }
 
@@ -62,7 +66,7 @@ int compare(const EvalFlags& flags) {
                          .calibration = flags.calibration,
                          .json = flags.json};
   if (!flags.suite.empty()) options.run = run_of(flags);
-  if (!flags.arms.empty() || flags.control_set || flags.cures) options.arms = wanted_arms(flags);
+  if (!flags.arms.empty()) options.arms = wanted_arms(flags);
   return compare_command(options);
 }
 
@@ -114,12 +118,13 @@ void add_eval_command(CLI::App& app, Run& run) {
   flags->model.add_to(command);
   command.add_option("--suite", flags->suite, "Suite file of problems, see share/suites")
       ->default_str("none: needed to measure");
-  command.add_flag("--control-set", flags->control_set,
-                   "The arms of the control set, which is measured if no arms are named");
-  command.add_flag("--cures", flags->cures, "Arms that each keep streams apart in one way");
-  command.add_option("--arms", flags->arms, "Names of the arms to measure, comma separated")
+  command
+      .add_option(
+          "--arms", flags->arms,
+          "Names of the arms to measure, comma separated; control_set and cures are sets of "
+          "arms (docs/evaluation.md)")
       ->delimiter(',')
-      ->default_str("the control set");
+      ->default_str("control_set");
   command
       .add_option("--streams", options.shape.streams,
                   "Streams that share the budget; the config's max_streams allows 32 at most")

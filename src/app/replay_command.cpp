@@ -19,7 +19,6 @@ namespace {
 struct ReplayFlags {
   ModelFlags model;
   std::string path;
-  int index = -1;
   int without_promotion = -1;
   bool json = false;
 };
@@ -61,19 +60,13 @@ std::string report(const Trace& recorded, const Trace& replayed, const TraceComp
 int replay(const ReplayFlags& flags) {
   const std::vector<Trace> all = read_traces(flags.path);
   if (all.empty()) throw Error(ErrorCode::kInvalidArgument, flags.path + " holds no trace");
-  if (flags.index >= static_cast<int>(all.size()))
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("--index {}: {} holds {} traces", flags.index, flags.path, all.size()));
-  const size_t first = flags.index < 0 ? 0 : static_cast<size_t>(flags.index);
-  const size_t last = flags.index < 0 ? all.size() : first + 1;
-
   Config config = flags.model.config();
   // A prompt that an earlier trace had left there would be decoded in other chunks, by other
   // kernels.
   config.engine.max_cached_prefixes = 0;
   auto reasoner = load_reasoner(config);
   bool all_match = true;
-  for (size_t i = first; i < last; ++i) {
+  for (size_t i = 0; i < all.size(); ++i) {
     if (all[i].model_digest != reasoner->identity().model_digest)
       throw Error(ErrorCode::kInvalidArgument,
                   fmt::format("trace {} was made by model {}, this is {}", all[i].id,
@@ -84,7 +77,7 @@ int replay(const ReplayFlags& flags) {
     if (flags.without_promotion >= 0 && !edit) {
       const std::string why =
           fmt::format("trace {} has no broadcast {}", all[i].id, flags.without_promotion);
-      if (last - first == 1) throw Error(ErrorCode::kInvalidArgument, why);
+      if (all.size() == 1) throw Error(ErrorCode::kInvalidArgument, why);
       std::cerr << why << '\n';
       continue;
     }
@@ -106,9 +99,6 @@ void add_replay_command(CLI::App& app, Run& run) {
       *app.add_subcommand("replay", "Run recorded sessions again and compare their tokens");
   flags->model.add_to(command);
   command.add_option("file", flags->path, "JSON-lines file that --trace wrote")->required();
-  command.add_option("--index", flags->index, "Number of the one trace to run, from 0")
-      ->check(at_least(0))
-      ->default_str("all of them");
   command
       .add_option("--without-promotion", flags->without_promotion,
                   "Number of a broadcast to leave out, from 0: what would have come without it")

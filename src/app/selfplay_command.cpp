@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -25,8 +24,7 @@ namespace {
 struct SelfPlayFlags {
   ModelFlags model;
   std::vector<std::string> servers;
-  std::string key_file;
-  std::string output, suites;
+  std::string output;
   double minutes = 0;
   bool json = false, recall = false;
   int recall_streams = 0;  // 0: not given
@@ -35,16 +33,10 @@ struct SelfPlayFlags {
   SelfPlayOptions options;
 };
 
-// As OpenAI's clients have it, when no file is named.
-std::string api_key(const std::string& path) {
-  if (path.empty()) {
-    const char* const key = std::getenv("OPENAI_API_KEY");
-    return key ? key : "";
-  }
-  std::ifstream file(path);
-  std::string key;
-  if (!(file >> key)) throw Error(ErrorCode::kNotFound, "no key in the file " + path);
-  return key;
+// Where OpenAI's clients look for it.
+std::string api_key() {
+  const char* const key = std::getenv("OPENAI_API_KEY");
+  return key ? key : "";
 }
 
 // Who plays: the servers that are named, else the model in this process.
@@ -54,7 +46,7 @@ struct Players {
 
   explicit Players(const SelfPlayFlags& flags) {
     if (!flags.servers.empty()) {
-      const std::string key = api_key(flags.key_file);
+      const std::string key = api_key();
       for (const std::string& address : flags.servers)
         all.push_back(std::make_unique<RemotePlayer>(address, key));
       return;
@@ -147,8 +139,7 @@ int self_play_command(SelfPlayFlags& flags) {
   if (!flags.topologies.empty())
     flags.options.topologies = parse_topology_play(flags.topologies, flags.budget_tokens,
                                                    flags.model.config().reason.caps);
-  const std::set<std::string> held_out =
-      held_out_texts(flags.suites.empty() ? share_path("suites") : flags.suites);
+  const std::set<std::string> held_out = held_out_texts(share_path("suites"));
   const Players players(flags);
   const std::atomic<bool>& stop_asked = stop_on_signals();
   const bool screen = isatty(STDERR_FILENO) != 0;
@@ -189,13 +180,10 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       command
           .add_option("--servers", flags->servers,
                       "Addresses of running `polyphon serve`, comma separated, that play instead "
-                      "of this process")
+                      "of this process; their API key is OPENAI_API_KEY of the environment")
           ->delimiter(',')
           ->default_str("none");
   for (CLI::Option* option : of_model) servers->excludes(option);
-  command.add_option("--key-file", flags->key_file, "File with the servers' API key")
-      ->needs(servers)
-      ->default_str("OPENAI_API_KEY of the environment");
   auto* families =
       command.add_option("--families", options.families, "Families of problems, comma separated")
           ->delimiter(',')
@@ -226,10 +214,6 @@ void add_selfplay_command(CLI::App& app, Run& run) {
   auto* tokens = command.add_option("--tokens", options.tokens, "Token budget of a stream")
                      ->check(in_range(1, Topology::kMaxStreamTokens));
   command
-      .add_option("--temperature", options.temperature,
-                  "Sampling temperature: the middle one of the streams")
-      ->check(in_real_range(0, 4));
-  command
       .add_option("--proposed-share", options.proposed_share,
                   "Share of the problems that the model proposes itself. They do not change the "
                   "difficulty")
@@ -258,15 +242,6 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       .add_option("--register-cadence", asked.cadence_tokens,
                   "Distance between two notes of a register, in tokens of the longest stream")
       ->check(in_range(1, 1 << 20));
-  command
-      .add_option("--most-gate-threshold", asked.most_threshold,
-                  "Highest threshold of the gate. Each session draws its own between 0 and this, "
-                  "so that all sorts of notes are broadcast")
-      ->check(in_real_range(0, 1));
-  command
-      .add_option("--counterfactuals", asked.share,
-                  "Share of broadcasts whose session is run again without them")
-      ->check(in_real_range(0, 1));
   SearchRequest& search = options.search;
   command
       .add_option_function<std::string>(
@@ -277,17 +252,9 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       ->excludes(servers)
       ->excludes(topologies)
       ->default_str("off");
-  command.add_option("--searches", search.max_stream_searches, "Most searches of a stream")
-      ->check(at_least(1));
   command
       .add_option("--search-simulations", search.simulations,
                   "Simulations of one search: leaves that are valued")
-      ->check(at_least(1));
-  command.add_option("--search-depth", search.depth, "Longest branch, in thought steps")
-      ->check(at_least(1));
-  command
-      .add_option("--search-tokens", search.max_tokens,
-                  "Most tokens of a session's branches, and of what is played out from them")
       ->check(at_least(1));
   command.add_option("--seed", options.seed, "Random seed for problems and sampling")
       ->check(at_least(0));
@@ -295,8 +262,6 @@ void add_selfplay_command(CLI::App& app, Run& run) {
       command.add_option("--parallel", options.parallel, "Problems at once, of each server")
           ->check(in_range(1, 64))
           ->default_str("4; with registers, 1");
-  command.add_option("--suites", flags->suites, "Folder of suites whose problems are never played")
-      ->default_str("share/suites");
   command.add_flag("--json", flags->json, "The summary as one JSON object");
   command.callback([flags, families, streams, minutes, problems, parallel, &run] {
     if (families->count() == 0 && !flags->recall)

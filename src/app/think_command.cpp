@@ -22,18 +22,11 @@ namespace polyphon {
 namespace {
 
 struct ThinkFlags {
-  ModelFlags model;
   ThoughtFlags thought;
   std::string problem, system, trace_path;
   uint64_t seed = 0;
   bool seeded = false;
-  bool json = false, ignore_eos = false, narrow = false;
-  std::optional<int> registers, register_cadence, gate_refractory;
-  std::optional<double> gate_threshold;
-  std::string search;
-  std::optional<int> search_simulations;
-  bool memory = false;
-  std::optional<int> memory_window;
+  bool json = false, ignore_eos = false;
 };
 
 ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
@@ -49,28 +42,16 @@ ThinkInput input_of(const ThinkFlags& flags, const Config& config) {
   input.chat.messages.push_back({{"role", "user"}, {"content", problem}});
   input.sampling.seed = flags.seeded ? flags.seed : std::random_device{}();
   input.answer_sampling = input.sampling;
-  WorkspaceRequest& workspace = input.workspace;
-  workspace.registers = flags.registers.value_or(workspace.registers);
-  workspace.gate_threshold = flags.gate_threshold.value_or(workspace.gate_threshold);
-  workspace.cadence_tokens = flags.register_cadence.value_or(workspace.cadence_tokens);
-  workspace.refractory_tokens = flags.gate_refractory.value_or(workspace.refractory_tokens);
-  if (!flags.search.empty()) input.search.mode = parse_search_mode(flags.search);
-  input.search.simulations = flags.search_simulations.value_or(input.search.simulations);
-  input.memory.enabled = input.memory.enabled || flags.memory || flags.memory_window;
-  input.memory.window_tokens = flags.memory_window.value_or(input.memory.window_tokens);
-  input.narrow = flags.narrow;
   input.ignore_eos = flags.ignore_eos;
   return input;
 }
 
 int think(ThinkFlags& flags) {
-  Config config = flags.model.config();
+  const ModelFlags& model = flags.thought.model;
+  Config config = model.config();
   const ThinkInput input = input_of(flags, config);
   validate(input.sampling, 1 << 30);
-  validate(input.workspace, config.reason.workspace);
-  validate(input.search);
-  validate(input.memory);
-  if (!flags.model.context_cells && flags.model.config_path.empty())
+  if (!model.context_cells && model.config_path.empty())
     config.decoder.context_cells = context_cells(input, config.reason);
   offer_model(config.model);
   if (!flags.trace_path.empty()) prepare_trace_file(flags.trace_path);
@@ -110,10 +91,10 @@ int think(ThinkFlags& flags) {
 void add_think_command(CLI::App& app, Run& run) {
   auto flags = std::make_shared<ThinkFlags>();
   CLI::App& command = *app.add_subcommand("think", "Think one problem through in several streams");
-  flags->model.add_to(command);
   command.add_option("problem", flags->problem, "Problem in one argument; -: standard input")
       ->required();
   flags->thought.add_to(command);
+  command.get_option("--ctx-size")->default_str("what the topology needs");
   command.add_option("--system", flags->system, "System message before the problem")
       ->default_str("none");
   auto* seed = command.add_option("--seed", flags->seed, "Random seed of the sampling")
@@ -122,45 +103,7 @@ void add_think_command(CLI::App& app, Run& run) {
   command.add_option("--trace", flags->trace_path, "JSON-lines file that the trace is added to")
       ->default_str("none");
   command.add_flag("--json", flags->json, "One JSON object instead of text");
-  command.add_flag("--narrow", flags->narrow, "Fewer streams where the topology does not fit");
   command.add_flag("--ignore-eos", flags->ignore_eos, "Streams that always spend their budget");
-  command
-      .add_option("--registers", flags->registers,
-                  "Registers: background sequences that read all streams and write notes")
-      ->check(at_least(0))
-      ->default_str("0");
-  command
-      .add_option("--gate-threshold", flags->gate_threshold,
-                  "Probability of the gate above which a note is broadcast to the streams")
-      ->check(in_real_range(0, 1))
-      ->default_str("0.5");
-  command
-      .add_option("--register-cadence", flags->register_cadence,
-                  "Distance between two notes of a register, in tokens of the longest stream")
-      ->check(in_range(1, 1 << 20))
-      ->default_str("64");
-  command
-      .add_option("--gate-refractory", flags->gate_refractory,
-                  "Shortest distance between two broadcasts, in tokens of the longest stream")
-      ->check(in_range(1, 1 << 20))
-      ->default_str("64");
-  command
-      .add_option("--search", flags->search,
-                  "Tree search in a stream: never (off), when it is unsure (auto), or always")
-      ->check(one_of({"off", "auto", "always"}))
-      ->default_str("off");
-  command
-      .add_option("--search-simulations", flags->search_simulations,
-                  "Simulations of one search: leaves that are valued")
-      ->check(at_least(1))
-      ->default_str("32");
-  command.add_flag("--memory", flags->memory,
-                   "Streams that remember sentences and recall them (docs/memory.md)");
-  command
-      .add_option("--memory-window", flags->memory_window,
-                  "Own tokens that a stream keeps in view; 0: all. Turns --memory on")
-      ->check(at_least(0))
-      ->default_str("0");
   command.callback([flags, seed, &run] {
     flags->seeded = seed->count() > 0;
     run = [flags] { return think(*flags); };

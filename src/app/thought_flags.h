@@ -2,21 +2,18 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <optional>
-#include <string>
 
-#include "deploy/config.h"
+#include "app/command.h"
 #include "sessions/reasoner.h"
 
 namespace polyphon {
 
 struct ThoughtFlags {
-  std::string topology, merge;  // empty: the configuration's
-  float temperature = 0.8f;
-  std::optional<int> max_answer_tokens;
+  ModelFlags model;
+  float temperature = SamplingParams{}.temperature;
 
   void add_to(CLI::App& command);
-  // What the flags leave open comes from the configuration. Throws Error{kInvalidArgument}.
+  // What flags and config say of a request. Throws Error{kInvalidArgument}.
   ThinkInput input(const Config& config) const;
 };
 

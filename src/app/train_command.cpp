@@ -71,7 +71,6 @@ void add_train_command(CLI::App& app, Run& run) {
       ->excludes(data)
       ->default_str("none");
   command.add_option("--output", flags->job.folder, "Folder of the version")->required();
-  command.add_option("--name", flags->job.name, "Name of the version")->default_str("the folder's");
   command.add_option("--trainer", flags->job.trainer, "The trainer's program")
       ->default_str("polyphon-train beside this program");
   command.add_flag("--json", flags->json, "Progress as JSON lines");

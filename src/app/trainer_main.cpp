@@ -52,33 +52,21 @@ void add_lora(CLI::App& app, Run& run) {
   command.add_option("--alpha", options.alpha, "Scale of the adapter times its rank");
   command.add_option("--dropout", options.dropout,
                      "Share of the adapter's inputs set to 0 in training");
-  command
-      .add_option("--projections", options.projections,
-                  "Matrices that get an adapter, comma separated")
-      ->delimiter(',');
   command.add_option("--learning-rate", options.learning_rate, "Peak learning rate");
   command.add_option("--final-learning-rate-share", options.final_learning_rate_share,
                      "Learning rate at the end, as a share of the peak");
   command.add_option("--warmup-steps", options.warmup_steps,
                      "Steps over which the learning rate rises to its peak");
-  command.add_option("--weight-decay", options.weight_decay, "Weight decay of AdamW");
-  command.add_option("--clip-norm", options.clip_norm, "Most norm of the gradient; 0: not clipped");
   command.add_option("--epochs", options.epochs, "Passes over the data");
   command.add_option("--max-steps", options.max_steps, "Most steps; 0: as many as the epochs have");
   command.add_option("--batch-tokens", options.batch_tokens, "Tokens packed into one forward pass");
   command.add_option("--kl-weight", options.kl_weight,
                      "Weight of the divergence from the base; above 0 a run takes a third longer");
-  command.add_option("--diversity-weight", options.diversity_weight,
-                     "Weight of the loss on streams of a session that think alike");
-  command.add_option("--diversity-margin", options.diversity_margin,
-                     "Cosine of two streams' mean states up to which they are not alike");
   command.add_option(
       "--promotion-weight", options.promotion_weight,
       "Weight of the gate's loss on what promotions did; 0: the gate is not trained");
   command.add_option("--from-heads", options.from_heads_path,
                      "heads.gguf whose gate is trained further; without it, the untrained gate");
-  command.add_option("--term-warmup-steps", options.term_warmup_steps,
-                     "Steps over which the weights of divergence, diversity and promotions rise");
   command.add_option("--accumulate", options.accumulate, "Forward passes of a step");
   command.add_flag("--checkpoint-layers", options.checkpoint_layers,
                    "Compute layers twice instead of keeping their results: less memory, more time");
@@ -92,15 +80,9 @@ void add_lora(CLI::App& app, Run& run) {
   command.add_option(
       "--validation-share", options.validation_share,
       "Share of --data that is held out instead; sequences that begin alike stay together");
-  command.add_option("--validate-every-steps", options.validate_every_steps,
-                     "Steps between two validations");
-  command.add_option("--peer-timeout-seconds", options.peer_timeout_seconds,
-                     "Most seconds that a step of another process may take");
   command.add_option("--threads", options.threads, "CPU threads; 0: one a physical core");
   command.add_option("--save-every-steps", options.save_every_steps,
                      "Steps between two checkpoints");
-  command.add_option("--save-every-seconds", options.save_every_seconds,
-                     "Seconds between two checkpoints");
   command.add_flag("--resume", options.resume,
                    "Go on from the checkpoint in --out, if there is one");
   command.add_flag("--json", flags->json, "A JSON object with all options, then one a step");
@@ -128,7 +110,6 @@ void add_heads(CLI::App& app, Run& run) {
   };
   auto flags = std::make_shared<Flags>();
   HeadTrainOptions& options = flags->options;
-  FitOptions& fit = options.trial.fit;
   CLI::App& command =
       *app.add_subcommand("heads", "Train the gate, value, memory and topology heads on self-play");
   command.option_defaults()->always_capture_default();
@@ -141,25 +122,10 @@ void add_heads(CLI::App& app, Run& run) {
       ->required();
   command.add_option("--version", options.traces.version_folder,
                      "Folder of the version that played, if it was not the base");
-  command.add_option("--name", options.name, "Name of the heads in traces and answers");
-  command.add_option("--read-rank", options.read_rank,
-                     "Rank of the map that memory's read head adds to the cosine");
-  command.add_option("--feature-decay", fit.decay.features,
-                     "Decay of the features' weights towards the untrained head's");
-  command.add_option("--hidden-decay", fit.decay.hidden,
-                     "Decay of the weights on the hidden state");
-  command.add_option("--read-decay", fit.decay.read,
-                     "Decay of the map that memory's read head adds to the cosine");
-  command.add_option(
-      "--choice-weight", fit.choice_weight,
-      "Weight of the loss on a search's choices, beside the loss on each state's outcome");
-  command.add_option("--most-steps", fit.most_steps, "Most steps of a fit");
   command.add_option("--folds", options.trial.folds,
                      "Parts of the problems, each scored by heads that were fitted without it");
   command.add_option("--seed", options.trial.seed,
                      "Random seed of the parts and the first weights");
-  command.add_option("--precision", options.traces.precision,
-                     "Number format of products: auto, bf16 or f32");
   command.add_option("--threads", options.threads, "CPU threads; 0: one a physical core");
   command.add_flag("--json", flags->json, "The report as JSON lines");
   command.callback([flags, &run] {
@@ -194,8 +160,6 @@ void add_parity(CLI::App& app, Run& run) {
   command.add_option("--precision", flags->options.precision,
                      "Number format of the trainer's products: auto, bf16 or f32");
   command.add_option("--kv-type", flags->options.kv_type, "Number format of the engine's KV cache");
-  command.add_option("--threads", flags->options.threads,
-                     "CPU threads of the engine; 0: one a physical core");
   command.add_flag("--float-engine", flags->options.float_engine,
                    "Let the engine compute with a copy of the model in F32");
   command.callback([flags, &run] {
@@ -219,9 +183,6 @@ int main(int argc, char** argv) {
   app.fallthrough();
   app.set_config("--config", "", "TOML file whose [lora] and [heads] set the options by name");
   app.allow_config_extras(CLI::config_extras_mode::error);
-  std::string log_level = "warn";
-  app.add_option("--log-level", log_level,
-                 "Least severe messages of the log: trace, debug, info, warn, error or off");
   Run run;
   add_lora(app, run);
   add_heads(app, run);
@@ -232,7 +193,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   try {
-    init_logging(log_level);
+    init_logging("warn");
     return run();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());

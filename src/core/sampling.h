@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/setting.h"
 #include "core/token.h"
 
 namespace polyphon {
@@ -30,6 +31,9 @@ struct SamplingParams {
 // Throws Error{kInvalidArgument} that names the field and the value: NaN, infinities, negative
 // temperature, top_p outside (0, 1], and so on. `vocabulary_size` bounds the logit_bias tokens.
 void validate(const SamplingParams& params, int vocabulary_size);
+
+// The rows of the settings table for what a request may set by name and number.
+const std::vector<Setting<SamplingParams>>& sampling_settings();
 
 struct TokenLogprob {
   Token token = 0;

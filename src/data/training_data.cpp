@@ -36,7 +36,7 @@ struct Attempt {
   std::vector<int> spans;  // of the trace: what the stream sampled
   int last_span = -1;      // of its sequence: what it decoded last
   bool stopped = false;    // by itself: the end of its turn is learnt too
-  RewardedStream rewarded;
+  bool right = false;
   double weight = 0;
 };
 
@@ -48,35 +48,24 @@ struct PlayedSession {
   std::map<int, double> effects;  // of promotions whose counterfactual was played
 };
 
-// Of the last phase, for a stream; nothing where the session chose it.
-std::optional<int> budget_of(const Trace& trace) {
-  const Topology& played = trace.request.topology;
-  if (played.is_auto()) return std::nullopt;
-  return played.phases.back().tokens;
-}
-
-Attempt attempt_of(const Trace& trace, size_t stream, bool right, std::optional<int> budget) {
+Attempt attempt_of(const Trace& trace, size_t stream, bool right) {
   Attempt attempt;
-  attempt.rewarded.right = right;
+  attempt.right = right;
   int sequence = -1;
   for (const TraceSpan& span : trace.spans)
     if (span.owner.is_stream(static_cast<int>(stream))) {
       attempt.spans.push_back(span.id);
-      append(attempt.rewarded.said, span.tokens);
       sequence = span.sequence;
     }
   for (const TraceSpan& span : trace.spans)
     if (span.sequence == sequence && !span.tokens.empty()) attempt.last_span = span.id;
   attempt.stopped = trace.result.streams.at(stream).finish_reason == FinishReason::kStop;
-  if (!budget) return attempt;
-  const auto spent = static_cast<double>(attempt.rewarded.said.size());
-  attempt.rewarded.left_share = std::max(0.0, 1 - spent / *budget);
   return attempt;
 }
 
 double right_share(const std::vector<Attempt>& attempts) {
   const auto right = std::count_if(attempts.begin(), attempts.end(),
-                                   [](const Attempt& attempt) { return attempt.rewarded.right; });
+                                   [](const Attempt& attempt) { return attempt.right; });
   return static_cast<double>(right) / static_cast<double>(std::max<size_t>(1, attempts.size()));
 }
 
@@ -113,9 +102,8 @@ class Builder {
         promotion_at(promotions, without.promotion);
         session.effects[without.promotion] = effect_of(outcome, without);
       }
-    const std::optional<int> budget = budget_of(trace);
     for (size_t i = 0; i < outcome.right.size(); ++i)
-      session.attempts.push_back(attempt_of(trace, i, outcome.right[i], budget));
+      session.attempts.push_back(attempt_of(trace, i, outcome.right[i]));
     if (options_.answers_per_cell > 0) session.pool = answer_pool_of(trace, outcome);
     if (outcome.is_proposed()) ++counts_.proposed;
     ++counts_.cells[outcome.cell].problems;
@@ -148,11 +136,11 @@ class Builder {
   void deal_out_anew() {
     std::vector<char> outcomes;
     for (const PlayedSession& session : sessions_)
-      for (const Attempt& attempt : session.attempts) outcomes.push_back(attempt.rewarded.right);
+      for (const Attempt& attempt : session.attempts) outcomes.push_back(attempt.right);
     shuffle(random_, outcomes);
     size_t next = 0;
     for (PlayedSession& session : sessions_)
-      for (Attempt& attempt : session.attempts) attempt.rewarded.right = outcomes[next++] != 0;
+      for (Attempt& attempt : session.attempts) attempt.right = outcomes[next++] != 0;
 
     std::vector<double> effects;
     for (const PlayedSession& session : sessions_)
@@ -165,14 +153,14 @@ class Builder {
 
   void weigh() {
     for (PlayedSession& session : sessions_) {
-      std::vector<RewardedStream> streams;
-      for (const Attempt& attempt : session.attempts) streams.push_back(attempt.rewarded);
-      const std::vector<double> weights = stream_weights(streams, options_.rewards);
+      std::vector<bool> right;
+      for (const Attempt& attempt : session.attempts) right.push_back(attempt.right);
+      const std::vector<double> weights = stream_weights(right, options_.rewards);
       DataCounts::Cell& cell = counts_.cells[session.cell];
       for (size_t i = 0; i < weights.size(); ++i) {
         Attempt& attempt = session.attempts[i];
         if (weights[i] == 0 || attempt.last_span < 0) continue;
-        int& taken = attempt.rewarded.right ? cell.right : cell.wrong;
+        int& taken = attempt.right ? cell.right : cell.wrong;
         if (taken == options_.most_per_cell) continue;
         ++taken;
         attempt.weight = weights[i];

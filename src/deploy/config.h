@@ -22,11 +22,16 @@ struct Config {
   ServerOptions server;
 };
 
-// Reads [model], [engine], [reason], [memory] and [server] of docs/configuration.md over the
-// defaults. Throws Error{kNotFound} or Error{kInvalidArgument}: a key that is not known, a wrong
-// type, a value out of range, each with the key and the line.
+// Reads what docs/configuration.md lists over the defaults: the rows of deploy/settings.h, and
+// [[strategies]] and [[registers]]. Throws Error{kNotFound} or Error{kInvalidArgument}: a key that
+// is not known, a wrong type, a value out of range, each with the key and the line.
 Config read_config(const std::string& path);
 Config parse_config(const std::string& toml, const std::string& name);
+
+// What the settings of the server stand for: reads the keys of its key file, makes the data folder
+// and places traces and memory there, names the served model. Throws Error{kNotFound,
+// kInvalidArgument}.
+void resolve_server_files(Config& config);
 
 // Where the heads are: those that are named, else the version's; empty: the untrained ones.
 std::string heads_path(const Config& config);

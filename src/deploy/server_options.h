@@ -13,6 +13,8 @@ struct ServerOptions {
   std::string served_name;                  // the "model" field that clients send
   std::vector<std::string> aliases;         // other names for it
   std::vector<std::string> api_key_hashes;  // SHA-256, lower-case hex; none: no key is asked for
+  std::string api_key_file;                 // of more such hashes; read by resolve_server_files()
+  std::string data_dir;                     // empty: nothing is kept
   bool allow_unauthenticated = false;       // bind beyond loopback without a key
   std::string tls_certificate;              // PEM files; both or none
   std::string tls_key;

@@ -1,5 +1,6 @@
-// Numbers of a request's object, each with its name and bounds in one line of a table, from which
-// the config, the request, the trace and the check of bounds are read.
+// Numbers of a request's object, each with its name and bounds in one line of a table: the trace
+// and the check of bounds are made from it, and the rows of the settings table
+// (streams/think_settings) for those that a user may set.
 #pragma once
 
 #include <fmt/format.h>
@@ -7,9 +8,11 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/error.h"
 #include "core/json.h"
+#include "core/setting.h"
 
 namespace polyphon {
 
@@ -19,7 +22,26 @@ struct RequestField {
   std::variant<int Request::*, double Request::*> member;
   double least;
   double most;
+  unsigned scopes = 0;    // SettingScope; 0: a constant that traces hold
+  const char* help = "";  // of the settings table
 };
+
+// The rows of what may be set, with names under `prefix`.
+template <typename Request>
+void add_settings(std::span<const RequestField<Request>> fields, const std::string& prefix,
+                  std::vector<Setting<Request>>& rows) {
+  for (const RequestField<Request>& field : fields) {
+    if (field.scopes == 0) continue;
+    rows.push_back(std::visit(
+        [&](auto member) {
+          return setting<Request>(
+              prefix + field.name, field.scopes,
+              [member](Request& request) -> auto& { return request.*member; },
+              {field.least, field.most}, field.help);
+        },
+        field.member));
+  }
+}
 
 // Throws Error{kInvalidArgument} that names the field of the request's polyphon.`object`.
 template <typename Request>

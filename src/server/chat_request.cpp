@@ -1,127 +1,73 @@
 #include "server/chat_request.h"
 
-#include "base/shown.h"
-#include "server/memory_reader.h"
+#include "deploy/settings.h"
 #include "server/sampling_reader.h"
 
 namespace polyphon {
 namespace {
 
-WorkspaceRequest read_workspace(const FieldReader& fields, const WorkspaceRequest& defaults) {
-  constexpr int kMost = 1 << 20;  // the layer below knows the real bounds
-  WorkspaceRequest wish = defaults;
-  const OrderedJson* registers = fields.find("registers");
-  if (registers && (*registers == false || *registers == "off"))
-    wish.registers = 0;
-  else if (const auto count = fields.integer("registers", 0, kMost))
-    wish.registers = static_cast<int>(*count);
-  if (const auto threshold = fields.number("gate_threshold", 0, 1))
-    wish.gate_threshold = *threshold;
-  if (const auto cadence = fields.integer("register_cadence", 1, kMost))
-    wish.cadence_tokens = static_cast<int>(*cadence);
-  if (const auto refractory = fields.integer("gate_refractory", 1, kMost))
-    wish.refractory_tokens = static_cast<int>(*refractory);
-  if (const auto promotion = fields.integer("without_promotion", 0, kMost))
-    wish.without_promotion = static_cast<int>(*promotion);
-  return wish;
+// A setting of several: an object whose members are rows under `name`, or one short value that
+// `whole` reads; false and "off" switch it off.
+template <typename Whole>
+void read_group(const FieldReader& fields, const char* name, Whole whole, ThinkSettings& wish) {
+  const OrderedJson* const value = fields.find(name);
+  if (!value) return;
+  if (!value->is_object()) return whole(*value);
+  const FieldReader inner(*value, fields.path(name));
+  std::vector<const char*> keys;
+  inner.read_settings(think_settings(), std::string(name) + ".", wish, keys);
+  inner.allow_only(keys);
 }
 
-DiversityRequest read_diversity(const FieldReader& fields) {
-  DiversityRequest wish;
-  wish.strategies = fields.strings("strategies", 64);
-  wish.temperature_ladder = fields.number("temperature_ladder", 0, 4);
-  wish.collapse_watch = fields.boolean("collapse_watch").value_or(true);
-  wish.agreement = fields.boolean("agreement").value_or(true);
-  wish.spend_budget = fields.boolean("spend_budget").value_or(false);
-  wish.branch_first_token = fields.boolean("branch_first_token").value_or(false);
-  return wish;
+// "off", "auto", "always", false, or an object with a mode ("auto" if it names none).
+void read_search(const FieldReader& fields, ThinkSettings& wish) {
+  const OrderedJson* const value = fields.find("search");
+  if (value && value->is_object() && !wish.search.on()) wish.search.mode = SearchMode::kAuto;
+  const auto whole = [&](const OrderedJson& short_value) {
+    if (short_value == false)
+      wish.search.mode = SearchMode::kOff;
+    else if (short_value.is_string())
+      wish.search.mode = parse_search_mode(*fields.string("search"));
+    else
+      fields.refuse("search", "must be off, auto, always or an object");
+  };
+  read_group(fields, "search", whole, wish);
 }
 
-// "off", "auto", "always", false, or an object with a mode ("auto" if it names none) and numbers.
-SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaults) {
-  SearchRequest wish = defaults;
-  const OrderedJson* search = fields.find("search");
-  if (!search) return wish;
-  if (*search == false) {
-    wish.mode = SearchMode::kOff;
-  } else if (search->is_string()) {
-    wish.mode = parse_search_mode(*fields.string("search"));
-  } else if (!search->is_object()) {
-    fields.refuse("search", "must be off, auto, always or an object");
-  } else {
-    const FieldReader inner(*search, fields.path("search"));
-    if (!wish.on()) wish.mode = SearchMode::kAuto;
-    if (const auto mode = inner.string("mode")) wish.mode = parse_search_mode(*mode);
-    std::vector<const char*> keys = {"mode"};
-    inner.read_table(search_fields(), wish, keys);
-    inner.allow_only(keys);
-  }
-  return wish;
+// true, false, "off", or an object, which switches memory on unless it says otherwise.
+void read_memory(const FieldReader& fields, ThinkSettings& wish) {
+  const OrderedJson* const value = fields.find("memory");
+  if (value && value->is_object()) wish.memory.enabled = true;
+  const auto whole = [&](const OrderedJson& short_value) {
+    if (!short_value.is_boolean() && short_value != "off")
+      fields.refuse("memory", "must be true, false, \"off\" or an object of settings");
+    wish.memory.enabled = short_value == true;
+  };
+  read_group(fields, "memory", whole, wish);
+  validate(wish.memory);
 }
 
 // `wishes`: the request's polyphon object, null when the config makes it think.
-ThinkInput read_think(const OrderedJson* wishes, const SamplingParams& sampling,
-                      const ReasonOptions& defaults) {
-  ThinkInput input;
-  input.topology = defaults.topology;
-  input.merge = defaults.merge;
+void read_wishes(const OrderedJson* wishes, GenerationRequest& request) {
+  ThinkInput& input = *request.think;
   input.narrow = true;  // a default topology may be narrowed, one that was asked for is refused
-  input.sampling = input.answer_sampling = sampling;
-  input.sampling.logprobs = -1;
-  input.workspace = defaults.workspace.defaults;
-  input.search = defaults.search;
-  input.memory = defaults.memory.defaults;
-  if (!wishes) return input;
+  if (!wishes) return;
   const FieldReader fields(*wishes, "polyphon");
-  fields.allow_only({"topology",
-                     "merge",
-                     "registers",
-                     "search",
-                     "memory",
-                     "gate_threshold",
-                     "register_cadence",
-                     "gate_refractory",
-                     "seed",
-                     "stream_thoughts",
-                     "narrow",
-                     "strategies",
-                     "temperature_ladder",
-                     "collapse_watch",
-                     "agreement",
-                     "spend_budget",
-                     "branch_first_token",
-                     "without_promotion",
-                     "priority",
-                     "cache_prompt",
-                     "include_trace"});
-  input.workspace = read_workspace(fields, input.workspace);
-  input.diversity = read_diversity(fields);
-  input.search = read_search(fields, input.search);
-  input.memory = read_memory(fields, input.memory);
-  if (const auto topology = fields.string("topology")) {
-    input.topology = parse_topology(*topology);
-    input.narrow = false;
-  }
-  input.narrow = fields.boolean("narrow").value_or(input.narrow);
-  if (const auto merge = fields.string("merge")) input.merge = parse_merge_mode(*merge);
+  if (fields.find("topology")) input.narrow = false;
+  // "off" and false are registers too.
+  OrderedJson plain = *wishes;
+  if (const auto registers = plain.find("registers");
+      registers != plain.end() && (*registers == false || *registers == "off"))
+    *registers = 0;
+  const FieldReader numbers(plain, "polyphon");
+  std::vector<const char*> keys = {"search", "memory", "seed"};
+  numbers.read_settings(think_settings(), "", static_cast<ThinkSettings&>(input), keys);
+  numbers.read_settings(answer_settings(), "", static_cast<AnswerWishes&>(request), keys);
+  fields.allow_only(keys);
+  read_search(fields, input);
+  read_memory(fields, input);
   if (const auto seed = fields.integer("seed", INT64_MIN, INT64_MAX))
     input.sampling.seed = input.answer_sampling.seed = static_cast<uint64_t>(*seed);
-  return input;
-}
-
-Priority read_priority(const FieldReader& wishes) {
-  const std::string name = wishes.string("priority").value_or("interactive");
-  if (name != "interactive" && name != "background")
-    wishes.refuse("priority", "must be interactive or background, not '" + shown(name) + "'");
-  return name == "background" ? Priority::kBackground : Priority::kInteractive;
-}
-
-// What the wishes say of the session's place and its answer, not of its thoughts.
-void read_terms(const FieldReader& wishes, GenerationRequest& request) {
-  request.priority = read_priority(wishes);
-  request.cache_prompt = wishes.boolean("cache_prompt").value_or(true);
-  request.stream_thoughts = wishes.boolean("stream_thoughts").value_or(true);
-  request.include_trace = wishes.boolean("include_trace").value_or(false);
 }
 
 int read_logprobs(const FieldReader& fields) {
@@ -151,12 +97,14 @@ GenerationRequest read_chat_generation(const FieldReader& fields, ChatInput chat
   request.parser = prompt.parser;
   if (wishes || (context.options.think_by_default && views)) {
     if (choices > 1) fields.refuse("n", "must be 1 for a request that thinks in streams");
-    const ReasonOptions& defaults = context.reasoner.options();
-    request.think = read_think(wishes, sampling, defaults);
-    request.think->chat = std::move(chat);
-    request.think->stop = stop;
-    request.think->max_answer_tokens = read_max_tokens(fields, defaults.max_answer_tokens);
-    if (wishes) read_terms(FieldReader(*wishes, "polyphon"), request);
+    ThinkInput& input = request.think.emplace();
+    static_cast<ThinkSettings&>(input) = context.reasoner.options().defaults;
+    input.sampling = input.answer_sampling = sampling;
+    input.sampling.logprobs = -1;
+    read_wishes(wishes, request);
+    input.chat = std::move(chat);
+    input.stop = stop;
+    input.max_answer_tokens = read_max_tokens(fields, input.max_answer_tokens);
     return request;
   }
   CompletionRequest completion;

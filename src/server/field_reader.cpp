@@ -16,6 +16,7 @@ namespace polyphon {
 namespace {
 
 constexpr size_t kMostPathBytes = 200;
+constexpr size_t kMostTexts = 64;  // of one setting
 // Where JSON does not parse, with what was read last.
 constexpr size_t kMostParseErrorBytes = 300;
 
@@ -127,6 +128,23 @@ std::vector<std::string> FieldReader::strings(const char* key, size_t most) cons
     result.push_back(item.get<std::string>());
   }
   return result;
+}
+
+Json FieldReader::value_of(const char* key, SettingType type, double least, double most) const {
+  const auto json = [](const auto& value) { return value ? Json(*value) : Json(); };
+  switch (type) {
+    case SettingType::kSwitch:
+      return json(boolean(key));
+    case SettingType::kWhole:
+      return json(integer(key, static_cast<int64_t>(least), static_cast<int64_t>(most)));
+    case SettingType::kNumber:
+      return json(number(key, least, most));
+    case SettingType::kText:
+      return json(string(key));
+    case SettingType::kTexts:
+      return find(key) ? Json(strings(key, kMostTexts)) : Json();
+  }
+  return {};
 }
 
 const OrderedJson* FieldReader::array(const char* key) const {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/json.h"
-#include "record/request_field.h"
+#include "core/setting.h"
 
 namespace polyphon {
 
@@ -39,21 +39,21 @@ class FieldReader {
   const OrderedJson* array(const char* key) const;
   const OrderedJson* object(const char* key) const;
 
-  // Reads what is there of the table's fields into `request`. All their names go to `keys`.
-  template <typename Request>
-  void read_table(std::span<const RequestField<Request>> table, Request& request,
-                  std::vector<const char*>& keys) const {
-    for (const RequestField<Request>& field : table) {
-      keys.push_back(field.name);
-      if (const auto* whole = std::get_if<int Request::*>(&field.member)) {
-        if (const auto value = integer(field.name, static_cast<int64_t>(field.least),
-                                       static_cast<int64_t>(field.most)))
-          request.** whole = static_cast<int>(*value);
-      } else if (const auto value = number(field.name, field.least, field.most)) {
-        request.*std::get<double Request::*>(field.member) = *value;
-      }
+  // Reads what is there of the rows that stand right under `prefix` ("search.", or "") and that
+  // requests may set. All their names go to `keys`.
+  template <typename Target>
+  void read_settings(const std::vector<Setting<Target>>& rows, const std::string& prefix,
+                     Target& target, std::vector<const char*>& keys) const {
+    for (const Setting<Target>& row : rows) {
+      const char* const key = row.name_under(prefix);
+      if (!key || !row.in(kRequestScope)) continue;
+      keys.push_back(key);
+      if (const Json value = value_of(key, row.type, row.least, row.most); !value.is_null())
+        row.set(target, value);
     }
   }
+  // A value of that type, null when absent. `least` and `most` bound numbers.
+  Json value_of(const char* key, SettingType type, double least, double most) const;
 
   // Refuses every field that is not named.
   void allow_only(std::span<const char* const> keys) const;

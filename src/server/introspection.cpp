@@ -126,8 +126,8 @@ void Introspection::props(const Request&, Response& response) {
                {"model_digest", identity.model_digest},
                {"thinks_in_streams", model.supports_views},
                {"views_reason", model.views_reason},
-               {"topology", reason.topology.to_string()},
-               {"merge", to_string(reason.merge)},
+               {"topology", reason.defaults.topology.to_string()},
+               {"merge", to_string(reason.defaults.merge)},
                {"strategies", std::move(strategies)},
                {"kv_bytes_per_cell", engine->bytes_per_cell()}}}});
 }

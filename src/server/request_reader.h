@@ -8,21 +8,17 @@
 #include <vector>
 
 #include "core/sampling.h"
-#include "deploy/server_options.h"
+#include "deploy/settings.h"
 #include "server/field_reader.h"
 #include "sessions/reasoner.h"
 
 namespace polyphon {
 
 // What all generating endpoints share.
-struct GenerationRequest {
+struct GenerationRequest : AnswerWishes {
   std::string model;  // as the client wrote it, or the served name
   bool stream = false;
-  bool include_usage = false;   // a last chunk with the usage
-  bool stream_thoughts = true;  // deltas of the streams' thoughts while streaming
-  bool include_trace = false;   // the session's trace in the answer's polyphon object
-  Priority priority = Priority::kInteractive;
-  bool cache_prompt = true;
+  bool include_usage = false;     // a last chunk with the usage
   std::vector<std::string> echo;  // /v1/completions: the text before each prompt's choices, or none
   // One of the two.
   std::optional<ThinkInput> think;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <random>
 
 #include "base/error.h"
@@ -35,22 +34,10 @@ uint64_t random_seed() {
 
 SamplingParams read_sampling(const FieldReader& fields, int vocabulary_size) {
   SamplingParams params;
-  const auto set = [&](const char* key, float& value) {
-    constexpr double kMost = std::numeric_limits<float>::max();  // validate() knows the real bounds
-    if (const auto number = fields.number(key, -kMost, kMost)) value = static_cast<float>(*number);
-  };
-  set("temperature", params.temperature);
-  set("top_p", params.top_p);
-  set("min_p", params.min_p);
-  set("repeat_penalty", params.repetition_penalty);
-  set("repetition_penalty", params.repetition_penalty);
-  set("frequency_penalty", params.frequency_penalty);
-  set("presence_penalty", params.presence_penalty);
-  // -1 is vLLM's way to switch it off.
-  if (const auto k = fields.integer("top_k", -1, kMostTokens))
-    params.top_k = static_cast<int>(std::max<int64_t>(0, *k));
-  if (const auto n = fields.integer("repeat_last_n", -1, kMostTokens))
-    params.penalty_last_n = static_cast<int>(*n);
+  std::vector<const char*> keys;
+  if (const auto penalty = fields.number("repeat_penalty", 0.01, 100))  // llama-server's name
+    params.repetition_penalty = static_cast<float>(*penalty);
+  fields.read_settings(sampling_settings(), "", params, keys);
   read_logit_bias(fields, params);
   const auto seed = fields.integer("seed", INT64_MIN, INT64_MAX);
   params.seed = seed ? static_cast<uint64_t>(*seed) : random_seed();

@@ -36,7 +36,7 @@ const ServerOptions& checked(const ServerOptions& options) {
   if (is_loopback(options.host) || !options.api_key_hashes.empty() || options.allow_unauthenticated)
     return options;
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("refusing to listen on {} without an API key: set api_key_hashes "
+              fmt::format("refusing to listen on {} without an API key: give --api-key-file "
                           "(`polyphon key new`), or allow it with --allow-unauthenticated",
                           options.host),
               "host");
@@ -57,13 +57,14 @@ std::string status_message(const Request& request, int status) {
 
 class Server::Impl {
  public:
-  Impl(Reasoner& reasoner, const ServerOptions& options, std::function<Reloaded()> reload)
+  Impl(Reasoner& reasoner, const ServerOptions& options, ServerHooks hooks)
       : http_(checked(options), {"/health", "/v1/health", "/metrics", "/slots"}),
         state_(reasoner, options),
         generation_(state_),
         introspection_(state_),
         memory_(state_),
-        reload_(std::move(reload)) {
+        reload_(std::move(hooks.reload)),
+        settings_(std::move(hooks.settings)) {
     set_errors();
     set_routes();
   }
@@ -91,6 +92,7 @@ class Server::Impl {
   Introspection introspection_;
   MemoryApi memory_;
   ReloadApi reload_;
+  const Json settings_;
   // By path, of the routes without a pattern: the methods it takes, "GET, POST".
   std::map<std::string, std::string> methods_of_;
   int port_ = 0;
@@ -168,6 +170,9 @@ void Server::Impl::set_routes() {
   route("PATCH", R"(/api/v1/memory/(\d+))", memory_, &MemoryApi::edit);
   route("DELETE", R"(/api/v1/memory/(\d+))", memory_, &MemoryApi::forget_node);
   route("POST", "/api/v1/reload", reload_, &ReloadApi::reload);
+  route("GET", "/api/v1/settings", [this](const Request&, Response& response) {
+    send_json(response, 200, {{"settings", settings_}});
+  });
   route("POST", "/tokenize", introspection_, &Introspection::tokenize);
   route("POST", "/detokenize", introspection_, &Introspection::detokenize);
   route("POST", "/apply-template", introspection_, &Introspection::apply_template);
@@ -198,8 +203,8 @@ void Server::Impl::stop() {
   http_.finish();
 }
 
-Server::Server(Reasoner& reasoner, const ServerOptions& options, std::function<Reloaded()> reload)
-    : impl_(std::make_unique<Impl>(reasoner, options, std::move(reload))) {}
+Server::Server(Reasoner& reasoner, const ServerOptions& options, ServerHooks hooks)
+    : impl_(std::make_unique<Impl>(reasoner, options, std::move(hooks))) {}
 Server::~Server() = default;
 void Server::bind() { impl_->bind(); }
 int Server::port() const { return impl_->port(); }

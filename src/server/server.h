@@ -7,17 +7,22 @@
 
 #include "deploy/load.h"
 #include "deploy/server_options.h"
+#include "deploy/settings.h"
 #include "sessions/reasoner.h"
 
 namespace polyphon {
+
+// What the server asks of those who started it.
+struct ServerHooks {
+  std::function<Reloaded()> reload = {};  // called on several threads; empty: nothing to read again
+  Json settings = settings_json();        // GET /api/v1/settings
+};
 
 class Server {
  public:
   // `reasoner` must outlive this. Throws Error{kInvalidArgument} for options that cannot be, such
   // as a host beyond loopback without a key.
-  // `reload`: what POST /api/v1/reload calls, on several threads; empty: there is nothing to read
-  // again.
-  Server(Reasoner& reasoner, const ServerOptions& options, std::function<Reloaded()> reload = {});
+  Server(Reasoner& reasoner, const ServerOptions& options, ServerHooks hooks = {});
   ~Server();
 
   // Throws Error{kUnavailable} when the port is in use.

@@ -36,7 +36,7 @@ struct RunningServer {
     auto engine = std::make_unique<Engine>(model->make_decoder(sizes), EngineOptions{}, clock);
     reasoner = std::make_unique<Reasoner>(std::move(model), std::move(engine), ReasonOptions{},
                                           Reasoner::Identity{version, "digest", "config"});
-    server = std::make_unique<Server>(*reasoner, options, reload);
+    server = std::make_unique<Server>(*reasoner, options, ServerHooks{.reload = reload});
     server->bind();
     thread = std::jthread([this] { server->serve(); });
   }

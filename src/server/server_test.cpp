@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <map>
 #include <thread>
 
 #include "base/error.h"
@@ -737,6 +738,17 @@ TEST_F(ServerTest, ReadsItsVersionAgainWhenCalled) {
   EXPECT_EQ(refused->status, 400);
   EXPECT_THAT(Json::parse(refused->body)["error"]["message"].get<std::string>(),
               HasSubstr("not a GGUF"));
+}
+
+TEST_F(ServerTest, TellsOfItsSettings) {
+  start();
+  std::map<std::string, Json> settings;
+  const Json body = Json::parse(client_->Get("/api/v1/settings")->body);
+  for (const Json& row : body.at("settings")) settings[row.at("name")] = row;
+  EXPECT_EQ(settings.at("polyphon.search.mode").at("values"), Json({"off", "auto", "always"}));
+  EXPECT_EQ(settings.at("polyphon.search.mode").at("flag"), "--search");
+  EXPECT_EQ(settings.at("temperature").at("default"), 0.8);
+  EXPECT_EQ(settings.at("server.port").at("maximum"), 65535);
 }
 
 TEST_F(ServerTest, HasNothingToReadAgainWithoutAVersion) {

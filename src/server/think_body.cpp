@@ -1,6 +1,7 @@
 #include "server/think_body.h"
 
 #include "base/check.h"
+#include "deploy/settings.h"
 #include "record/codec.h"
 
 namespace polyphon {
@@ -9,59 +10,52 @@ namespace {
 // Where the server reads it as a signed number.
 int64_t written(uint64_t seed) { return static_cast<int64_t>(seed); }
 
+// Every other setting of search and memory is as the server has it: a constant.
+bool has_only_rows(const ThinkSettings& settings) {
+  ThinkSettings again;
+  for (const Setting<ThinkSettings>& row : think_settings())
+    if (const Json value = row.get(settings); !value.is_null()) row.set(again, value);
+  return to_json(again.search) == to_json(settings.search) &&
+         to_json(again.memory) == to_json(settings.memory) &&
+         again.workspace.refractory_tokens == settings.workspace.refractory_tokens;
+}
+
 bool can_be_written(const ThinkInput& input) {
   return input.chat.tools.is_null() && input.chat.json_schema.is_null() &&
          input.chat.grammar.empty() && input.chat.template_kwargs.is_null() && input.stop.empty() &&
          input.scripts.empty() && !input.ignore_eos && input.sampling.logit_bias.empty() &&
-         input.sampling.logprobs < 0 && input.answer_sampling == input.sampling;
+         input.sampling.logprobs < 0 && input.answer_sampling == input.sampling &&
+         has_only_rows(input);
+}
+
+// What requests may set, under the rows' names.
+template <typename Target>
+void write_settings(const std::vector<Setting<Target>>& rows, const Target& target, Json& body) {
+  for (const Setting<Target>& row : rows) {
+    const Json value = row.in(kRequestScope) ? row.get(target) : Json();
+    if (value.is_null()) continue;
+    const size_t dot = row.name.find('.');
+    if (dot == std::string::npos)
+      body[row.name] = value;
+    else
+      body[row.name.substr(0, dot)][row.name.substr(dot + 1)] = value;
+  }
 }
 
 Json sampling_of(const SamplingParams& sampling) {
-  return {{"temperature", sampling.temperature},
-          {"top_k", sampling.top_k},
-          {"top_p", sampling.top_p},
-          {"min_p", sampling.min_p},
-          {"repetition_penalty", sampling.repetition_penalty},
-          {"frequency_penalty", sampling.frequency_penalty},
-          {"presence_penalty", sampling.presence_penalty},
-          {"repeat_last_n", sampling.penalty_last_n},
-          {"seed", written(sampling.seed)}};
-}
-
-Json search_of(const SearchRequest& search) {
-  Json json = {{"mode", to_string(search.mode)}};
-  fields_to_json(search_fields(), search, json);
-  return json;
-}
-
-Json memory_of(const MemoryRequest& memory) {
-  Json json = {{"enabled", memory.enabled}, {"keep", memory.keep}};
-  fields_to_json(memory_fields(), memory, json);
-  return json;
+  Json body = {{"seed", written(sampling.seed)}};
+  write_settings(sampling_settings(), sampling, body);
+  return body;
 }
 
 Json wishes_of(const ThinkInput& input, const SessionTerms& terms) {
-  const WorkspaceRequest& workspace = input.workspace;
-  const DiversityRequest& diversity = input.diversity;
-  Json wishes = {{"topology", input.topology.to_string()},
-                 {"merge", to_string(input.merge)},
-                 {"narrow", input.narrow},
-                 {"registers", workspace.registers},
-                 {"register_cadence", workspace.cadence_tokens},
-                 {"gate_refractory", workspace.refractory_tokens},
-                 {"gate_threshold", workspace.gate_threshold},
-                 {"strategies", diversity.strategies},
-                 {"collapse_watch", diversity.collapse_watch},
-                 {"agreement", diversity.agreement},
-                 {"spend_budget", diversity.spend_budget},
-                 {"branch_first_token", diversity.branch_first_token},
-                 {"search", search_of(input.search)},
-                 {"memory", memory_of(input.memory)},
-                 {"cache_prompt", terms.cache_prompt},
-                 {"include_trace", true}};
-  if (terms.priority == Priority::kBackground) wishes["priority"] = "background";
-  if (diversity.temperature_ladder) wishes["temperature_ladder"] = *diversity.temperature_ladder;
-  if (workspace.without_promotion >= 0) wishes["without_promotion"] = workspace.without_promotion;
+  Json wishes = Json::object();
+  write_settings(think_settings(), static_cast<const ThinkSettings&>(input), wishes);
+  write_settings(
+      answer_settings(),
+      AnswerWishes{
+          .priority = terms.priority, .cache_prompt = terms.cache_prompt, .include_trace = true},
+      wishes);
   return wishes;
 }
 

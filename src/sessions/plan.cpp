@@ -12,7 +12,7 @@ std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
                    const Vocabulary& vocabulary, const PlanLimits& limits) {
   for (const Phase& phase : request.topology.phases)
     if (phase.streams > options.caps.max_streams)
-      return fmt::format("{} streams, but reason.max_streams allows {} at most", phase.streams,
+      return fmt::format("{} streams, but polyphon.max_streams allows {} at most", phase.streams,
                          options.caps.max_streams);
   if (request.topology.budget_tokens() > options.caps.max_budget_tokens)
     return fmt::format("{} tokens of thinking, but at most {} are allowed",

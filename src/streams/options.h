@@ -9,6 +9,7 @@
 #include "core/topology.h"
 #include "record/think_request.h"
 #include "streams/strategy.h"
+#include "streams/think_settings.h"
 
 namespace polyphon {
 
@@ -44,7 +45,6 @@ struct WorkspaceOptions;
 void validate(const WorkspaceRequest& request, const WorkspaceOptions& options);
 
 struct WorkspaceOptions {
-  WorkspaceRequest defaults;
   std::vector<RegisterSpec> registers = built_in_registers();
   double evidence_decay = 0.7;  // of a register's accumulator, from note to note
   bool measure_effect =
@@ -52,8 +52,7 @@ struct WorkspaceOptions {
 };
 
 struct MemoryOptions {
-  MemoryRequest defaults;  // enabled: requests that think do it with memory unless they say no
-  std::string path;        // of the store; empty: nothing is kept between sessions
+  std::string path;              // of the store; empty: nothing is kept between sessions
   int max_stored_nodes = 10000;  // of one tenant; one more makes the least recently used one go
   int max_stored_cells_mib =
       256;  // of one tenant's nodes' keys and values; over it, text alone stays
@@ -68,21 +67,18 @@ struct PlanCaps {
 
 struct ReasonOptions {
   std::vector<Strategy> strategies = built_in_strategies();
-  double temperature_ladder =
-      0.3;  // hottest minus coldest stream; the request's temperature is the middle
+  // Hottest minus coldest stream; the request's temperature is the middle.
+  double temperature_ladder = kTemperatureLadder;
   CollapseOptions collapse;
   AgreementOptions agreement;
   WorkspaceOptions workspace;
-  SearchRequest search;  // of requests that do not say
   // A checker's value, in [0, 1], of an answer that a branch states; null: the value head's. Called
   // on the decode thread: it must be quick and must not throw.
   std::function<double(const std::string& answer)> answer_value;
   MemoryOptions memory;
   PlanCaps caps;
-  int max_answer_tokens = 512;
   int max_repeated_request_tokens = 256;  // a longer request is not said again before the answer
-  MergeMode merge = MergeMode::kKv;
-  Topology topology{{{8, 256}}};
+  ThinkSettings defaults;                 // of requests that do not say
 };
 
 // The options under which one session's streams run. Throws Error{kInvalidArgument} for a strategy

@@ -1,7 +1,6 @@
 #include "trainer/batch_loss.h"
 
 #include "tensors/operations.h"
-#include "trainer/diversity_loss.h"
 #include "trainer/promotion_loss.h"
 
 namespace polyphon {
@@ -18,7 +17,6 @@ Tensor logprobs_of(const BaseWeights& weights, const TrainingBatch& batch, const
 
 void LossCounts::add(const TrainingBatch& batch) {
   targets += static_cast<double>(batch.targets.size());
-  summaries += static_cast<double>(batch.summaries.size());
   for (const ExamplePromotion& promotion : batch.promotions)
     effects += promotion.effect != 0 ? 1 : 0;
 }
@@ -37,20 +35,11 @@ BatchLoss batch_loss(const BaseWeights& weights, const Lora& lora, const Trainin
     loss.tokens = torch::zeros({}, weights.device());
     return loss;
   }
-  std::vector<int> rows = batch.rows;
-  if (terms.diversity_margin) {
-    const std::vector<int> more = summarised_rows(batch.summaries);
-    rows.insert(rows.end(), more.begin(), more.end());
-  }
-  const Tensor hidden = forward(weights, lora, batch.tokens, how, &rows);
-  const auto targets = static_cast<int64_t>(batch.rows.size());
-  const Tensor logprobs = logprobs_of(weights, batch, hidden.narrow(0, 0, targets));
+  const Tensor hidden = forward(weights, lora, batch.tokens, how, &batch.rows);
+  const Tensor logprobs = logprobs_of(weights, batch, hidden);
   const Tensor factors = torch::tensor(batch.weights).to(logprobs.options());
   const Tensor learnt = torch::where(factors.lt(0), logprobs.clamp_min(kLeastLogprob), logprobs);
   loss.tokens = -(learnt * factors).sum();
-  if (terms.diversity_margin && !batch.summaries.empty())
-    loss.diversity =
-        diversity_loss(hidden.slice(0, targets), batch.summaries, *terms.diversity_margin);
   if (!terms.base) return loss;
   Tensor of_base;
   {

@@ -1,8 +1,6 @@
 // What a batch of data costs, as sums over its targets.
 #pragma once
 
-#include <optional>
-
 #include "tensors/head_model.h"
 #include "tensors/transformer.h"
 #include "trainer/batch_plan.h"
@@ -11,9 +9,8 @@ namespace polyphon {
 
 // What sums over batches are divided by.
 struct LossCounts {
-  double targets = 0;    // however much they weigh
-  double summaries = 0;  // sets of streams, however much they weigh
-  double effects = 0;    // promotions that had one, of whatever size
+  double targets = 0;  // however much they weigh
+  double effects = 0;  // promotions that had one, of whatever size
 
   void add(const TrainingBatch& batch);
 };
@@ -29,7 +26,6 @@ struct BatchLoss {
   // r = p_base / p, which is unbiased where the trained model sampled the target (Schulman 2020, as
   // in GRPO: Shao et al. 2024, arXiv:2402.03300). Undefined without `base`.
   torch::Tensor divergence;
-  torch::Tensor diversity;  // of diversity_loss.h; undefined without a margin, or without sets
   // Cross-entropy of the gate's p against the sign of promotions' effects, each weighted by the
   // effect's size. Undefined without a gate, or without promotions.
   torch::Tensor promotion;
@@ -40,7 +36,6 @@ inline constexpr double kLeastLogprob = -4.6;  // one in a hundred
 // What is asked beside the tokens' loss.
 struct LossTerms {
   const Lora* base = nullptr;  // an adapter that adds nothing, which divergence is measured from
-  std::optional<double> diversity_margin = {};
   // Whose p weakens what promotions brought (promotion_loss.h); null: they count in full.
   const HeadWeights* gate = nullptr;
 };

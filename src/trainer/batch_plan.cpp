@@ -10,12 +10,6 @@
 namespace polyphon {
 namespace {
 
-StreamSummaries moved(StreamSummaries summaries, int by) {
-  for (auto& stream : summaries.streams)
-    for (RowRange& range : stream) range = {range.begin + by, range.end + by};
-  return summaries;
-}
-
 // `begin`: of the example's rows, which are the batch's last segment.
 void append_promotions(TrainingBatch& batch, const Example& example, int begin) {
   const auto first = static_cast<int>(batch.promotions.size());
@@ -85,8 +79,6 @@ TrainingBatch BatchPlan::take(DataPosition& position) {
         batch.targets.push_back(example.tokens[static_cast<size_t>(i)]);
         batch.weights.push_back(range.weight);
       }
-    if (!example.summaries.streams.empty())
-      batch.summaries.push_back(moved(example.summaries, begin));
   }
   if (position.next == static_cast<int64_t>(examples_.size())) position = {position.epoch + 1, 0};
   return batch;

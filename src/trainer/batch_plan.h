@@ -29,7 +29,6 @@ struct TrainingBatch {
   std::vector<int> rows;                     // [targets]: whose state predicts
   std::vector<int64_t> targets;              // [targets]: the token predicted
   std::vector<float> weights;                // [targets]
-  std::vector<StreamSummaries> summaries;    // of rows of the batch
   std::vector<ExamplePromotion> promotions;  // states: rows of the batch
   std::vector<BroughtCells> brought;
   std::vector<int> lines;  // of the examples, to name them

@@ -150,9 +150,6 @@ TEST(BatchPlan, RunsBecomePositionsAndVisibility) {
   const auto target = std::find(batch.targets.begin(), batch.targets.end(), 23);
   ASSERT_NE(target, batch.targets.end());
   EXPECT_EQ(batch.rows[static_cast<size_t>(target - batch.targets.begin())], begin + 1);
-  const StreamSummaries expected{
-      0.5f, {{{begin + 2, begin + 3}}, {{begin, begin + 1}, {begin + 3, begin + 4}}}};
-  EXPECT_EQ(batch.summaries, (std::vector<StreamSummaries>{expected}));
 }
 
 }  // namespace

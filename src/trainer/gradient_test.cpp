@@ -8,7 +8,6 @@
 #include "tensors/tiny_weights_for_test.h"
 #include "tensors/transformer.h"
 #include "trainer/batch_loss.h"
-#include "trainer/diversity_loss.h"
 #include "trainer/promoted_example_for_test.h"
 #include "trainer/promotion_loss.h"
 
@@ -119,23 +118,6 @@ TEST(gradient, OfTheDivergenceFromTheBase) {
   });
 }
 
-// Two streams of the first segment, and three of the second, whose rows share a run.
-TrainingBatch summarised_batch() {
-  TrainingBatch batch = kBatch;
-  batch.summaries = {{0.5f, {{{1, 3}}, {{4, 6}}}},
-                     {0.25f, {{{8, 9}, {15, 16}}, {{10, 12}}, {{13, 14}}}}};
-  return batch;
-}
-
-TEST(gradient, OfTheDiversityOfStreams) {
-  const BaseWeights weights = tiny_weights(kTiny, Precision::kDouble);
-  const Lora lora(weights.shape, kRankTwo, 11, torch::kDouble);
-  fill_b(lora, 0.3);
-  expect_gradients(lora.parameters(), [&] {
-    return batch_loss(weights, lora, summarised_batch(), {}, {.diversity_margin = -1}).diversity;
-  });
-}
-
 TrainingBatch promoted_batch() {
   const std::vector<Example> examples = {
       promoted_example(random_tokens(kPromotedRows, kTiny.vocabulary_size, 4), 0.5f, 0.5f),
@@ -206,23 +188,6 @@ TEST(BatchLoss, AFailureThatIsRareAlreadyIsPushedNoFurther) {
   loss.backward();
   for (const auto& [name, tensor] : lora.parameters())
     EXPECT_EQ(tensor.grad().abs().max().item<double>(), 0) << name;
-}
-
-TEST(BatchLoss, DiversityIsOfTheStatesAndChangesNoBitOfTheRest) {
-  const BaseWeights weights = tiny_weights(kTiny, Precision::kFloat);
-  const Lora lora(weights.shape, kRankTwo, 11);
-  fill_b(lora, 0.3);
-  const TrainingBatch batch = summarised_batch();
-  const BatchLoss with = batch_loss(weights, lora, batch, {}, {.diversity_margin = 0.1});
-  const BatchLoss without = batch_loss(weights, lora, batch, {});
-  EXPECT_TRUE(with.tokens.equal(without.tokens));
-  EXPECT_FALSE(without.diversity.defined());
-  EXPECT_FALSE(
-      batch_loss(weights, lora, kBatch, {}, {.diversity_margin = 0.1}).diversity.defined());
-  const std::vector<int> rows = summarised_rows(batch.summaries);
-  const Tensor states = forward(weights, lora, batch.tokens, {}, &rows);
-  EXPECT_TRUE(with.diversity.equal(diversity_loss(states, batch.summaries, 0.1)));
-  EXPECT_GT(with.diversity.item<double>(), 0);
 }
 
 TEST(BatchLoss, DivergenceIsOfItsFormulaAndZeroBeforeTraining) {

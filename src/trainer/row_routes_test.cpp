@@ -20,7 +20,6 @@ TrainingBatch session_batch() {
       {0, random_tokens(21, 128, 3), {{1, 21, 1}}, {}},
       promoted_example(random_tokens(kPromotedRows, 128, 4), 0.5f, 0.5f),
       promoted_example(random_tokens(kPromotedRows, 128, 5), 0.25f, -0.25f)};
-  for (size_t i = 1; i < 3; ++i) examples[i].summaries = {0.5f, {{{4, 8}}, {{11, 19}}}};
   BatchPlan plan(examples, 64, 1);
   DataPosition position;
   return plan.take(position);
@@ -41,8 +40,8 @@ struct Step {
   Tensor backward(const BaseWeights& weights, bool checkpoint) const {
     const BatchLoss loss = batch_loss(weights, lora, session_batch(),
                                       {.training = true, .seed = 9, .checkpoint = checkpoint},
-                                      {.base = &base, .diversity_margin = -1, .gate = &gate});
-    const Tensor total = loss.tokens + loss.divergence + loss.diversity + loss.promotion;
+                                      {.base = &base, .gate = &gate});
+    const Tensor total = loss.tokens + loss.divergence + loss.promotion;
     total.backward();
     return total.detach();
   }

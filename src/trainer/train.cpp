@@ -276,7 +276,6 @@ class TrainRun {
     }
     StepLoss loss = {{"tokens", 0}};
     if (options_.kl_weight > 0) loss["kl"] = 0;
-    if (options_.diversity_weight > 0) loss["diversity"] = 0;
     if (trains_gate()) loss["promotion"] = 0;
     for (auto i = static_cast<size_t>(group_.place().rank); i < batches.size();
          i += static_cast<size_t>(group_.place().size))
@@ -305,7 +304,6 @@ class TrainRun {
   LossTerms terms() const {
     LossTerms terms;
     if (base_) terms.base = &*base_;
-    if (options_.diversity_weight > 0) terms.diversity_margin = options_.diversity_margin;
     if (trains_gate()) terms.gate = &gate_;
     return terms;
   }
@@ -328,10 +326,8 @@ class TrainRun {
       total = total.defined() ? total + share : share;
     };
     add("tokens", loss.tokens, 1, counts.targets);
-    const TermWeights weights = term_weights_at(options_, state_.step);
-    add("kl", loss.divergence, weights.kl, counts.targets);
-    add("diversity", loss.diversity, weights.diversity, counts.summaries);
-    add("promotion", loss.promotion, weights.promotion, counts.effects);
+    add("kl", loss.divergence, options_.kl_weight, counts.targets);
+    add("promotion", loss.promotion, options_.promotion_weight, counts.effects);
     if (const auto value = total.item<double>(); !std::isfinite(value))
       fail({batch}, "loss", value);
     total.backward();

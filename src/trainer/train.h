@@ -16,7 +16,7 @@ enum class TrainOutcome {
 };
 
 // `on_progress` gets one object a step, the same that is appended to progress.jsonl: {"step", "of",
-// "epoch", "loss": {"tokens", and what weighs of "kl", "diversity", "promotion"}, "learning_rate",
+// "epoch", "loss": {"tokens", and what weighs of "kl", "promotion"}, "learning_rate",
 // "gradient_norm", "tokens", "tokens_per_second", "peak_memory_mb", "eta_seconds"}; after a
 // validation also "validation":
 // {"loss", "best_step", "best_loss"}. Of several processes rank 0 alone calls it, and writes.

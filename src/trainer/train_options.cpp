@@ -36,14 +36,9 @@ void check(const TrainOptions& options) {
   expect(options.max_steps >= 0, "max-steps", options.max_steps, "0 or more");
   expect(options.batch_tokens >= 2, "batch-tokens", options.batch_tokens, "2 or more");
   expect(options.kl_weight >= 0, "kl-weight", options.kl_weight, "0 or more");
-  expect(options.diversity_weight >= 0, "diversity-weight", options.diversity_weight, "0 or more");
-  const double margin = options.diversity_margin;
-  expect(margin >= -1 && margin < 1, "diversity-margin", margin, "in [-1, 1)");
   expect(options.promotion_weight >= 0, "promotion-weight", options.promotion_weight, "0 or more");
   expect(options.promotion_weight > 0 || options.from_heads_path.empty(), "from-heads",
          options.from_heads_path, "given with --promotion-weight");
-  expect(options.term_warmup_steps >= 0, "term-warmup-steps", options.term_warmup_steps,
-         "0 or more");
   expect(options.accumulate >= 1, "accumulate", options.accumulate, "1 or more");
   const double held = options.validation_share;
   expect(held >= 0 && held < 1, "validation-share", held, "in [0, 1)");
@@ -73,10 +68,7 @@ nlohmann::json to_json(const TrainOptions& options) {
           {"max_steps", options.max_steps},
           {"batch_tokens", options.batch_tokens},
           {"kl_weight", options.kl_weight},
-          {"diversity_weight", options.diversity_weight},
-          {"diversity_margin", options.diversity_margin},
           {"promotion_weight", options.promotion_weight},
-          {"term_warmup_steps", options.term_warmup_steps},
           {"accumulate", options.accumulate},
           {"seed", options.seed},
           {"precision", options.precision},
@@ -101,12 +93,6 @@ double learning_rate_at(const TrainOptions& options, int64_t step, int64_t steps
   const double share = options.final_learning_rate_share;
   const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, done)));
   return peak * (share + (1 - share) * cosine);
-}
-
-TermWeights term_weights_at(const TrainOptions& options, int64_t step) {
-  const double share = risen_share(step, options.term_warmup_steps);
-  return {share * options.kl_weight, share * options.diversity_weight,
-          share * options.promotion_weight};
 }
 
 }  // namespace polyphon

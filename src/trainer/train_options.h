@@ -33,18 +33,10 @@ struct TrainOptions {
   // Of the divergence from the base at the targets (batch_loss.h); 0: the base is not asked.
   double kl_weight = 0;
 
-  // Of what it costs that a session's streams think alike, beyond a cosine of `diversity_margin`
-  // (diversity_loss.h); 0: it costs nothing.
-  double diversity_weight = 0;
-  double diversity_margin = 0.9;
-
   // Of the gate's cross-entropy against what promotions did; above 0 its log p is added where rows
   // see what a promotion brought (promotion_loss.h), and heads.gguf is written beside the adapter.
   double promotion_weight = 0;
   std::string from_heads_path;  // a heads.gguf to go on from; empty: the untrained heads
-
-  // Over which the three weights above rise to what they are; 0: they are so from the first step.
-  int term_warmup_steps = 0;
 
   int epochs = 1;
   int64_t max_steps = 0;           // 0: by epochs alone
@@ -82,14 +74,5 @@ std::string warning_of(const TrainOptions& options, int64_t steps);
 // Linear from 0 to the peak over the warm-up, then a cosine down to the final share (Loshchilov,
 // Hutter 2017, arXiv:1608.03983). Of step `step` from 0, of `steps` in all.
 double learning_rate_at(const TrainOptions& options, int64_t step, int64_t steps);
-
-// What the terms beside the tokens' loss weigh.
-struct TermWeights {
-  double kl = 0;
-  double diversity = 0;
-  double promotion = 0;
-};
-// They rise by the same share a step, as in KL annealing (Bowman et al. 2016, arXiv:1511.06349).
-TermWeights term_weights_at(const TrainOptions& options, int64_t step);
 
 }  // namespace polyphon

@@ -40,18 +40,6 @@ class TrainTest : public ::testing::Test {
       file << Json{{"tokens", tokens}, {"targets", {{1, tokens.size(), 1.0}}}}.dump() << "\n";
     }
   }
-  // Sessions of a prompt and two streams, whose rows are told apart.
-  void write_sessions(int count) const {
-    std::ofstream file(folder_ + "/data.jsonl");
-    for (int i = 0; i < count; ++i) {
-      Example example;
-      for (int j = 0; j < 14; ++j) example.tokens.push_back((7 * i + 3 * j) % 128);
-      example.runs = {{0, 4, 0, {}}, {4, 9, 4, {{0, 4}}}, {9, 14, 4, {{0, 4}}}};
-      example.targets = {{4, 9, 1, 3}, {9, 14, 0.5f, 3}};
-      example.summaries = {0.5f, {{{4, 9}}, {{9, 14}}}};
-      file << to_json(example).dump() << "\n";
-    }
-  }
   // Sessions whose promotions help when the gate's features are 1, and harm when they are 0; the
   // last ones teach nothing else.
   void write_promotions(int count, int effects_alone) const {

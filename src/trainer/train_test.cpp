@@ -87,34 +87,6 @@ TEST_F(TrainTest, ADivergenceThatWeighsMuchKeepsTheBase) {
   EXPECT_GT(last("held")["tokens"].get<double>(), last("free")["tokens"].get<double>());
 }
 
-TEST_F(TrainTest, StreamsThatThinkAlikeCostAndArePushedApart) {
-  write_sessions(24);
-  TrainOptions free = options("free"), apart = options("apart");
-  free.diversity_weight = 1e-6;
-  apart.diversity_weight = 2;
-  free.diversity_margin = apart.diversity_margin = -1;
-  run(free);
-  run(apart);
-  const auto costs = [&](const std::string& out) {
-    return progress(out, "/loss/diversity"_json_pointer);
-  };
-  EXPECT_EQ(costs("free").size(), costs("apart").size());
-  EXPECT_FLOAT_EQ(static_cast<float>(costs("free").front()),
-                  static_cast<float>(costs("apart").front()));
-  EXPECT_LT(costs("apart").back(), 0.95 * costs("free").back());
-}
-
-TEST_F(TrainTest, DiversityChangesNoBitOfARunWithoutSessions) {
-  TrainOptions weighs = options("weighs");
-  weighs.diversity_weight = 1;
-  run(options("plain"));
-  run(weighs);
-  EXPECT_EQ(progress("weighs", "/loss/tokens"_json_pointer),
-            progress("plain", "/loss/tokens"_json_pointer));
-  for (const auto& [name, tensor] : adapter("plain"))
-    EXPECT_EQ(tensor.values, adapter("weighs").at(name).values) << name;
-}
-
 TEST_F(TrainTest, AGateLearnsWhatPromotionsDidAndIsWrittenBesideTheAdapter) {
   write_promotions(20, 4);
   TrainOptions gated = options("gated");
@@ -160,9 +132,6 @@ TEST_F(TrainTest, RefusesWhatCannotBe) {
   bad = options("bad");
   bad.from_heads_path = "heads.gguf";
   EXPECT_NE(refusal(bad).find("from-heads is heads.gguf"), std::string::npos);
-  bad = options("bad");
-  bad.diversity_margin = 1;
-  EXPECT_NE(refusal(bad).find("diversity-margin is 1"), std::string::npos);
   bad = options("bad");
   bad.projections = {"attn_x"};
   EXPECT_NE(refusal(bad).find("attn_x"), std::string::npos);
@@ -260,37 +229,6 @@ TEST_F(TrainTest, LearningRateWarmsUpAndFallsAlongACosine) {
   EXPECT_NEAR(learning_rate_at(o, 14, 14), 0.1, 1e-12);
 }
 
-TEST_F(TrainTest, WeightsOfTermsRiseTogether) {
-  TrainOptions o = options("none");
-  o.kl_weight = 0.5;
-  o.diversity_weight = 2;
-  o.promotion_weight = 1;
-  EXPECT_EQ(term_weights_at(o, 0).diversity, 2);
-  o.term_warmup_steps = 4;
-  EXPECT_DOUBLE_EQ(term_weights_at(o, 0).kl, 0.125);
-  EXPECT_DOUBLE_EQ(term_weights_at(o, 1).diversity, 1);
-  EXPECT_DOUBLE_EQ(term_weights_at(o, 2).promotion, 0.75);
-  EXPECT_DOUBLE_EQ(term_weights_at(o, 3).promotion, 1);
-  EXPECT_DOUBLE_EQ(term_weights_at(o, 40).kl, 0.5);
-}
-
-// The first step is of a tenth of the weight, and the same as a run of that weight.
-TEST_F(TrainTest, ATermThatWarmsUpWeighsItsShare) {
-  write_sessions(24);
-  TrainOptions rising = options("rising"), tenth = options("tenth"), full = options("full");
-  rising.diversity_margin = tenth.diversity_margin = full.diversity_margin = -1;
-  rising.diversity_weight = full.diversity_weight = 2;
-  rising.term_warmup_steps = 10;
-  tenth.diversity_weight = 0.2;
-  rising.max_steps = tenth.max_steps = full.max_steps = 1;
-  for (const TrainOptions& each : {rising, tenth, full}) run(each);
-  const auto norm = [&](const std::string& out) {
-    return progress(out, "/gradient_norm"_json_pointer).front();
-  };
-  EXPECT_FLOAT_EQ(static_cast<float>(norm("rising")), static_cast<float>(norm("tenth")));
-  EXPECT_NE(static_cast<float>(norm("rising")), static_cast<float>(norm("full")));
-}
-
 using resume = TrainTest;  // NOLINT(readability-identifier-naming): what ctest calls them
 
 TEST_F(resume, AfterAStopTheCurveGoesOnToTheBit) {
@@ -351,7 +289,7 @@ TEST_F(resume, WithAGateTheCurveGoesOnToTheBit) {
   write_promotions(20, 4);
   const auto gated = [&](const std::string& out) {
     TrainOptions gated = options(out);
-    gated.promotion_weight = gated.diversity_weight = 0.5;
+    gated.promotion_weight = 0.5;
     return gated;
   };
   run(gated("whole"));
