@@ -117,6 +117,7 @@ TEST_F(parityRealModel, OfTheTopologyHead) {
   ThinkInput input;
   input.chat.messages = {{{"role", "user"}, {"content", "What is 3 times 4?"}}};
   input.max_answer_tokens = 2;
+  input.topology = {};  // the model states one
   const Finished planned = think(input);
   const auto& predicted = planned.trace->result.plan.value().predicted;
 
