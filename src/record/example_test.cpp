@@ -127,7 +127,7 @@ TEST(Example, RefusesWhatContradictsItself) {
   expect("runs", "[[0,2,0,[]],[2,8,2,[[0,2]],[[0,2,0]]]]", "names promotion 0 of 0");
   expect("promotions", R"([{"features":[1],"state":8,"effect":0}])", "a promotion is");
   expect("summaries", R"({"weight":1,"streams":[[[0,2]]]})", "two streams");
-  expect("summaries", R"({"weight":1,"streams":[[[0,2]],[[7,9]]]})", "must be of 8");
+  expect("summaries", R"({"weight":1,"streams":[[[0,2]],[[7,9]]]})", "within [0, 8)");
   expect("summaries", R"({"weight":1,"streams":[[[0,2]],[]]})", "a stream's rows are []");
   expect("summaries", R"({"weight":-1,"streams":[[[0,2]],[[2,3]]]})", "weight is -1");
 }

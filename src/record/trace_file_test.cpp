@@ -81,7 +81,8 @@ TEST_F(TraceFile, AFullDiskIsAnError) {
   }
 }
 
-// The file may grow by less than a line: the error comes, and the earlier line stays alone.
+// The file size limit allows less than one more line: the append fails, and the file keeps only the
+// earlier line.
 TEST_F(TraceFile, ACutLineIsTakenBack) {
   append_trace(path_, random_trace(1));
   const auto size = std::filesystem::file_size(path_);
