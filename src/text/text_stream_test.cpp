@@ -73,7 +73,7 @@ TEST(TextStreamTest, AnEmptyStopIsNone) {
   EXPECT_FALSE(stream.stopped());
 }
 
-// Any bytes from a small alphabet with halves of characters, in any pieces: the same text.
+// Random bytes, with parts of characters among them, give the same text however they are cut.
 TEST(TextStreamTest, TextDoesNotDependOnThePieces) {
   const std::vector<std::string> alphabet = {"a", "b", "c", "\xC3", "\xA9", "\xE2", "\x82", "\xFF"};
   const std::vector<std::vector<std::string>> stop_sets = {
