@@ -109,7 +109,7 @@ TEST(MemoryGraphTest, HiddenStatesDecideWhereWordsDoNot) {
   ASSERT_EQ(ids(found), std::vector<NodeId>{second});
   EXPECT_NEAR(found[0].score, ReadHead{}.hidden_weight, 1e-12);
   ReadHead crossed;
-  crossed.bilinear = {0, 1, 1, 0};  // looks for the other one
+  crossed.bilinear = {0, 1, 1, 0};  // the matrix swaps the two dimensions
   EXPECT_EQ(ids(graph.read(crossed, {"nothing shared", {0, 3}}, {1, 0.05})),
             std::vector<NodeId>{1});
 }

@@ -69,7 +69,7 @@ TEST(ThoughtStep, FeaturesAreSharesBetweenZeroAndOne) {
   EXPECT_EQ(features_of(step, "", around).agreement, 0);
 }
 
-// Else to stop at once would look like the surest of all steps.
+// Otherwise an immediate end of the turn would look like the most certain step.
 TEST(ThoughtStep, TheEndOfTheTurnIsAChoiceLikeTheOthers) {
   ThoughtStep step;
   step.end(-3, 2);
@@ -80,7 +80,7 @@ TEST(ThoughtStep, TheEndOfTheTurnIsAChoiceLikeTheOthers) {
   EXPECT_EQ(step.mean_entropy(), 1.5);
 }
 
-// Feeds a sentence of six tokens; the last one's verdict.
+// Feeds a sentence of six tokens; returns the verdict at its end.
 std::optional<SearchCause> sentence(SearchTrigger& trigger, double entropy, double value,
                                     const std::string& word = " so") {
   EXPECT_FALSE(trigger.observe(1, "So", -1, entropy));
@@ -99,10 +99,11 @@ TEST(SearchTrigger, FiresForEntropyFallingValueAndTheMarker) {
   request.min_gap_tokens = 10;
   SearchTrigger trigger(request);
   EXPECT_EQ(sentence(trigger, 1, 0.8), std::nullopt);
-  EXPECT_EQ(sentence(trigger, 1, 0.5), std::nullopt);  // over two steps, not one
+  // The fall is measured over two steps, not one.
+  EXPECT_EQ(sentence(trigger, 1, 0.5), std::nullopt);
   EXPECT_EQ(sentence(trigger, 1, 0.55), SearchCause::kValue);
   trigger.restart();
-  EXPECT_EQ(sentence(trigger, 3, 0.8), std::nullopt);  // 6 tokens since the last search
+  EXPECT_EQ(sentence(trigger, 3, 0.8), std::nullopt);  // only 6 tokens since the last search
   EXPECT_EQ(sentence(trigger, 3, 0.8), SearchCause::kEntropy);
   trigger.restart();
   EXPECT_EQ(sentence(trigger, 1, 0.8), std::nullopt);

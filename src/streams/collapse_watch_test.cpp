@@ -19,7 +19,7 @@ CollapseOptions small_options() {
   return options;
 }
 
-// `count` tokens from `first` on, each with the same state.
+// Samples `count` tokens from `first` on, each with the same state.
 void say(CollapseWatch& watch, int stream, Token first, int count, const State& state = {}) {
   for (int i = 0; i < count; ++i) watch.observe(stream, first + i, state);
 }
@@ -53,7 +53,7 @@ TEST(CollapseWatchTest, LooksAgainAfterTheCadence) {
   say(watch, 0, 100, 8);
   say(watch, 1, 500, 8);
   EXPECT_TRUE(watch.look().empty());
-  for (Token i = 0; i < 8; ++i) {  // now both say the same
+  for (Token i = 0; i < 8; ++i) {  // from now on both streams say the same
     watch.observe(0, 200 + i, {});
     watch.observe(1, 200 + i, {});
     const auto verdicts = watch.look();
