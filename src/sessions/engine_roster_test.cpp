@@ -15,7 +15,8 @@ std::unique_ptr<Engine> engine(int cells) {
   sizes.capacity_cells = cells;
   auto engine =
       std::make_unique<Engine>(std::make_unique<FakeDecoder>(sizes), EngineOptions{}, kClock);
-  while (engine->status().cells_capacity == 0) std::this_thread::yield();  // its thread begins
+  // Wait until its thread has started.
+  while (engine->status().cells_capacity == 0) std::this_thread::yield();
   return engine;
 }
 
