@@ -1,4 +1,5 @@
-// What the streams of one problem are paid, and what they then weigh in training. Pure functions.
+// Rewards of the streams of one problem, and the training weights that follow from them. Pure
+// functions.
 #pragma once
 
 #include <vector>
@@ -8,34 +9,34 @@
 namespace polyphon {
 
 enum class RewardMethod {
-  // The reward less the mean of the problem's streams: a policy gradient with that baseline, not
-  // divided by the standard deviation (Liu et al. 2025, arXiv:2503.20783).
+  // Weight = reward - mean reward of the problem's streams: a policy gradient with this baseline,
+  // not divided by the standard deviation (Liu et al. 2025, arXiv:2503.20783).
   kPolicyGradient,
-  // Rejection sampling: what is right weighs its reward, what is wrong as little as a failure may.
+  // Rejection sampling: a right stream weighs its reward, a wrong one -failure_weight.
   kRejection,
 };
 
 struct RewardOptions {
   RewardMethod method = RewardMethod::kPolicyGradient;
-  double failure_weight = 0.1;  // a stream weighs at least this, negative
-  // Beside 1, to a stream that is right; one that is wrong is paid nothing, however short or
-  // different it is.
-  double speed_weight = 0;    // of the share of its budget that it left
-  double breadth_weight = 0;  // of how far it is from the right stream that is most like it
+  double failure_weight = 0.1;  // no stream weighs less than -failure_weight
+  // Added to the reward 1 of a right stream. A wrong stream gets 0, however short or different it
+  // is.
+  double speed_weight = 0;    // times the share of its budget that it left unused
+  double breadth_weight = 0;  // times its distance from the most similar right stream
 };
 
 struct RewardedStream {
   bool right = false;
-  double left_share = 0;  // of its budget
+  double left_share = 0;  // share of its budget that it left unused
   Tokens said;
 };
 
-// By stream, 1 and more for what is right. How far two streams are from each other: 1 less the
-// Jaccard index of their trigrams; a stream that is right alone is as far as can be.
+// [streams]: 1 or more for a right stream, else 0. The distance of two streams is 1 minus the
+// Jaccard index of their trigrams; the only right stream has the distance 1.
 std::vector<double> stream_rewards(const std::vector<RewardedStream>& streams,
                                    const RewardOptions& options);
 
-// By stream; 0 teaches nothing.
+// [streams]: training weights; a stream with weight 0 is not learnt.
 std::vector<double> stream_weights(const std::vector<RewardedStream>& streams,
                                    const RewardOptions& options);
 

@@ -19,7 +19,7 @@ void expect_near(const Weights& found, const Weights& expected) {
   for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-12) << i;
 }
 
-TEST(StreamRewards, OfAPolicyGradientAreLessTheirMeanAndFailuresAreClipped) {
+TEST(StreamRewards, PolicyGradientSubtractsTheMeanAndClipsFailures) {
   RewardOptions options;
   options.failure_weight = 1;
   expect_near(stream_weights(streams(), options), {0.5, 0.5, -0.5, -0.5});
@@ -29,7 +29,7 @@ TEST(StreamRewards, OfAPolicyGradientAreLessTheirMeanAndFailuresAreClipped) {
   expect_near(stream_weights({}, options), {});
 }
 
-TEST(StreamRewards, OfRejectionSamplingAreOneAndAClippedNegative) {
+TEST(StreamRewards, RejectionSamplingGivesOneOrAClippedNegative) {
   RewardOptions options;
   options.method = RewardMethod::kRejection;
   expect_near(stream_weights(streams(), options), {1, 1, -0.1, -0.1});
@@ -37,25 +37,25 @@ TEST(StreamRewards, OfRejectionSamplingAreOneAndAClippedNegative) {
   expect_near(stream_weights(streams(), options), {1, 1, 0, 0});
 }
 
-TEST(StreamRewards, PaySpeedOnlyToWhatIsRight) {
+TEST(StreamRewards, SpeedIsPaidOnlyToRightStreams) {
   RewardOptions options;
   options.speed_weight = 0.4;
   expect_near(stream_rewards(streams(), options), {1.2, 1.1, 0, 0});
   std::vector<RewardedStream> quicker = streams();
   quicker[2].left_share = 1;
   EXPECT_EQ(stream_weights(quicker, options), stream_weights(streams(), options));
-  // Of streams that are all right the quick ones are learnt.
+  // If all streams are right, the quick ones are learnt.
   expect_near(stream_weights({{true, 0.5, {}}, {true, 0, {}}}, options), {0.1, -0.1});
 }
 
-TEST(StreamRewards, PayBreadthOnlyToWhatIsRightAndUnlikeTheOthersThatAre) {
+TEST(StreamRewards, BreadthIsPaidOnlyToRightStreamsUnlikeOtherRightOnes) {
   RewardOptions options;
   options.breadth_weight = 0.5;
   expect_near(stream_rewards(streams(), options), {1, 1, 0, 0});
   std::vector<RewardedStream> apart = streams();
-  apart[1].said = {1, 2, 3, 5};  // one trigram of three in common
+  apart[1].said = {1, 2, 3, 5};  // they share one of three trigrams
   expect_near(stream_rewards(apart, options), {1 + 0.5 * 2 / 3, 1 + 0.5 * 2 / 3, 0, 0});
-  apart[1].right = false;  // that a wrong one says the same costs nothing
+  apart[1].right = false;  // similarity to a wrong stream costs nothing
   expect_near(stream_rewards(apart, options), {1.5, 0, 0, 0});
 }
 
