@@ -8,7 +8,7 @@ namespace polyphon {
 namespace {
 
 WorkspaceRequest read_workspace(const FieldReader& fields, const WorkspaceRequest& defaults) {
-  constexpr int kMost = 1 << 20;  // the layer below knows the real bounds
+  constexpr int kMost = 1 << 20;  // streams/options.h checks the exact bounds
   WorkspaceRequest wish = defaults;
   const OrderedJson* registers = fields.find("registers");
   if (registers && (*registers == false || *registers == "off"))
@@ -37,7 +37,7 @@ DiversityRequest read_diversity(const FieldReader& fields) {
   return wish;
 }
 
-// "off", "auto", "always", false, or an object with a mode ("auto" if it names none) and numbers.
+// Reads "off", "auto", "always", false, or an object with a mode (default "auto") and numbers.
 SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaults) {
   SearchRequest wish = defaults;
   const OrderedJson* search = fields.find("search");
@@ -59,13 +59,15 @@ SearchRequest read_search(const FieldReader& fields, const SearchRequest& defaul
   return wish;
 }
 
-// `wishes`: the request's polyphon object, null when the config makes it think.
+// `wishes`: the request's polyphon object; null if the request has none and the config makes it
+// think.
 ThinkInput read_think(const OrderedJson* wishes, const SamplingParams& sampling,
                       const ReasonOptions& defaults) {
   ThinkInput input;
   input.topology = defaults.topology;
   input.merge = defaults.merge;
-  input.narrow = true;  // a default topology may be narrowed, one that was asked for is refused
+  // Only a default topology may be narrowed; one that the request names is refused.
+  input.narrow = true;
   input.sampling = input.answer_sampling = sampling;
   input.sampling.logprobs = -1;
   input.workspace = defaults.workspace.defaults;
@@ -116,7 +118,7 @@ Priority read_priority(const FieldReader& wishes) {
   return name == "background" ? Priority::kBackground : Priority::kInteractive;
 }
 
-// What the wishes say of the session's place and its answer, not of its thoughts.
+// Reads the members that concern the session's priority, cache and answer, not its thoughts.
 void read_terms(const FieldReader& wishes, GenerationRequest& request) {
   request.priority = read_priority(wishes);
   request.cache_prompt = wishes.boolean("cache_prompt").value_or(true);
@@ -176,7 +178,8 @@ GenerationRequest read_chat_request(const OrderedJson& body, const RequestContex
   const FieldReader fields(body);
   check_model(fields, context.options);
   for (const char* media : {"audio", "web_search_options"})
-    if (fields.find(media)) fields.refuse(media, "is not available: this server answers in text");
+    if (fields.find(media))
+      fields.refuse(media, "is not available: this server answers with text only");
   return read_chat_generation(fields, read_chat_input(fields), context);
 }
 

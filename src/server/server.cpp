@@ -91,7 +91,7 @@ class Server::Impl {
   Introspection introspection_;
   MemoryApi memory_;
   ReloadApi reload_;
-  // By path, of the routes without a pattern: the methods it takes, "GET, POST".
+  // For each route without a pattern: the methods it takes, such as "GET, POST".
   std::map<std::string, std::string> methods_of_;
   int port_ = 0;
 };
