@@ -270,8 +270,8 @@ def test_the_prompt_is_prefilled_once_and_the_merge_only_its_instruction(thought
     recorded = json.loads(trace.read_text())
     decoded = {"prompt": 0, "merge": 0}
     for span in recorded["spans"]:
-        if span["owner"] in decoded:
-            decoded[span["owner"]] += len(span["tokens"])
+        if span["owner"]["kind"] in decoded:
+            decoded[span["owner"]["kind"]] += len(span["tokens"])
     timings = result["polyphon"]["timings"]
     assert timings["prompt_tokens"] == decoded["prompt"] == len(recorded["request"]["prompt"])
     assert timings["merge_prefill_tokens"] == decoded["merge"]
@@ -305,7 +305,8 @@ def test_a_tampered_trace_does_not_match_or_is_refused(thought, tmp_path):
     path = tmp_path / "trace.jsonl"
 
     def other_token(recorded):
-        span = next(span for span in recorded["spans"] if span["owner"] == "stream 2")
+        owner = {"kind": "stream", "stream": 2}
+        span = next(span for span in recorded["spans"] if span["owner"] == owner)
         span["tokens"][5] += 1
 
     path.write_text(tampered(thought[1], other_token))
@@ -316,7 +317,7 @@ def test_a_tampered_trace_does_not_match_or_is_refused(thought, tmp_path):
         ("", "no trace"),
         ("{}\n", "line 1"),
         ("not json\n", "line 1: not a trace: it is not JSON"),
-        ('{"messages": []}\n', "the member 'format' is missing"),
+        ('{"messages": []}\n', "format is missing"),
         (thought[1].read_text()[:5000], "line 1"),
         (tampered(thought[1], lambda trace: trace.pop("spans")), "spans"),
         (tampered(thought[1], lambda trace: trace.update(model_digest="0" * 64)), "0" * 64),

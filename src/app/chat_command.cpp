@@ -190,7 +190,7 @@ class Chat {
         print_out("\n");
         std::cerr << fmt::format(
             "({} · {} tokens of thought in {:.1f} s, {:.1f} s in all)\n",
-            finished->polyphon.at("topology").get<std::string>(), finished->usage.reasoning_tokens,
+            finished->trace->result.topology.to_string(), finished->usage.reasoning_tokens,
             finished->timings.streams_ms / 1000, finished->timings.total_ms / 1000);
         return true;
       }

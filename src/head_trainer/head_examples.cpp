@@ -11,6 +11,7 @@
 #include "record/trace_layout.h"
 #include "record/trace_promotion.h"
 #include "search/trace_steps.h"
+#include "tasks/recall_play.h"
 #include "tensors/named_tensors.h"
 #include "tensors/transformer.h"
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "model/fake_language_model.h"
+#include "record/codec.h"
 #include "server/auth.h"
 #include "server/server.h"
 
@@ -102,21 +103,21 @@ class MemoryApiTest : public ::testing::Test {
 TEST_F(MemoryApiTest, AMarkedFactComesBackInTheTenantsNextSessionOnly) {
   start();
   const Finished first = think("ada", "Note it.", "[remember: the code of Falcon is 4417]");
-  const std::string session = first.polyphon.at("trace_id");
+  const std::string session = first.trace->id;
   const Json listed = ok("GET", "/api/v1/memory?session=" + session);
   ASSERT_GE(listed.at("total").get<int>(), 1);
   EXPECT_THAT(listed.dump(), HasSubstr("the code of Falcon is 4417"));
 
   const Finished again = think("ada", "What is the code of Falcon?", "");
-  const Json& recalls = again.polyphon.at("memory").at("recalls");
+  const std::vector<MemoryRecall>& recalls = again.trace->result.memory.value().recalls;
   ASSERT_FALSE(recalls.empty());
-  EXPECT_EQ(recalls[0].at("by"), "start");
-  EXPECT_EQ(recalls[0].at("nodes")[0].at("text"), "the code of Falcon is 4417");
+  EXPECT_EQ(recalls[0].by, RecallCause::kStart);
+  EXPECT_EQ(recalls[0].nodes.at(0).text, "the code of Falcon is 4417");
   // The trace lists the loaded nodes, so that a replay loads them too.
-  EXPECT_THAT(again.trace->request.dump(), HasSubstr("4417"));
+  EXPECT_THAT(to_json(again.trace->request).dump(), HasSubstr("4417"));
 
-  EXPECT_TRUE(
-      think("bob", "What is the code of Falcon?", "").polyphon.at("memory").at("recalls").empty());
+  const Finished other = think("bob", "What is the code of Falcon?", "");
+  EXPECT_TRUE(other.trace->result.memory.value().recalls.empty());
   EXPECT_EQ(ok("GET", "/api/v1/memory?q=falcon", "bob").at("total"), 0);
 }
 
@@ -132,7 +133,7 @@ TEST_F(MemoryApiTest, ASessionWithoutKeepStoresNothing) {
   input.memory.keep = false;
   SessionTicket ticket = reasoner_->think(input, {});
   const Finished finished = wait_finished(ticket);
-  EXPECT_THAT(finished.polyphon.at("memory").dump(), HasSubstr("4417"));
+  EXPECT_THAT(to_json(finished.trace->result)["memory"].dump(), HasSubstr("4417"));
   EXPECT_TRUE(reasoner_->memory_store()->list("").empty());
 }
 
@@ -196,7 +197,7 @@ TEST_F(MemoryApiTest, WithoutAStoreTheApiGives404AndSessionsStillRemember) {
   start(false);
   EXPECT_EQ(call("GET", "/api/v1/memory").first, 404);
   const Finished finished = think("ada", "Note it.", "[remember: the code is 4417]");
-  EXPECT_THAT(finished.polyphon.at("memory").dump(), HasSubstr("4417"));
+  EXPECT_THAT(to_json(finished.trace->result)["memory"].dump(), HasSubstr("4417"));
 }
 
 }  // namespace
