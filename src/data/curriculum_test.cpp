@@ -28,7 +28,7 @@ TEST(Curriculum, StaysWhereRightAndWrongAreBothFrequent) {
   EXPECT_EQ(curriculum.cells().count({"sums", 6}), 0u);
 }
 
-TEST(Curriculum, GoesBackFromWhatIsTooHard) {
+TEST(Curriculum, GoesBackIfProblemsAreTooHard) {
   Curriculum curriculum({"sums"});
   play(curriculum, 400, [](int difficulty) { return difficulty <= 2 ? 0.9 : 0.05; });
   EXPECT_EQ(curriculum.cells().count({"sums", 4}), 0u);

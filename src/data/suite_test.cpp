@@ -38,7 +38,7 @@ TEST(Suite, GivesItsProblemsInOrder) {
   EXPECT_EQ(suite_problems(suite, 1).size(), 2u);
 }
 
-TEST(Suite, RefusesProblemsThatAreNotTheFrozenOnes) {
+TEST(Suite, RefusesASuiteWhoseProblemsHaveChanged) {
   Json json = suite_json();
   json["digest"] = suite_digest(parse_suite(json.dump(), "s.json"));
   EXPECT_EQ(suite_refusal(json.dump()), "");

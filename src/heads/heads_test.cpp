@@ -40,7 +40,7 @@ class HeadsTest : public ::testing::Test {
   Heads heads_;
 };
 
-TEST_F(HeadsTest, GiveBackWhatWasWritten) {
+TEST_F(HeadsTest, SurviveTheirFile) {
   heads_.version = "night-3";
   heads_.gate.weights = {0.5, -1, 2, 0.25, 0, 8};
   heads_.gate.bias = -0.75;
@@ -67,7 +67,7 @@ TEST_F(HeadsTest, GiveBackWhatWasWritten) {
   EXPECT_EQ(read.gate.hidden_weights, heads_.gate.hidden_weights);
 }
 
-TEST_F(HeadsTest, UntrainedOnesAreTheSameAfterTheirFile) {
+TEST_F(HeadsTest, UntrainedHeadsSurviveTheirFile) {
   write_heads(path_, heads_, "digest", kHiddenSize);
   const Heads read = read_heads(path_, "digest", kHiddenSize);
   EXPECT_FALSE(read.topology.is_trained());
@@ -88,7 +88,7 @@ TEST_F(HeadsTest, TheGateIsALogisticRegression) {
               1e-6);
 }
 
-TEST_F(HeadsTest, OfAnotherModelAreRefusedNamingBoth) {
+TEST_F(HeadsTest, HeadsOfAnotherModelAreRefusedNamingBothDigests) {
   write_heads(path_, heads_, "digest-of-one", kHiddenSize);
   const std::string why = refusal("digest-of-another");
   EXPECT_NE(why.find("digest-of-one"), std::string::npos);

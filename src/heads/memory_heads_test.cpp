@@ -30,7 +30,7 @@ TEST(ReadScorer, RowsOfTheMatrixAreTheKeys) {
   EXPECT_EQ(ReadScorer(head, kState).score(1, kKey), 0) << "never below zero";
 }
 
-TEST(ReadScorer, LeavesAllToWordsWhereAStateOrAKeyIsMissing) {
+TEST(ReadScorer, UsesOnlyWordsIfAStateOrAKeyIsMissing) {
   const ReadHead head;
   EXPECT_DOUBLE_EQ(ReadScorer(head, {}).score(0.5, kKey), 0.5);
   EXPECT_DOUBLE_EQ(ReadScorer(head, kState).score(0.5, {}), 0.5);

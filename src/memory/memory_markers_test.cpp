@@ -39,7 +39,7 @@ TEST(MarkerTest, IsFoundHoweverTheTextIsCut) {
             (std::vector<Found>{{MarkerKind::kRecall, "code"}, {MarkerKind::kRemember, "a"}}));
 }
 
-TEST(MarkerTest, WhatIsNotOneIsPlainText) {
+TEST(MarkerTest, OtherBracketsArePlainText) {
   for (const char* text :
        {"[remember: ]", "[remember:\nthe code]", "[remember the code]", "[Recall: code]",
         "recall: a]", "[recall: code", "[re: a]", "]", "[recall: two\nlines]"})

@@ -8,7 +8,9 @@ namespace polyphon {
 
 // Features of a candidate for promotion (heads/gate.h).
 struct GateFeatures {
-  double confidence = 0;    // exp of the mean log-probability of the candidate's tokens
+  // Exp of the mean log-probability of the note's tokens; of all the stream's tokens for a
+  // conclusion.
+  double confidence = 0;
   double novelty = 0;       // 1 - the largest n-gram overlap with what was broadcast before
   double evidence = 0;      // 1 - exp(-the register's accumulator)
   double disagreement = 0;  // share of the streams' answers that are not the most frequent one

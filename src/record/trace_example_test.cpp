@@ -117,7 +117,7 @@ Trace random_session(uint64_t seed) {
   return b.trace;
 }
 
-TEST(parity, OfATraceExampleWithItsSession) {
+TEST(parity, OfATraceExampleAndItsSession) {
   Trace trace = two_streams();
   sample_all(trace);
   const TraceLayout layout = lay_out(trace);
@@ -128,7 +128,7 @@ TEST(parity, OfATraceExampleWithItsSession) {
             sampled_tokens(layout));
 }
 
-TEST(parity, OfATraceExampleWithAnySession) {
+TEST(parity, OfTraceExamplesAndRandomSessions) {
   size_t most_runs = 0;
   for (uint64_t seed = 0; seed < 100; ++seed) {
     const Trace trace = random_session(seed);
@@ -173,7 +173,7 @@ TEST(TraceExample, OnlySampledTokensAreLearnt) {
   EXPECT_TRUE(example.example().targets.empty());
 }
 
-TEST(TraceExample, StreamsAreHeldApartByWhatTheySampled) {
+TEST(TraceExample, SummariesHoldTheRowsThatStreamsSampled) {
   Trace trace = two_streams();
   sample_all(trace);
   trace.spans[2].logprobs = {NAN, NAN, -1, -1};  // the strategy's words were fed
@@ -211,7 +211,7 @@ std::map<Token, std::map<Token, int>> brought_to(const Example& example) {
   return all;
 }
 
-TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
+TEST(TraceExample, ListsTheRowsThatAPromotionBrought) {
   Trace trace = two_streams();
   sample_all(trace);
   const auto join =
@@ -257,7 +257,7 @@ TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
   EXPECT_EQ(to_json(same), to_json(plain.example()));
 }
 
-TEST(TraceExample, APromotionIsThereIfItsEffectIsLearntOrItsCellsAreSeen) {
+TEST(TraceExample, KeepsPromotionsWhoseEffectIsLearntOrWhoseCellsAreSeen) {
   Trace trace = two_streams();
   sample_all(trace);
   const TracePromotion note{{}, {0.5f}, 3, 1}, other{{}, {0.25f}, 2, 3};
@@ -278,7 +278,7 @@ TEST(TraceExample, APromotionIsThereIfItsEffectIsLearntOrItsCellsAreSeen) {
 }
 
 // Compares with the sessions that only have the first promotion, the first two, and so on.
-TEST(parity, OfWhatPromotionsBroughtWithSessionsWithoutThem) {
+TEST(parity, OfPromotedRowsAndSessionsWithoutThePromotion) {
   int brought = 0;
   for (uint64_t seed = 0; seed < 60; ++seed) {
     Trace trace = random_session(seed);
@@ -313,7 +313,7 @@ TEST(parity, OfWhatPromotionsBroughtWithSessionsWithoutThem) {
 }
 
 // Rows added after a span must equal the rows of a session that really continued in this way.
-TEST(TraceExample, WhatIsLearntAfterASpanSeesWhatTheSpanSaw) {
+TEST(TraceExample, RowsLearntAfterASpanSeeWhatTheSpanSaw) {
   Trace trace = two_streams();
   sample_all(trace);
   Trace shorter = trace;
@@ -333,7 +333,7 @@ TEST(TraceExample, WhatIsLearntAfterASpanSeesWhatTheSpanSaw) {
   EXPECT_EQ(example.tokens, whole.example().tokens);
 }
 
-TEST(TraceExample, NothingSeesWhatIsLearntAfterASpan) {
+TEST(TraceExample, NoRowSeesRowsLearntAfterASpan) {
   Trace trace = two_streams();
   sample_all(trace);
   TraceExample example(trace);

@@ -106,7 +106,7 @@ TEST_F(TraceFile, APathThatCannotBeOpenedIsAnError) {
   expect_internal_error(folder_ + "/none/traces.jsonl");
 }
 
-TEST_F(TraceFile, SeveralAreAppendedInTheirOrder) {
+TEST_F(TraceFile, AppendsSeveralTracesInOrder) {
   const std::vector<Trace> several = {random_trace(1), random_trace(2), random_trace(3)};
   append_traces(path_, several);
   const std::vector<Trace> read = read_traces(path_);

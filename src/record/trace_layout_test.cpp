@@ -20,7 +20,7 @@ std::set<Token> seen_by(const TraceLayout& layout, int span, int index) {
   return seen;
 }
 
-TEST(TraceLayout, RowsAreTheCellsInTheOrderInWhichTheyCame) {
+TEST(TraceLayout, RowsAreTheCellsInOrderOfComputation) {
   const TraceLayout layout = lay_out(two_streams());
   EXPECT_EQ(layout.tokens,
             (Tokens{0, 1, 2, 100, 200, 101, 201, 102, 202, 300, 301, 103, 203, 400}));
@@ -72,7 +72,7 @@ TEST(TraceLayout, ATokenIsPredictedByTheLastRowOfItsSequence) {
   EXPECT_EQ(predictor(4, 0), 103);
 }
 
-TEST(TraceLayout, PlacedCellsSawTheirAnchorAndEachOtherAlone) {
+TEST(TraceLayout, PlacedCellsSawOnlyTheirAnchorAndEachOther) {
   const TraceLayout layout = lay_out(placed_cells(), /*anchor=*/{7, 8});
   EXPECT_EQ(layout.tokens, (Tokens{0, 1, 2, 3, 7, 8, 100, 101, 200, 201}));
   EXPECT_EQ(layout.positions, (std::vector<Position>{0, 1, 2, 3, 2, 3, 4, 5, 6, 7}));
@@ -86,7 +86,7 @@ TEST(TraceLayout, PlacedCellsSawTheirAnchorAndEachOtherAlone) {
   EXPECT_EQ(layout.predictors[static_cast<size_t>(layout.row_of[1][1])], -1);
 }
 
-TEST(TraceLayout, RefusesATraceThatContradictsItself) {
+TEST(TraceLayout, RefusesAContradictoryTrace) {
   TraceBuilder no_span;
   no_span.edit(0, EditKind::kPlace, 0, -1, 4, 6);
   EXPECT_THROW(lay_out(no_span.trace), Error);

@@ -30,7 +30,7 @@ const SearchTree::Node& node(const SearchTree& tree, int index) {
   return tree.nodes()[static_cast<size_t>(index)];
 }
 
-TEST(SearchTree, PuctTakesTheChildOfTheFormula) {
+TEST(SearchTree, SelectionFollowsPuct) {
   SearchRequest request = limits();
   request.max_children = 2;
   request.widening = 2;
@@ -54,7 +54,7 @@ TEST(SearchTree, PuctTakesTheChildOfTheFormula) {
   }
 }
 
-TEST(SearchTree, LeavesThatAreDecodedPushTheNextOnesElsewhere) {
+TEST(SearchTree, LeavesBeingDecodedSpreadTheNextOnes) {
   SearchRequest request = limits();
   request.max_children = 2;
   request.widening = 2;
@@ -74,7 +74,7 @@ TEST(SearchTree, LeavesThatAreDecodedPushTheNextOnesElsewhere) {
   EXPECT_FALSE(tree.select(true));
 }
 
-TEST(SearchTree, WideningFollowsTheVisitsAndIsOutOfTurnOnlyWhenAllElseWaits) {
+TEST(SearchTree, WideningFollowsVisitsUnlessEverythingElseIsBeingDecoded) {
   SearchRequest request = limits();
   request.widening = 1;
   request.widening_power = 0.5;

@@ -25,7 +25,7 @@ TEST(ValueHead, IsALogisticRegressionOnFeaturesAndState) {
   EXPECT_NEAR(value_of(head, features, {}), 1 / (1 + std::exp(1.25)), 1e-12);
 }
 
-TEST(ValueHead, RepetitionIsTheShareOfNgramsSaidBefore) {
+TEST(ValueHead, RepetitionIsTheShareOfRepeatedNgrams) {
   EXPECT_EQ(share_repeated(Tokens{1, 2, 3, 4}, Tokens{9, 1, 2, 3, 9}, 3), 0.5);
   EXPECT_EQ(share_repeated(Tokens{1, 1, 1, 1}, Tokens{}, 2), 2.0 / 3);
   EXPECT_EQ(share_repeated(Tokens{1, 2}, Tokens{1, 2}, 3), 0);

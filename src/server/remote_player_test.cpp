@@ -127,7 +127,7 @@ TEST_F(RemotePlayerTest, SendsItsApiKey) {
   EXPECT_THAT(refusal([&] { player(server, "guess"); }), HasSubstr("answers 401: a valid API key"));
 }
 
-TEST_F(RemotePlayerTest, SaysWhatIsWrongWithAnAddress) {
+TEST_F(RemotePlayerTest, NamesAWrongAddress) {
   for (const char* address : {"127.0.0.1:8080", "ftp://host", "http://host/v1", "http://"})
     EXPECT_THAT(refusal([&] { RemotePlayer(address, "", kImpatient); }),
                 HasSubstr("is not a server address"));

@@ -133,7 +133,7 @@ TEST_F(BranchPlayoutsTest, WaitForSequencesAndAreSkippedWithoutTokens) {
   expect_nothing_left();
 }
 
-TEST_F(BranchPlayoutsTest, AStreamThatIsEndedMeanwhileLeavesNothingBehind) {
+TEST_F(BranchPlayoutsTest, AStreamThatEndsMeanwhileLeavesNothingInTheCache) {
   ReasonOptions options = quiet();
   options.strategies = {{"brief", "A "}, {"brief too", "A "}, {"searcher", "S\n"}};
   options.agreement.enabled = true;

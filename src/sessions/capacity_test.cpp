@@ -28,7 +28,7 @@ std::string misfit_of(const ThinkInput& input, const ReasonOptions& options = {}
   return reasoner.misfit(input);
 }
 
-TEST(Capacity, ASessionFitsTheCacheThatIsMadeForIt) {
+TEST(Capacity, ASessionFitsACacheOfItsEstimatedSize) {
   for (const char* topology : {"auto", "1x1024", "8x256", "32x128", "4x512>1x2048"})
     for (const MergeMode merge : {MergeMode::kKv, MergeMode::kPrefill})
       for (const bool busy : {false, true}) {

@@ -101,7 +101,7 @@ TEST_F(CompletionTest, AGrammarThatAllowsNoMoreEndsTheText) {
   EXPECT_EQ(result_.usage.completion_tokens, 2);
 }
 
-TEST_F(CompletionTest, LogitsThatAreNotFiniteFailTheRequestAndNoOther) {
+TEST_F(CompletionTest, NonFiniteLogitsFailOnlyTheirOwnRequest) {
   start([](const FakeRow& row, std::span<float> logits) {
     const bool poisoned = row.visible.front() == 'X';
     for (float& logit : logits) logit = poisoned ? NAN : 0;

@@ -33,7 +33,7 @@ TEST(EngineRosterTest, SumsTheEnginesOfAVersionThatRun) {
   EXPECT_EQ(roster.status()[0].status.cells_capacity, 100);
 }
 
-TEST(EngineRosterTest, ForgetsTheOldestVersionsThatNothingRunsOn) {
+TEST(EngineRosterTest, ForgetsTheOldestVersionsWithoutAnEngine) {
   EngineRoster roster;
   const auto held = roster.add("0", engine(100));
   for (int version = 1; version < 40; ++version) roster.add(std::to_string(version), engine(100));

@@ -81,7 +81,7 @@ class SessionDriverTest : public ::testing::Test {
   std::vector<uint64_t> kept_;
 };
 
-TEST_F(SessionDriverTest, PlaysOneAfterTheOtherUnlessToldOtherwise) {
+TEST_F(SessionDriverTest, PlaysOneTaskAtATimeByDefault) {
   std::atomic<int> playing = 0;
   here_.play_one = [&](uint64_t, const Stop&) {
     EXPECT_EQ(++playing, 1);

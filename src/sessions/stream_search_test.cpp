@@ -105,7 +105,7 @@ TEST_F(SearchTest, TheTreeIsInTheTraceAndAddsUp) {
   }
 }
 
-TEST_F(SearchTest, TheCheckersValueOverrulesTheHead) {
+TEST_F(SearchTest, TheCheckersVerdictReplacesTheHeadsValue) {
   ReasonOptions options = quiet();
   // The model is more certain of the wrong answer.
   options.answer_value = [](const std::string& answer) { return answer == "7" ? 1.0 : 0.0; };
@@ -136,7 +136,7 @@ TEST_F(SearchTest, TheCheckersValueOverrulesTheHead) {
     EXPECT_TRUE(!node.contains("answer") || node.at("value") == (node.at("answer") == "7" ? 1 : 0));
 }
 
-TEST_F(SearchTest, AStreamThatIsEndedInItsSearchLeavesNothingBehind) {
+TEST_F(SearchTest, AStreamThatEndsInItsSearchLeavesNothingInTheCache) {
   ReasonOptions options = quiet();
   options.strategies = {{"brief", "A "}, {"brief too", "A "}, {"searcher", "S\n"}};
   options.agreement.enabled = true;
@@ -171,7 +171,7 @@ TEST_F(SearchTest, AStreamThatIsEndedInItsSearchLeavesNothingBehind) {
 }
 
 // Branches that end their turn, and streams that are urged to continue, with a search in between.
-TEST_F(SearchTest, AStreamThatMustSpendItsBudgetGoesOnAfterABranchThatEnded) {
+TEST_F(SearchTest, AnUrgedStreamContinuesAfterABranchThatEndedItsTurn) {
   start([](const FakeRow& row, std::span<float> logits) {
     uint64_t seen = 0;
     for (const Token token : row.visible) seen = mix_bits(seen + static_cast<uint64_t>(token));

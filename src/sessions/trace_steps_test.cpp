@@ -66,7 +66,7 @@ class TraceStepsTest : public ::testing::Test {
   std::unique_ptr<Reasoner> reasoner_;
 };
 
-TEST_F(TraceStepsTest, AreSentencesAndLinesWithWhatTheyEndOn) {
+TEST_F(TraceStepsTest, AreSentencesAndLinesWithTheirLastToken) {
   const Trace trace = think(SearchMode::kOff);
   std::vector<std::string> texts;
   for (const TraceStep& step : steps_of(trace)) {
@@ -89,7 +89,7 @@ TEST_F(TraceStepsTest, AreSentencesAndLinesWithWhatTheyEndOn) {
 
 // The end of stream 1's first step starts a search. The search decision holds the features that the
 // value head read.
-TEST_F(TraceStepsTest, HaveTheFeaturesThatTheSearchSaw) {
+TEST_F(TraceStepsTest, HaveTheFeaturesOfTheSearchDecision) {
   Trace trace = think(SearchMode::kAlways);
   const auto search = std::find_if(
       trace.decisions.begin(), trace.decisions.end(),

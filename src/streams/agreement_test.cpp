@@ -32,7 +32,7 @@ TEST(AgreementTest, CountsEachAnswerApart) {
   EXPECT_EQ(agreed_at(options, 5, {"7", "8", "9", "8"}), 3);
 }
 
-TEST(AgreementTest, NoAnswerIsNoVote) {
+TEST(AgreementTest, AStreamWithoutAnAnswerDoesNotVote) {
   const AgreementOptions options{true, 2, 0.0};
   EXPECT_EQ(agreed_at(options, 4, {"", "", "", ""}), -1);
 }

@@ -18,7 +18,9 @@ struct Candidate {
   Position end = 0;
   Tokens tokens;
   std::string text;
-  double confidence = 0;      // exp of the mean log-probability of its tokens, in (0, 1]
+  // Exp of the mean log-probability of the note's tokens, or of all tokens of the stream, in (0,
+  // 1].
+  double confidence = 0;
   double evidence = 0;        // the register's accumulated evidence (RegisterBank); 0 for a stream
   bool conclusion = false;    // true for a stream's conclusion
   std::vector<float> hidden;  // hidden state from which its last token was sampled; may be empty

@@ -45,7 +45,7 @@ TEST(CollapseWatchTest, WaitsForTheWindowOfBoth) {
   watch.observe(1, 107, {});
   EXPECT_TRUE(watch.look().empty());
   say(watch, 0, 107, 1);
-  EXPECT_TRUE(watch.look().empty()) << "the follower was looked at a moment ago";
+  EXPECT_TRUE(watch.look().empty()) << "the follower was examined a moment ago";
 }
 
 TEST(CollapseWatchTest, LooksAgainAfterTheCadence) {
@@ -74,7 +74,7 @@ TEST(CollapseWatchTest, BothThresholdsMustBeMet) {
   CollapseWatch apart(small_options(), 2);
   say(apart, 0, 100, 8, {1, 0});
   say(apart, 1, 100, 8, {0, 1});
-  EXPECT_TRUE(apart.look().empty()) << "the same words from other states";
+  EXPECT_TRUE(apart.look().empty()) << "the words are the same, but the states differ";
 
   CollapseWatch other_words(small_options(), 2);
   say(other_words, 0, 100, 8, {1, 0});
@@ -130,7 +130,7 @@ TEST(CollapseWatchTest, AnEndedStreamNeitherLeadsNorFollows) {
   }
 }
 
-TEST(CollapseWatchTest, OneOfThreeAlikeStays) {
+TEST(CollapseWatchTest, OneOfThreeSimilarStreamsStays) {
   CollapseWatch watch(small_options(), 3);
   for (int stream = 0; stream < 3; ++stream) say(watch, stream, 100, 8);
   const auto verdicts = watch.look();
