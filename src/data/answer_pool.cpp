@@ -8,7 +8,8 @@
 namespace polyphon {
 namespace {
 
-// The solution where the stream means it; else, of problems with several right answers, its own.
+// The problem's solution, in its own spelling. If a problem has several right answers and the
+// stream gave another one, the stream's answer.
 std::string right_answer(const Problem& problem, const std::string& said) {
   if (normalise_answer(said) != normalise_answer(problem.solution) &&
       is_right(problem, answer_text(said)))

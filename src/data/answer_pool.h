@@ -1,7 +1,7 @@
-// What an answer after the merge can be learnt from: sessions in which some streams were right, and
-// whose trace holds the instruction that asks for the answer. A vote finds the right answer where
-// most have it; what an answer can do better is learnt where few have it (AggLM, arXiv:2509.06870;
-// PaCoRe trains on hard pools for the same reason).
+// Sessions from which an answer after the merge can be learnt: at least one stream was right, and
+// the trace holds the instruction that asks for the answer. A vote already wins where most streams
+// are right; an answer can do better where few are right, so those sessions teach most (AggLM,
+// arXiv:2509.06870; PaCoRe trains on hard pools for the same reason).
 #pragma once
 
 #include <optional>
@@ -13,15 +13,15 @@
 namespace polyphon {
 
 struct AnswerPool {
-  int merge_span = 0;     // of the trace: the instruction, after which the answer comes
-  std::string answer;     // that is right, as one of the streams has it
-  bool minority = false;  // at most half of the streams have it
+  int merge_span = 0;     // span of the trace with the instruction; the answer follows it
+  std::string answer;     // the right answer, as one of the streams gave it
+  bool minority = false;  // whether at most half of the streams were right
 };
 
-// None when no stream was right, or when the session did not ask for an answer.
+// None if no stream was right, or if the session did not ask for an answer.
 std::optional<AnswerPool> answer_pool_of(const Trace& trace, const Outcome& outcome);
 
-// All that is to be said, in the form that problems ask for.
+// The complete text of an answer, in the form that problems ask for.
 std::string answer_text(const std::string& answer);
 
 }  // namespace polyphon

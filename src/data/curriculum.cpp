@@ -32,7 +32,7 @@ std::optional<Cell> Curriculum::next() {
 void Curriculum::record(const Cell& cell, int streams, int right) {
   cells_[cell].add_problem(streams, right);
   Dial& dial = dials_[cell.family];
-  if (cell.difficulty != dial.difficulty) return;  // handed out before the dial was turned
+  if (cell.difficulty != dial.difficulty) return;  // handed out before the difficulty changed
   dial.seen.add_problem(streams, right);
   if (dial.seen.problems < options_.look_problems) return;
   const double success = dial.seen.success();

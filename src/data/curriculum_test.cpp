@@ -7,7 +7,8 @@
 namespace polyphon {
 namespace {
 
-// A model whose streams succeed with a probability that falls with the difficulty.
+// Plays with a model whose streams succeed with a probability that falls with the difficulty.
+// Returns the last difficulty.
 int play(Curriculum& curriculum, int problems, double (*success)(int difficulty)) {
   Random random(1);
   for (int i = 0; i < problems; ++i) {
@@ -27,7 +28,7 @@ TEST(Curriculum, StaysWhereRightAndWrongAreBothFrequent) {
   EXPECT_EQ(curriculum.cells().count({"sums", 6}), 0u);
 }
 
-TEST(Curriculum, GoesBackFromWhatIsTooHard) {
+TEST(Curriculum, GoesBackIfProblemsAreTooHard) {
   Curriculum curriculum({"sums"});
   play(curriculum, 400, [](int difficulty) { return difficulty <= 2 ? 0.9 : 0.05; });
   EXPECT_EQ(curriculum.cells().count({"sums", 4}), 0u);
@@ -58,8 +59,9 @@ TEST(Curriculum, OneSuccessInManyKeepsAFamilyAwake) {
   EXPECT_FALSE(curriculum.is_cold({"sums", 1}));
 }
 
-// A problem that was on its way when the dial was turned says nothing about the new difficulty.
-TEST(Curriculum, LateResultsTurnNoDial) {
+// A problem that was handed out before the difficulty changed says nothing about the new
+// difficulty.
+TEST(Curriculum, ResultsOfAnEarlierDifficultyAreIgnored) {
   Curriculum curriculum({"sums"});
   for (int i = 0; i < 8; ++i) curriculum.record({"sums", 1}, 8, 8);
   EXPECT_EQ(curriculum.next()->difficulty, 2);

@@ -63,8 +63,8 @@ std::set<std::string> held_out_texts(const std::string& suites_folder) {
       texts.insert(std::move(problem.text));
   }
   if (texts.empty())
-    throw Error(ErrorCode::kNotFound,
-                "no suites at " + suites_folder + ": what is evaluated must be held out");
+    throw Error(ErrorCode::kNotFound, "no suites at " + suites_folder +
+                                          ": self-play needs them to hold out their problems");
   return texts;
 }
 

@@ -1,4 +1,6 @@
-// Which problems may be played: none that a suite holds, new ones before any repeats itself.
+// Hands out the problems that may be played: never one of an evaluation suite, and new ones first.
+// A small cell (81 products of two digits) repeats problems when it has no new ones. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -13,26 +15,24 @@
 
 namespace polyphon {
 
-// Hands out problems of a cell that no suite holds, new ones as long as there are any: a small cell
-// (81 products of two digits) repeats itself. Not thread-safe.
 class ProblemSource {
  public:
-  // `held_out`: the texts of all suites.
+  // `held_out`: the texts of the problems of all suites.
   ProblemSource(uint64_t seed, std::set<std::string> held_out)
       : seed_(seed), held_out_(std::move(held_out)) {}
 
-  // CHECKs that the cell has other problems than those held out.
+  // CHECKs that the cell has problems that are not held out.
   Problem next(const Cell& cell);
-  // That one of next() was handed out by an earlier run.
+  // Call for a problem that an earlier run of this folder played.
   void remember(const Problem& problem);
   int64_t held_out_skipped() const { return skipped_; }
 
-  // May a problem from elsewhere be played? If it is new, it counts as handed out from now on.
+  // Whether a problem from elsewhere may be played. A new one counts as handed out from now on.
   enum class Standing { kNew, kSeen, kHeldOut };
   Standing take(const Problem& problem);
 
-  // Questions of the cell, all different and none of them held out, which show what others look
-  // like; they are not handed out. At most `count`.
+  // At most `count` different questions of the cell, none of them held out, as examples for a
+  // model. They do not count as handed out.
   std::vector<std::string> examples(const Cell& cell, size_t count, uint64_t seed) const;
 
  private:
@@ -43,8 +43,8 @@ class ProblemSource {
   int64_t skipped_ = 0;
 };
 
-// The texts of the problems of every *.json suite in the folder. Throws as read_suite(), and
-// Error{kNotFound} when there is none.
+// The texts of the problems of every *.json suite in the folder. Throws like read_suite(), and
+// Error{kNotFound} if there is no suite.
 std::set<std::string> held_out_texts(const std::string& suites_folder);
 
 }  // namespace polyphon

@@ -28,7 +28,7 @@ Json read_header(const std::string& folder) {
   return found;
 }
 
-// Reads backwards from the end to the last newline.
+// Finds the last newline by reading backwards, and cuts off what follows.
 void cut_unfinished_line(const std::string& path) {
   std::error_code none;
   const auto size = static_cast<std::streamoff>(fs::file_size(path, none));
@@ -53,7 +53,7 @@ Problem problem_of(const Outcome& outcome) {
   auto problem = proposed_problem(of, outcome.cell.difficulty, outcome.seed, outcome.proposed);
   if (!problem || problem->solution.empty())
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("no problem of {}: {}", of.name, outcome.proposed));
+                fmt::format("not a question of the family {}: {}", of.name, outcome.proposed));
   return *std::move(problem);
 }
 

@@ -1,4 +1,4 @@
-// Runs that go on in what an earlier one left: only where it was the same run.
+// Checks that a run that continues an earlier one has the same settings.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace polyphon {
 
-// Throws Error{kInvalidArgument} that names the first member of `wanted` that `found`, the header
-// of the `kind` of run at `path`, has otherwise. Further members of `found` do not count.
+// `found` is the header of the `kind` of run at `path`. Throws Error{kInvalidArgument} that names
+// the first member of `wanted` with another value in `found`. Extra members of `found` are ignored.
 void require_same_run(const std::string& path, const std::string& kind, const Json& found,
                       const Json& wanted);
 

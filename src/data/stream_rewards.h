@@ -7,8 +7,8 @@
 namespace polyphon {
 
 enum class RewardMethod {
-  // The reward less the mean of the problem's streams: a policy gradient with that baseline, not
-  // divided by the standard deviation (Liu et al. 2025, arXiv:2503.20783).
+  // Weight = reward - mean reward of the problem's streams: a policy gradient with this baseline,
+  // not divided by the standard deviation (Liu et al. 2025, arXiv:2503.20783).
   kPolicyGradient,
   // Rejection sampling: what is right weighs 1, what is wrong as little as a failure may.
   kRejection,

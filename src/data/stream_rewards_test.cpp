@@ -14,7 +14,7 @@ void expect_near(const Weights& found, const Weights& expected) {
   for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-12) << i;
 }
 
-TEST(StreamRewards, OfAPolicyGradientAreLessTheirMeanAndFailuresAreClipped) {
+TEST(StreamRewards, PolicyGradientSubtractsTheMeanAndClipsFailures) {
   RewardOptions options;
   options.failure_weight = 1;
   expect_near(stream_weights(kHalfRight, options), {0.5, 0.5, -0.5, -0.5});
@@ -24,7 +24,7 @@ TEST(StreamRewards, OfAPolicyGradientAreLessTheirMeanAndFailuresAreClipped) {
   expect_near(stream_weights({}, options), {});
 }
 
-TEST(StreamRewards, OfRejectionSamplingAreOneAndAClippedNegative) {
+TEST(StreamRewards, RejectionSamplingGivesOneOrAClippedNegative) {
   RewardOptions options;
   options.method = RewardMethod::kRejection;
   expect_near(stream_weights(kHalfRight, options), {1, 1, -0.1, -0.1});

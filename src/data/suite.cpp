@@ -14,7 +14,7 @@
 namespace polyphon {
 namespace {
 
-constexpr int kMostProblems = 10000;  // of one entry
+constexpr int kMostProblems = 10000;  // limit of one entry
 
 }  // namespace
 
@@ -45,7 +45,7 @@ Suite parse_suite(const std::string& text, const std::string& name) {
     }
   }
   if (const std::string now = suite_digest(suite); !suite.digest.empty() && suite.digest != now)
-    throw refuse(fmt::format("its problems are no longer those that were frozen: digest {}, not {}",
+    throw refuse(fmt::format("its problems have changed since it was frozen: digest {}, not {}",
                              now, suite.digest));
   return suite;
 }

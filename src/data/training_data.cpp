@@ -24,7 +24,8 @@ namespace {
 
 void append(Tokens& to, const Tokens& tokens) { to.insert(to.end(), tokens.begin(), tokens.end()); }
 
-// What ends a turn in the model's template: the first such token of what leads to the next turn.
+// The token that ends a turn in the model's chat template: the first such token before the next
+// turn.
 std::optional<Token> turn_end(const LanguageModel& model) {
   const Vocabulary& vocabulary = model.vocabulary();
   for (const Token token : vocabulary.tokenize(model.chat_template().interjection(""), true, false))
@@ -33,9 +34,9 @@ std::optional<Token> turn_end(const LanguageModel& model) {
 }
 
 struct Attempt {
-  std::vector<int> spans;  // of the trace: what the stream sampled
-  int last_span = -1;      // of its sequence: what it decoded last
-  bool stopped = false;    // by itself: the end of its turn is learnt too
+  std::vector<int> spans;  // spans of the trace that the stream sampled
+  int last_span = -1;      // the last span of the stream's sequence
+  bool stopped = false;    // it ended its turn, so the end is learnt too
   bool right = false;
   double weight = 0;
 };
@@ -43,9 +44,9 @@ struct Attempt {
 struct PlayedSession {
   Cell cell;
   TraceExample trace;
-  std::vector<Attempt> attempts;  // as they were, right and wrong
+  std::vector<Attempt> attempts;  // all streams, right and wrong
   std::optional<AnswerPool> pool;
-  std::map<int, double> effects;  // of promotions whose counterfactual was played
+  std::map<int, double> effects;  // effects of promotions whose counterfactual was played
 };
 
 Attempt attempt_of(const Trace& trace, size_t stream, bool right) {
@@ -87,7 +88,7 @@ class Builder {
                   "a session of recall has no attempts: it is for `polyphon train --heads`");
     if (outcome.answer_right)
       throw Error(ErrorCode::kInvalidArgument,
-                  "its problem was played with several topologies: it is for `polyphon train "
+                  "it was played to compare topologies: it is for `polyphon train "
                   "--heads`");
     if (outcome.is_proposed() && !outcome.is_mixed()) {
       ++counts_.one_sided;
@@ -115,7 +116,7 @@ class Builder {
 
   std::vector<TrainingSequence> build() {
     if (options_.random_rewards) deal_out_anew();
-    shuffle(random_, sessions_);  // so that the cap of a cell takes from all of its problems
+    shuffle(random_, sessions_);  // so that a cell's limit does not favour its first problems
     weigh();
     choose_pools();
     for (const PlayedSession& session : sessions_) learn(session);
@@ -168,9 +169,9 @@ class Builder {
     }
   }
 
-  // Leaves a pool to the sessions whose answer is learnt.
+  // Removes the pool from sessions whose answer is not learnt.
   void choose_pools() {
-    int room = 0;  // for answers that the majority has
+    int room = 0;  // how many majority answers may be learnt
     std::map<Cell, std::vector<std::string*>> answers;
     for (const bool few : {true, false})
       for (PlayedSession& session : sessions_) {
@@ -235,7 +236,7 @@ class Builder {
     return true;
   }
 
-  // Of the cells that were played, and of each family's next difficulty.
+  // Adds worked solutions for the cells that were played and for each family's next difficulty.
   void add_worked() {
     std::map<std::string, int> hardest;
     for (const auto& [cell, counts] : played_) {

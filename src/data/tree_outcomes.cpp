@@ -13,7 +13,7 @@ std::vector<TreeOutcome> tree_outcomes(const Problem& problem, const SessionResu
   for (const SearchResult& search : result.search->searches) {
     TreeOutcome& outcome = outcomes.emplace_back(TreeOutcome{search.stream, search.search, {}, {}});
     const std::string& stream = result.streams.at(static_cast<size_t>(search.stream)).text;
-    // By node: all that its line has said, from the stream's beginning.
+    // By node: the text of its line, from the beginning of the stream.
     std::map<int, std::string> said = {{0, stream.substr(0, search.from_byte)}};
     for (const SearchNode& node : search.tree) {
       if (node.id == 0 || node.same_as) continue;

@@ -1,5 +1,5 @@
-// What became of the branches of a session's searches: for each state of a tree, whether the line
-// that led to it came to the right answer when it was played out to its end. Pure.
+// For each state of a session's search trees: whether its line came to the right answer when it was
+// played out to the end. Pure.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@
 
 namespace polyphon {
 
-// One a search, in their order; a search of which nothing came to an end has no nodes.
+// One per search, in order. A search of which no line came to an end has no nodes.
 std::vector<TreeOutcome> tree_outcomes(const Problem& problem, const SessionResult& result);
 
 }  // namespace polyphon

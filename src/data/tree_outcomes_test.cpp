@@ -7,7 +7,7 @@
 namespace polyphon {
 namespace {
 
-TEST(TreeOutcomes, CheckWhatEachLineCameTo) {
+TEST(TreeOutcomes, JudgeTheEndOfEachLine) {
   const Problem problem = make_problem(family("products"), 1, 7);
   const std::string right = "Answer: " + problem.solution, wrong = "Answer: 0";
   const auto node = [](int id, int parent, const std::string& text,

@@ -11,12 +11,12 @@ EvaluationSample sample(const std::vector<bool>& streams) {
   return made;
 }
 
-TEST(ArmFigures, OfStreamsByHand) {
+TEST(ArmFigures, OfStreamsEqualAHandCalculation) {
   const EvaluationSample both = sample({true, true}), one = sample({true, false}),
                          none = sample({false, false});
   EXPECT_EQ(stream_success(one), 0.5);
-  // Errors 00, 01, 11: of the streams 1/3 and 2/3 are wrong, 1/3 together; the covariance is
-  // 1/3 - 2/9 and both variances are 2/9.
+  // Errors 00, 01, 11: the streams are wrong in 1/3 and 2/3 of the sessions, both together in 1/3.
+  // The covariance is 1/3 - 2/9, and both variances are 2/9.
   const StreamFigures figures = stream_figures({&both, &one, &none});
   EXPECT_EQ(figures.streams, 2);
   EXPECT_EQ(figures.accuracy, 0.5);
@@ -25,7 +25,7 @@ TEST(ArmFigures, OfStreamsByHand) {
   EXPECT_NEAR(figures.effective_streams, 2 / 1.5, 1e-12);
 }
 
-TEST(ArmFigures, NothingIsKnownOfStreamsThatCannotBePaired) {
+TEST(ArmFigures, IndependenceIsUnknownIfSessionsDifferInStreams) {
   const EvaluationSample two = sample({true, false}), one = sample({true}), none = sample({});
   const StreamFigures figures = stream_figures({&two, &one});
   EXPECT_EQ(figures.streams, 0);
@@ -37,7 +37,7 @@ TEST(ArmFigures, NothingIsKnownOfStreamsThatCannotBePaired) {
   EXPECT_EQ(stream_success(none), 0);
 }
 
-TEST(ArmFigures, WasteIsOfAllTokensThatWereSearched) {
+TEST(ArmFigures, WasteIsAShareOfAllSearchedTokens) {
   EvaluationSample much = sample({}), little = sample({});
   much.search_tokens = 300;
   much.search_committed_tokens = 30;

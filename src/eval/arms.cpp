@@ -10,7 +10,7 @@ namespace polyphon {
 namespace {
 
 constexpr int kRegisters = 3;
-constexpr int kFewestSearchTokens = 64;  // that a request may ask for
+constexpr int kFewestSearchTokens = 64;  // the least that a request may ask for
 
 void breadth(ThinkInput& input, const EvaluationShape& shape, MergeMode merge) {
   input.topology = {{{shape.streams, shape.tokens}}};
@@ -23,7 +23,7 @@ void depth(ThinkInput& input, const EvaluationShape& shape) {
   input.diversity.strategies = {"direct"};
 }
 
-// What keeps streams apart.
+// The measures that keep streams from saying the same.
 struct Cures {
   bool strategies = false;
   double ladder = 0;
@@ -31,7 +31,7 @@ struct Cures {
   bool first_token = false;
 };
 
-// vote@N with only some of them.
+// An arm like vote@N with only some of these measures.
 Arm cure(const char* name, const char* what, Cures cures) {
   return {name, what, [=](ThinkInput& input, const EvaluationShape& shape) {
             breadth(input, shape, MergeMode::kVote);
@@ -105,7 +105,7 @@ const Arm& arm(const std::string& name) {
     names += fmt::format("{}{}", names.empty() ? "" : ", ", each.name);
   }
   throw Error(ErrorCode::kNotFound,
-              fmt::format("no arm is called '{}': there are {}", name, names));
+              fmt::format("no arm is called '{}': known arms are {}", name, names));
 }
 
 const std::vector<std::string>& control_set() {

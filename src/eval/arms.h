@@ -1,5 +1,6 @@
-// The arms of an evaluation: ways to spend the same budget of tokens on a problem. The control set
-// is that of design.md section 2; the cures take apart what keeps streams from saying the same.
+// The arms of an evaluation: ways to spend the same token budget on a problem. The control set
+// compares depth, breadth and Polyphon's mechanisms; the collapse cures test, one by one, what
+// keeps streams from saying the same.
 #pragma once
 
 #include <functional>
@@ -10,7 +11,7 @@
 
 namespace polyphon {
 
-// The budget that all arms of one evaluation share: streams x tokens of thinking.
+// The budget of all arms of an evaluation: `streams` x `tokens` tokens of thinking.
 struct EvaluationShape {
   int streams = 8;
   int tokens = 128;
@@ -18,15 +19,15 @@ struct EvaluationShape {
 
 struct Arm {
   std::string name;
-  std::string what;  // one line
-  // Sets topology, merge and policies of an input that is otherwise the same for all arms.
+  std::string what;  // one line of description
+  // Sets topology, merge and policies of an input. All else is equal for all arms.
   std::function<void(ThinkInput&, const EvaluationShape&)> apply;
 };
 
 const std::vector<Arm>& arms();
-// Throws Error{kNotFound} that lists the names.
+// Throws Error{kNotFound} that lists the known names.
 const Arm& arm(const std::string& name);
-// Names, in the order in which they are reported.
+// Names of arms, in the order of a report.
 const std::vector<std::string>& control_set();
 const std::vector<std::string>& collapse_cures();
 

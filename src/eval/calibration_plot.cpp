@@ -10,10 +10,10 @@ namespace {
 
 // In pixels.
 constexpr double kPlot = 190, kGap = 24, kLeft = 56, kRight = 16, kTop = 48, kBottom = 52;
-constexpr double kLegendRow = 22, kLetter = 6.6;  // a letter of 12 px is about so wide
+constexpr double kLegendRow = 22, kLetter = 6.6;  // kLetter: approximate width of a letter of 12 px
 constexpr size_t kPanelsInARow = 4;
 
-// Colours that stay apart for the colour-blind (Okabe and Ito 2008), for light and for dark pages.
+// Colours that colour-blind readers can distinguish (Okabe and Ito 2008), for light and dark pages.
 constexpr std::string_view kLight[] = {"#0072b2", "#d55e00", "#009e73",
                                        "#b0558f", "#b87a00", "#57606a"};
 constexpr std::string_view kDark[] = {"#58a6ff", "#ff8c42", "#2fc79a",
@@ -58,7 +58,7 @@ std::string straight(const char* kind, double x1, double y1, double x2, double y
       y1, x2, y2);
 }
 
-// Names in the order in which they first appear, which is that of their colours.
+// Names in the order of their first use, which is also the order of their colours.
 std::vector<std::string> names_of(const std::vector<CalibrationPanel>& panels) {
   std::vector<std::string> names;
   for (const CalibrationPanel& panel : panels)
@@ -73,14 +73,14 @@ size_t colour_of(const std::vector<std::string>& names, const std::string& name)
          kColours;
 }
 
-// A long name gets smaller letters, so that it stays over its own panel.
+// A long name gets smaller letters, so that it fits above its panel.
 std::string subtitle(const std::string& name, double x, double y) {
   const double length = kLetter * static_cast<double>(name.size()), room = kPlot + kGap - 10;
   const double size = 12 * std::clamp(room / std::max(length, 1.0), 0.5, 1.0);
   return text_at(x, y, "middle", name, fmt::format(" style=\"font-size:{:.1f}px\"", size));
 }
 
-// Its plot's corners are (x, y) and (x + kPlot, y + kPlot).
+// Draws a panel's frame; the plot's corners are (x, y) and (x + kPlot, y + kPlot).
 std::string frame(const CalibrationPanel& panel, double x, double y, bool leftmost) {
   std::string text = text_at(x + kPlot / 2, y - 26, "middle", panel.title, " class=\"title\"") +
                      subtitle(panel.subtitle, x + kPlot / 2, y - 10);
@@ -119,14 +119,14 @@ std::string draw(const CalibrationLine& line, double x, double y, size_t colour)
 std::string panel_at(const CalibrationPanel& panel, double x, double y, bool leftmost,
                      const std::vector<std::string>& names) {
   std::string text = "<g class=\"panel\">\n" + frame(panel, x, y, leftmost);
-  // What is written lies above the others.
+  // The kept head's line is drawn last, above the others.
   for (const bool written : {false, true})
     for (const CalibrationLine& line : panel.lines)
       if (line.written == written) text += draw(line, x, y, colour_of(names, line.name));
   return text + "</g>\n";
 }
 
-// As many rows as the width takes; `y` becomes that below them.
+// Uses as many rows as the width needs. Sets `y` to the position below them.
 std::string legend(const std::vector<std::string>& names, double width, double& y) {
   std::string text;
   double x = kLeft;

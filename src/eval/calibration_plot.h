@@ -1,5 +1,5 @@
-// Draws how well probabilities are calibrated (reliability diagrams), as SVG that reads on light
-// and on dark pages. Pure functions.
+// Draws reliability diagrams, which show how well probabilities are calibrated, as SVG for light
+// and dark pages. Pure functions.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@
 namespace polyphon {
 
 struct CalibrationLine {
-  std::string name;      // has one colour in all panels
-  bool written = false;  // drawn thick
+  std::string name;      // a name has the same colour in all panels
+  bool written = false;  // the line of the head that the version keeps: drawn thick
   std::vector<CalibrationBin> bins;
 };
 
@@ -20,11 +20,11 @@ struct CalibrationPanel {
   std::vector<CalibrationLine> lines;
 };
 
-// A panel each, four in a row, under them what the colours mean: the share that was so over the
-// mean probability. On the diagonal a probability says what it means.
+// Draws the panels, four in a row, and a legend. Each panel plots the observed frequency over the
+// mean predicted probability; calibrated probabilities lie on the diagonal.
 std::string calibration_svg(const std::vector<CalibrationPanel>& panels);
 
-// Text as it may stand in XML, also in an attribute; control characters become U+FFFD.
+// Escapes text for XML, also for attributes. Control characters become U+FFFD.
 std::string escape_xml(const std::string& text);
 
 }  // namespace polyphon

@@ -13,7 +13,7 @@ int count(const std::string& text, const std::string& part) {
   return found;
 }
 
-// Why the text is no well-formed XML, as far as tags and entities go; empty when it is.
+// Why the text is not well-formed XML (checks tags and entities only); empty if it is.
 std::string fault_of(const std::string& text) {
   const std::regex tag(R"(<(/?)(\w+)((?:\s+[\w:-]+="[^"<>]*")*)\s*(/?)>)");
   const std::regex loose("&(?!(?:amp|lt|gt|quot);)|[\\x01-\\x09\\x0b-\\x1f]");
@@ -38,7 +38,7 @@ std::string fault_of(const std::string& text) {
 
 const std::vector<CalibrationBin> kBins = {{40, 0.25, 0.5}, {40, 0.75, 1}};
 
-TEST(CalibrationPlot, DrawsAPanelAHeadAndAPointABin) {
+TEST(CalibrationPlot, DrawsAPanelPerHeadAndAPointPerBin) {
   const std::string svg = calibration_svg(
       {{"gate head", "night-1", {{"features", true, kBins}}},
        {"value head", "night-1", {{"untrained", false, kBins}, {"features", true, kBins}}}});
@@ -46,11 +46,11 @@ TEST(CalibrationPlot, DrawsAPanelAHeadAndAPointABin) {
   EXPECT_EQ(count(svg, "<g class=\"panel\">"), 2);
   EXPECT_EQ(count(svg, "<title>features: "), 4);
   EXPECT_EQ(count(svg, "<title>untrained: 0.250 predicted, 0.500 so, of 40</title>"), 1);
-  EXPECT_EQ(count(svg, "class=\"line written\" points=\""), 3) << "two, and the legend's";
+  EXPECT_EQ(count(svg, "class=\"line written\" points=\""), 3) << "two lines, and the legend";
   EXPECT_EQ(count(svg, ">gate head</text>"), 1);
 }
 
-// The first plot's corners are (56, 48) and (246, 238).
+// The corners of the first plot are (56, 48) and (246, 238).
 TEST(CalibrationPlot, PointsStandWhereTheirProbabilitiesAre) {
   const std::string svg = calibration_svg({{"gate head", "", {{"features", false, kBins}}}});
   EXPECT_EQ(count(svg, "points=\"103.5,143.0 198.5,48.0\""), 1) << svg;
@@ -60,7 +60,7 @@ TEST(CalibrationPlot, PointsStandWhereTheirProbabilitiesAre) {
 TEST(CalibrationPlot, ANameHasOneColourInAllPanels) {
   const CalibrationLine one{"features", false, kBins}, other{"untrained", false, kBins};
   const std::string svg = calibration_svg({{"a", "", {one, other}}, {"b", "", {other}}});
-  EXPECT_EQ(count(svg, "<g class=\"c0\">"), 2) << "a line and the legend";
+  EXPECT_EQ(count(svg, "<g class=\"c0\">"), 2) << "one line, and the legend";
   EXPECT_EQ(count(svg, "<g class=\"c1\">"), 3);
 }
 
@@ -76,7 +76,7 @@ TEST(CalibrationPlot, ALongNameStaysOverItsPanel) {
   const std::string svg =
       calibration_svg({{"a", "night-1", lines}, {"b", std::string(40, 'n'), lines}});
   EXPECT_EQ(count(svg, "style=\"font-size:12.0px\">night-1<"), 1);
-  EXPECT_EQ(count(svg, "style=\"font-size:9.3px\">nnn"), 1) << "264 px in 204";
+  EXPECT_EQ(count(svg, "style=\"font-size:9.3px\">nnn"), 1) << "264 px of text in 204 px";
 }
 
 TEST(CalibrationPlot, AFifthPanelBeginsAnotherRow) {
@@ -90,7 +90,7 @@ TEST(CalibrationPlot, AFifthPanelBeginsAnotherRow) {
   EXPECT_EQ(fault_of(five), "");
 }
 
-TEST(CalibrationPlot, ItsTestKnowsWhatIsNotWellFormed) {
+TEST(CalibrationPlot, TheTestDetectsXmlThatIsNotWellFormed) {
   for (const char* text :
        {"<g>", "<g></h>", "<g>a & b</g>", "<g>a < b</g>", "<g a=\"<\"></g>", "x<g/>"})
     EXPECT_NE(fault_of(text), "") << text;

@@ -14,7 +14,7 @@
 namespace polyphon {
 namespace {
 
-// By problem, in one order.
+// Samples of the same problems in the same order.
 struct Pairs {
   SampleSet before, after;
 };
@@ -39,8 +39,8 @@ Comparison comparison_of(const std::string& arm, const std::string& slice, const
 struct Figure {
   const char* name;
   double (*of)(const SampleSet&);
-  bool (*known)(const SampleSet&);  // whether the samples say it
-  // How it is shown.
+  bool (*known)(const SampleSet&);  // whether the samples determine it
+  // How it is printed.
   const char* label;
   double scale;
   int decimals;
@@ -64,7 +64,8 @@ const Figure kFigures[] = {
      },
      "search waste", 1, 2}};
 
-// They are no means over problems: problems are drawn, and the figure computed anew of those.
+// These figures are not means over problems. So the bootstrap draws problems and computes the
+// figure of each draw.
 ArmFigure arm_figure_of(const Figure& figure, const Pairs& pairs) {
   std::vector<int> problems(pairs.before.size());
   std::iota(problems.begin(), problems.end(), 0);
@@ -132,7 +133,7 @@ EvaluationComparison compare_evaluations(const std::vector<EvaluationSample>& be
   std::map<std::string, const EvaluationSample*> firsts;
   for (const EvaluationSample& sample : before)
     firsts[sample.arm + " " + sample.problem()] = &sample;
-  // "" sorts before all families.
+  // The empty name (all problems) sorts before all families.
   std::map<std::string, std::map<std::string, Pairs>> by_arm;
   for (const EvaluationSample& sample : after) {
     if (!arms.empty() && std::find(arms.begin(), arms.end(), sample.arm) == arms.end()) continue;

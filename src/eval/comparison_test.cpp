@@ -42,14 +42,14 @@ TEST(Comparison, PairsByProblemWhateverTheOrder) {
   EXPECT_EQ(sums.problems, 20);
   EXPECT_DOUBLE_EQ(sums.answers.before.mean, 0.5);
   EXPECT_DOUBLE_EQ(sums.answers.after.mean, 0.55);
-  EXPECT_GE(sums.answers.gain.low, 0) << "not one got worse, which unpaired samples could not say";
+  EXPECT_GE(sums.answers.gain.low, 0) << "no problem got worse; only paired samples show this";
   EXPECT_DOUBLE_EQ(sums.streams.gain.mean, 0.5);
   EXPECT_DOUBLE_EQ(sums.streams.gain.low, 0.5);
   EXPECT_EQ(slice(all, "all").problems, 20);
   EXPECT_EQ(slice(all, "sums/1").problems, 20);
 }
 
-TEST(Comparison, LeavesOutWhatOneOfThemHasNot) {
+TEST(Comparison, LeavesOutWhatOneEvaluationLacks) {
   const std::vector<EvaluationSample> before = {
       sample("sums", 1, true, 4), sample("gcd", 1, false, 0), sample("sums", 1, true, 4, "short")};
   const std::vector<EvaluationSample> after = {sample("sums", 1, false, 0),
@@ -67,7 +67,7 @@ TEST(Comparison, LeavesOutWhatOneOfThemHasNot) {
                Error);
 }
 
-TEST(Comparison, IsOfTheArmsThatAreNamed) {
+TEST(Comparison, IsLimitedToTheNamedArms) {
   const std::vector<EvaluationSample> both = {sample("sums", 1, true, 4),
                                               sample("sums", 1, true, 4, "short")};
   EXPECT_EQ(compare_evaluations(both, both).arms.size(), 2u);
@@ -77,8 +77,8 @@ TEST(Comparison, IsOfTheArmsThatAreNamed) {
   EXPECT_THROW(compare_evaluations(both, both, {"kv"}), Error);
 }
 
-// Before, two streams that err together: c = 1. After, each combination once: c = 0, and some
-// stream is right in three of four.
+// Before: two streams that always err together, so c = 1. After: each combination once, so c = 0,
+// and three of four sessions have a right stream.
 TEST(Comparison, ComparesHowIndependentStreamsAre) {
   std::vector<EvaluationSample> before, after;
   for (const bool first : {false, true})
@@ -103,18 +103,18 @@ TEST(Comparison, ComparesHowIndependentStreamsAre) {
   EXPECT_DOUBLE_EQ(effective.after->mean, 2);
   EXPECT_DOUBLE_EQ(effective.gain->mean, 1);
   EXPECT_LE(effective.gain->low, effective.gain->mean);
-  EXPECT_EQ(arm.figures.size(), 3u) << "nothing was searched";
+  EXPECT_EQ(arm.figures.size(), 3u) << "no figure of searches without a search";
   const ArmComparison same = compare_evaluations(before, before).arms.at(0);
   EXPECT_EQ(to_json(*figure(same, "error_correlation").gain), to_json(Interval{}));
 }
 
-TEST(Comparison, ComparesWhatSearchesThrowAway) {
+TEST(Comparison, ComparesTheWasteOfSearches) {
   EvaluationSample before = sample("sums", 1, true, 4), after = before;
   before.search_tokens = 200;
   before.search_committed_tokens = 50;
   const auto one = compare_evaluations({before}, {after});
   EXPECT_DOUBLE_EQ(figure(one.arms[0], "search_waste").before->mean, 0.75);
-  EXPECT_FALSE(figure(one.arms[0], "search_waste").after) << "has not searched";
+  EXPECT_FALSE(figure(one.arms[0], "search_waste").after) << "this evaluation has no search";
   EXPECT_FALSE(figure(one.arms[0], "search_waste").gain);
   EXPECT_TRUE(to_json(one).at("arms")[0].at("search_waste").at("after").is_null());
   EXPECT_NE(to_markdown(one).find("| vote | search waste | 1 | 0.75 |  |  |"), std::string::npos);
@@ -125,7 +125,7 @@ TEST(Comparison, ComparesWhatSearchesThrowAway) {
   EXPECT_DOUBLE_EQ(figure(both.arms[0], "search_waste").gain->mean, -0.25);
 }
 
-TEST(Comparison, SaysNothingOfTheIndependenceOfOneStream) {
+TEST(Comparison, OmitsIndependenceForASingleStream) {
   EvaluationSample one = sample("sums", 1, true, 4), other = sample("sums", 2, true, 4);
   const auto names = [&] {
     const auto all = compare_evaluations({one, other}, {one, other});
@@ -135,13 +135,13 @@ TEST(Comparison, SaysNothingOfTheIndependenceOfOneStream) {
   };
   EXPECT_EQ(names().size(), 3u);
   one.streams.resize(3);
-  EXPECT_EQ(names(), std::vector<std::string>{"any_right"}) << "sessions of 3 and of 4";
+  EXPECT_EQ(names(), std::vector<std::string>{"any_right"}) << "sessions have 3 and 4 streams";
   one.streams.resize(1);
   other.streams.resize(1);
   EXPECT_EQ(names(), std::vector<std::string>{"any_right"});
 }
 
-TEST(Comparison, IsReadByPeopleAndPrograms) {
+TEST(Comparison, IsWrittenAsMarkdownAndJson) {
   const auto all = compare_evaluations({sample("sums", 1, false, 0)}, {sample("sums", 1, true, 3)});
   const std::string text = to_markdown(all);
   EXPECT_NE(text.find("| vote | all | 1 | 0.0 | 100.0 | +100.0 (+100.0 to +100.0) | 0.0 | 75.0 | "

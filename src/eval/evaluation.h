@@ -1,4 +1,4 @@
-// Runs the arms of an evaluation over a suite, one session at a time or several beside each other.
+// Runs the arms of an evaluation over problems, one session at a time or several in parallel.
 #pragma once
 
 #include <atomic>
@@ -15,16 +15,16 @@ namespace polyphon {
 
 struct EvaluationOptions {
   EvaluationShape shape;
-  float temperature = 0.7f;     // of the streams; answers are greedy
-  int max_answer_tokens = 128;  // beside the budget
-  int parallel = 1;             // problems at once; times to answer need 1
+  float temperature = 0.7f;     // temperature of streams; answers are greedy
+  int max_answer_tokens = 128;  // on top of the budget of thinking
+  int parallel = 1;             // sessions at the same time; use 1 to measure times
 };
 
-// The input of one arm for one problem. Every arm draws with the problem's own seed.
+// The input of one arm for one problem. All arms use the problem's seed.
 ThinkInput evaluation_input(const Problem& problem, const Arm& arm,
                             const EvaluationOptions& options);
 
-// What the session did.
+// The sample of a finished session.
 EvaluationSample sample_of(const Problem& problem, const std::string& arm,
                            const std::string& answer, const Finished& finished);
 
@@ -32,10 +32,11 @@ struct WantedSample {
   Problem problem;
   const Arm* arm = nullptr;
 };
-// Blocks until each of `wanted` is done; they begin in order, each session on `terms`: background
-// priority where others use the reasoner. `on_sample` is called one at a time, in the order in
-// which they end. Once `stop` is set, nothing begins any more and what runs is given up without a
-// sample. Throws the first Error of a session or of `on_sample`.
+// Plays all of `wanted` in order and blocks until they are done. `terms` holds for each session:
+// use background priority if others use the reasoner. Calls `on_sample` for each result, one call
+// at a time, in the order in which sessions end. After `stop` is set, nothing new begins and
+// running sessions are cancelled without a sample. Throws the first Error of a session or of
+// `on_sample`.
 void evaluate(Reasoner& reasoner, const std::vector<WantedSample>& wanted,
               const EvaluationOptions& options, const SessionTerms& terms,
               const std::function<void(const EvaluationSample&)>& on_sample,

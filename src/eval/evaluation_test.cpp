@@ -18,7 +18,7 @@ namespace {
 
 const std::atomic<bool> kNever = false;
 
-// Streams and answers of the fake model say what `script` lets them.
+// A reasoner whose fake model writes what `script` allows.
 std::unique_ptr<Reasoner> make_reasoner(FakeDecoder::Script script = {}, int max_sequences = 64) {
   FakeDecoder::Options sizes;
   sizes.capacity_cells = 1 << 16;
@@ -32,7 +32,7 @@ std::unique_ptr<Reasoner> make_reasoner(FakeDecoder::Script script = {}, int max
 
 Problem problem() { return make_problem(family("counting"), 1, 3); }
 
-TEST(Evaluation, EveryArmKeepsToTheSameBudget) {
+TEST(Evaluation, EveryArmSpendsTheSameBudget) {
   EvaluationOptions options;
   options.shape = {4, 32};
   for (const Arm& each : arms()) {
@@ -73,7 +73,7 @@ TEST(Evaluation, RunsEveryArmOverEveryProblem) {
   EXPECT_GT(samples.at("prefill").prefill_tokens, samples.at("kv").prefill_tokens);
 }
 
-// A stream that would end at once spends its budget when it is urged.
+// A stream that would end at once spends its whole budget if it is urged.
 TEST(Evaluation, AnUrgedStreamSpendsItsBudget) {
   auto reasoner = make_reasoner([](const FakeRow& row, std::span<float> logits) {
     const bool said = row.visible.back() == 'o';
@@ -110,7 +110,7 @@ TEST(Evaluation, StopsBetweenSamplesAndWithinOne) {
 TEST(Evaluation, ThrowsWhatASessionFailedWith) {
   auto reasoner = make_reasoner();
   EvaluationOptions options;
-  options.shape = {8, 1 << 16};  // beyond the caps
+  options.shape = {8, 1 << 16};  // exceeds the caps
   int samples = 0;
   EXPECT_THROW(evaluate(
                    *reasoner, {{problem(), &arm("kv")}, {problem(), &arm("vote")}}, options, {},
@@ -119,8 +119,8 @@ TEST(Evaluation, ThrowsWhatASessionFailedWith) {
   EXPECT_EQ(samples, 0);
 }
 
-// Room for one session at a time. One is held up until an evaluation waits behind it, and then
-// another session of a user.
+// The engine has room for one session at a time. A session holds it until an evaluation waits, and
+// behind it another session of a user.
 class EvaluationBesideUsers : public ::testing::Test {
  protected:
   EvaluationBesideUsers() {
@@ -151,7 +151,7 @@ class EvaluationBesideUsers : public ::testing::Test {
   void let_go() {
     if (!std::exchange(gone_, true)) go_on_.set_value();
   }
-  // By which the sessions were begun.
+  // Returns the order in which the sessions began.
   std::string order_beside_a_user(Priority priority) {
     begin(priority);
     SessionTicket waiting = user("USER TWO");
@@ -167,7 +167,7 @@ class EvaluationBesideUsers : public ::testing::Test {
   EvaluationOptions options_;
   std::atomic<bool> stop_ = false;
   int samples_ = 0;
-  std::string order_;  // of sessions, as they begin: 1, 2, and e for the evaluation's
+  std::string order_;  // sessions in the order they begin: 1 and 2 of users, e of the evaluation
   std::promise<void> go_on_;
   bool gone_ = false;
   std::unique_ptr<Reasoner> reasoner_ = make_reasoner(
@@ -185,15 +185,15 @@ class EvaluationBesideUsers : public ::testing::Test {
   std::jthread evaluation_;
 };
 
-TEST_F(EvaluationBesideUsers, InTheBackgroundItLetsThemGoFirst) {
+TEST_F(EvaluationBesideUsers, InTheBackgroundItLetsUsersGoFirst) {
   EXPECT_EQ(order_beside_a_user(Priority::kBackground), "12e");
 }
 
-TEST_F(EvaluationBesideUsers, InTheForegroundItTakesItsTurn) {
+TEST_F(EvaluationBesideUsers, WithNormalPriorityItTakesItsTurn) {
   EXPECT_EQ(order_beside_a_user(Priority::kInteractive), "1e2");
 }
 
-TEST_F(EvaluationBesideUsers, StopsWhileItWaitsForThem) {
+TEST_F(EvaluationBesideUsers, StopsWhileItWaitsForUsers) {
   begin(Priority::kBackground);
   stop_ = true;
   evaluation_.join();

@@ -24,7 +24,7 @@ bool is_arm(const Json& line, const std::string& head) {
   return line.value("head", "") == head && line.contains("arm");
 }
 
-// The arm that the version has; empty when the head was not learnt.
+// The arm (kind of head) that the version keeps; empty if this head was not trained.
 std::string written_arm(const MeasuredHeads& heads, const std::string& head) {
   for (const Json& line : heads.lines)
     if (line.value("head", "") == head && line.contains("written"))
@@ -119,7 +119,7 @@ std::string to_markdown(const std::vector<MeasuredHeads>& heads) {
 std::vector<CalibrationPanel> calibration_panels(const std::vector<MeasuredHeads>& all) {
   std::vector<CalibrationPanel> panels;
   for (const MeasuredHeads& heads : all) {
-    std::map<std::string, size_t> places;  // of its heads' panels, in the order of the lines
+    std::map<std::string, size_t> places;  // panel of each head, in the order of the lines
     for (const Json& line : heads.lines) {
       std::vector<CalibrationBin> bins = bins_of(line);
       if (bins.empty()) continue;

@@ -17,7 +17,7 @@ Json interval(double mean) {
 
 Json bins() { return {{{"count", 9}, {"predicted", 0.25}, {"observed", 0.5}}}; }
 
-// As polyphon-train writes them.
+// Lines in the form that polyphon-train writes.
 std::vector<Json> lines() {
   return {{{"data", {{"traces", 8}}}},
           {{"head", "value"}, {"written", "what was there"}, {"why", "too few problems"}},
@@ -53,7 +53,7 @@ class HeadMetricsTest : public ::testing::Test {
       (std::filesystem::temp_directory_path() / ("heads-of-" + name_)).string();
 };
 
-TEST_F(HeadMetricsTest, AreThoseOfAVersionOrOfAFile) {
+TEST_F(HeadMetricsTest, AreReadFromAVersionOrAFile) {
   write_version(folder_, {"night-1", "base", "data", Json::object(), {{"heads", lines()}}});
   const MeasuredHeads version = read_measured_heads(folder_);
   EXPECT_EQ(version.name, "heads-of-" + name_);
@@ -73,18 +73,18 @@ TEST_F(HeadMetricsTest, AVersionWithoutTrainedHeadsHasNone) {
   EXPECT_EQ(to_markdown(std::vector<MeasuredHeads>{read_measured_heads(folder_)}), "");
 }
 
-TEST_F(HeadMetricsTest, RefuseWhatIsNone) {
+TEST_F(HeadMetricsTest, RefuseOtherFilesAndFolders) {
   EXPECT_THROW(read_measured_heads(folder_ + "/missing.jsonl"), Error);
-  EXPECT_THROW(read_measured_heads(folder_), Error) << "a folder that is no version";
+  EXPECT_THROW(read_measured_heads(folder_), Error) << "a folder that is not a version";
   try {
     read_measured_heads(write("heads.jsonl", {Json::object(), "text"}));
-    FAIL() << "not refused";
+    FAIL() << "a bad line was not refused";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("heads.jsonl line 2"), std::string::npos);
   }
 }
 
-TEST(HeadMetrics, StandBesideWhatTheyWereMeasuredAgainst) {
+TEST(HeadMetrics, StandBesideTheirBaselines) {
   const std::string text =
       to_markdown(std::vector<MeasuredHeads>{{"base", {}}, {"night-1", lines()}});
   EXPECT_EQ(
@@ -98,12 +98,12 @@ TEST(HeadMetrics, StandBesideWhatTheyWereMeasuredAgainst) {
       "| night-1 | constant | 0.250 (0.125 to 0.375) |  |  |  |\n");
 }
 
-TEST(HeadMetrics, HaveAPanelAHead) {
+TEST(HeadMetrics, HaveOnePanelPerHead) {
   const auto panels = calibration_panels({{"base", {}}, {"night-1", lines()}});
-  ASSERT_EQ(panels.size(), 2u) << "the value head was not learnt";
+  ASSERT_EQ(panels.size(), 2u) << "the value head was not trained";
   EXPECT_EQ(panels[0].title, "gate head");
   EXPECT_EQ(panels[0].subtitle, "night-1");
-  ASSERT_EQ(panels[0].lines.size(), 2u) << "a constant is no probability";
+  ASSERT_EQ(panels[0].lines.size(), 2u) << "a constant has no calibration";
   EXPECT_TRUE(panels[0].lines[0].written);
   EXPECT_FALSE(panels[0].lines[1].written);
   EXPECT_EQ(panels[0].lines[1].name, "untrained");

@@ -55,7 +55,7 @@ ArmReport arm_report(const std::string& arm, const ByProblem& samples, const ByP
 }
 
 std::vector<SliceReport> slices_of(const std::vector<ByProblem>& arms) {
-  std::map<std::pair<std::string, int>, std::vector<std::pair<int, int>>> counts;  // right, all
+  std::map<std::pair<std::string, int>, std::vector<std::pair<int, int>>> counts;  // (right, all)
   std::map<std::pair<std::string, int>, std::set<std::string>> problems;
   for (size_t arm = 0; arm < arms.size(); ++arm)
     for (const auto& [problem, sample] : arms[arm]) {

@@ -1,4 +1,4 @@
-// What an evaluation's samples say: arm by arm, paired over problems, and by family and difficulty.
+// Summarises an evaluation's samples: per arm, paired over problems, and by family and difficulty.
 #pragma once
 
 #include <string>
@@ -14,16 +14,17 @@ struct ArmReport {
   std::string arm;
   int problems = 0;
   Interval accuracy;
-  // Against the baseline arm, over the problems that both have; problems is 0 without any.
+  // Difference to the baseline arm over the problems that both have; paired_problems is 0 if there
+  // are none.
   int paired_problems = 0;
   Interval gain;
-  double thought_tokens = 0;  // mean a problem, as the next two
+  double thought_tokens = 0;  // mean per problem, like the next two
   double answer_tokens = 0;
   double prefill_tokens = 0;
-  double answer_s = 0;  // median time to the whole answer
-  double cells = 0;     // mean KV cells a session decoded
+  double answer_s = 0;  // median time to the complete answer
+  double cells = 0;     // mean KV cells decoded per session
   StreamFigures streams;
-  double promotions = 0;  // mean a session
+  double promotions = 0;  // mean per session
   double search_waste = 0;
 };
 
@@ -31,13 +32,13 @@ struct SliceReport {
   std::string family;
   int difficulty = 0;
   int problems = 0;
-  std::vector<double> accuracy;  // of each arm, NaN without samples
+  std::vector<double> accuracy;  // [arms]; NaN without samples
 };
 
 struct EvaluationReport {
   std::string baseline;
-  std::vector<ArmReport> arms;      // in the order asked for
-  std::vector<SliceReport> slices;  // by family, then difficulty
+  std::vector<ArmReport> arms;      // in the order of the `arms` argument
+  std::vector<SliceReport> slices;  // sorted by family, then difficulty
 };
 
 // Arms without samples are left out.

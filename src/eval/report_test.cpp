@@ -41,7 +41,7 @@ TEST(EvaluationReport, PairsOverTheProblemsThatBothArmsHave) {
   EXPECT_EQ(report.arms[0].answer_s, 2);
 }
 
-TEST(EvaluationReport, TellsStreamsFromTheirMerge) {
+TEST(EvaluationReport, ReportsStreamsAndTheirMergeSeparately) {
   const std::vector<EvaluationSample> samples = {
       sample("a", 1, false, {true, false}), sample("a", 2, false, {false, false}),
       sample("a", 3, true, {true, true}), sample("a", 4, false, {false, true})};
@@ -53,7 +53,7 @@ TEST(EvaluationReport, TellsStreamsFromTheirMerge) {
   EXPECT_NEAR(streams.effective_streams, 2, 1e-12);
 }
 
-TEST(EvaluationReport, SlicesByFamilyAndLeavesGapsWhereAnArmHasNone) {
+TEST(EvaluationReport, SlicesByFamilyAndLeavesGapsWithoutSamples) {
   const std::vector<EvaluationSample> samples = {sample("a", 1, true), sample("a", 3, false),
                                                  sample("b", 2, true)};
   const EvaluationReport report = report_of(samples, {"a", "b"}, "a");
@@ -67,7 +67,7 @@ TEST(EvaluationReport, SlicesByFamilyAndLeavesGapsWhereAnArmHasNone) {
   EXPECT_NE(to_markdown(report, 1024).find("| counting | 1 | 2 | 50 |  |"), std::string::npos);
 }
 
-TEST(EvaluationReport, ShowsTheShareOfASearchThatWasThrownAway) {
+TEST(EvaluationReport, ShowsTheWastedShareOfSearches) {
   EvaluationSample searched = sample("a", 1, true);
   searched.search_tokens = 200;
   searched.search_committed_tokens = 50;

@@ -66,7 +66,7 @@ EvaluationFile read_evaluation(const std::string& path) {
   EvaluationFile result;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
-    const bool whole = !file.eof();  // ended by a newline
+    const bool whole = !file.eof();  // it ends with a newline
     const Json json = Json::parse(line, nullptr, false);
     const auto refuse = [&](const std::string& why) {
       return Error(ErrorCode::kInvalidArgument, fmt::format("{} line {}: {}", path, number, why));

@@ -19,7 +19,7 @@ constexpr const char* kOurs = "polyphon-heads";
 constexpr const char* kVersion = "polyphon.heads.version";
 constexpr const char* kModelDigest = "polyphon.heads.model_digest";
 
-// Names every tensor of the heads, once for reading and writing.
+// Lists all tensors of the heads, for both reading and writing.
 template <typename Visitor>
 void visit_tensors(Heads& heads, int64_t hidden_size, Visitor&& visit) {
   visit("gate.weights", std::span<double>(heads.gate.weights));
@@ -57,7 +57,7 @@ class Reader {
     const NamedTensor* const tensor = find(name, into.size());
     if (tensor) std::copy(tensor->values.begin(), tensor->values.end(), into.begin());
   }
-  // A part that may be left out.
+  // A tensor that may be missing.
   void operator()(const char* name, std::vector<float>& into, const std::vector<int64_t>& shape) {
     const NamedTensor* const tensor = find(name, static_cast<size_t>(elements_of(shape)));
     if (tensor) into = tensor->values;
@@ -65,11 +65,10 @@ class Reader {
   void refuse_others() const {
     for (const auto& [name, tensor] : file_.tensors)
       if (!known_.contains(name))
-        throw Error(
-            ErrorCode::kInvalidArgument,
-            fmt::format("{}: {} is of no head that there is: remove the file and train heads "
-                        "again",
-                        path_, name));
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("{}: no head has a tensor '{}': remove the file and train heads "
+                                "again",
+                                path_, name));
   }
 
  private:
@@ -128,8 +127,9 @@ Heads read_heads(const std::string& path, const std::string& model_digest, int h
   visit_tensors(heads, hidden_size, reader);
   reader.refuse_others();
   if (!heads.topology.is_trained() && !heads.topology.hidden_weights.empty())
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: there is topology.hidden_weights, but no topology.weights", path));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: topology.hidden_weights is there, but topology.weights is missing", path));
   return heads;
 }
 

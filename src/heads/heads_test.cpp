@@ -25,7 +25,7 @@ class HeadsTest : public ::testing::Test {
     }
     return "";
   }
-  // What write_heads() writes, with one tensor changed.
+  // Writes a file as write_heads() does, but with one tensor changed.
   void write_with(const std::string& name, const NamedTensor& tensor) {
     write_heads(path_, heads_, "digest", kHiddenSize);
     TensorFile file = read_tensor_file(path_);
@@ -40,7 +40,7 @@ class HeadsTest : public ::testing::Test {
   Heads heads_;
 };
 
-TEST_F(HeadsTest, GiveBackWhatWasWritten) {
+TEST_F(HeadsTest, SurviveTheirFile) {
   heads_.version = "night-3";
   heads_.gate.weights = {0.5, -1, 2, 0.25, 0, 8};
   heads_.gate.bias = -0.75;
@@ -67,7 +67,7 @@ TEST_F(HeadsTest, GiveBackWhatWasWritten) {
   EXPECT_EQ(read.gate.hidden_weights, heads_.gate.hidden_weights);
 }
 
-TEST_F(HeadsTest, UntrainedOnesAreTheSameAfterTheirFile) {
+TEST_F(HeadsTest, UntrainedHeadsSurviveTheirFile) {
   write_heads(path_, heads_, "digest", kHiddenSize);
   const Heads read = read_heads(path_, "digest", kHiddenSize);
   EXPECT_FALSE(read.topology.is_trained());
@@ -77,7 +77,7 @@ TEST_F(HeadsTest, UntrainedOnesAreTheSameAfterTheirFile) {
             promotion_probability(heads_.gate, features, hidden));
 }
 
-// The plain reference: the logistic function of a dot product in double precision.
+// Reference: the logistic function of a dot product in double precision.
 TEST_F(HeadsTest, TheGateIsALogisticRegression) {
   heads_.gate.hidden_weights = {0.1f, -0.2f, 0.3f, 0.4f};
   const std::vector<float> hidden = {1, -1, 0.5f, 2};
@@ -88,7 +88,7 @@ TEST_F(HeadsTest, TheGateIsALogisticRegression) {
               1e-6);
 }
 
-TEST_F(HeadsTest, OfAnotherModelAreRefusedNamingBoth) {
+TEST_F(HeadsTest, HeadsOfAnotherModelAreRefusedNamingBothDigests) {
   write_heads(path_, heads_, "digest-of-one", kHiddenSize);
   const std::string why = refusal("digest-of-another");
   EXPECT_NE(why.find("digest-of-one"), std::string::npos);
@@ -103,13 +103,13 @@ TEST_F(HeadsTest, RefuseTensorsOfAnotherSizeOrNotFinite) {
   write_with("gate.bias", {{1}, {std::numeric_limits<float>::quiet_NaN()}});
   EXPECT_NE(refusal().find("not finite"), std::string::npos);
   write_with("value.w2", {{3}, {1, 2, 3}});
-  EXPECT_NE(refusal().find("value.w2 is of no head"), std::string::npos);
+  EXPECT_NE(refusal().find("no head has a tensor 'value.w2'"), std::string::npos);
   write_with("memory.read.bilinear", {{4}, {1, 2, 3, 4}});
   EXPECT_NE(refusal().find("memory.read.bilinear has 4 values, must have 16"), std::string::npos);
   write_with("topology.weights", {{6}, {1, 2, 3, 4, 5, 6}});
   EXPECT_NE(refusal().find("topology.weights has 6 values, must have 7"), std::string::npos);
   write_with("topology.hidden_weights", {{4, 4}, std::vector<float>(16, 1)});
-  EXPECT_NE(refusal().find("topology.hidden_weights, but no topology.weights"), std::string::npos);
+  EXPECT_NE(refusal().find("topology.weights is missing"), std::string::npos);
   write_with("topology.hidden_weights", {{4, 3}, std::vector<float>(12, 1)});
   EXPECT_NE(refusal().find("topology.hidden_weights has 12 values, must have 16"),
             std::string::npos);

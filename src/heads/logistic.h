@@ -8,8 +8,8 @@
 
 namespace polyphon {
 
-// sigmoid(bias + weights . features + hidden_weights . hidden). The last term is left out when
-// either of its two is empty; else they are of one length.
+// sigmoid(bias + weights . features + hidden_weights . hidden). The last term is left out if one of
+// its two vectors is empty; otherwise their sizes must be equal.
 inline double logistic(double bias, std::span<const double> weights,
                        std::span<const double> features, std::span<const float> hidden_weights,
                        std::span<const float> hidden) {

@@ -1,5 +1,5 @@
-// The two heads of memory: what is worth keeping, and what is worth recalling. Plain, with starting
-// values that stand for no training; pure functions.
+// The two heads of memory. The write head decides which sentences become nodes; the read head
+// decides which nodes to recall. The default weights are guesses, not trained. Pure functions.
 #pragma once
 
 #include <array>
@@ -11,11 +11,11 @@
 
 namespace polyphon {
 
-// Without confidence and novelty, which are not in the text.
+// Features of a sentence's text. Leaves confidence and novelty at 0: they are not in the text.
 WriteFeatures features_of_sentence(std::string_view sentence);
 
-// p = sigmoid(bias + weights . features + hidden_weights . hidden). Before training: sure, new
-// sentences that state a number as a result.
+// p = sigmoid(bias + weights . features + hidden_weights . hidden). The default weights favour
+// confident, new sentences that state a number as a result.
 struct WriteHead {
   std::array<double, WriteFeatures::kCount> weights = {1.5, 1.5, 1.5, 1.0, 0.5};
   double bias = -4.0;
@@ -24,19 +24,19 @@ struct WriteHead {
 double write_probability(const WriteHead& head, const WriteFeatures& features,
                          std::span<const float> hidden);
 
-// score = lexical_weight * tf-idf cosine + hidden_weight * max(0, k^T W h), where k and h are the
-// node's key and the reader's state, both of length 1. W is the identity before training, so that
-// the second term is their cosine; an untrained model's states are a weak key, hence its weight.
-// Where a state is missing the lexical term has all the weight.
+// score = lexical_weight * tf-idf cosine + hidden_weight * max(0, k^T W h), where k is the node's
+// key and h the reader's hidden state, both scaled to length 1. Before training W is the identity,
+// so the second term is their cosine. It has a small default weight, because states of an untrained
+// model are weak keys. If k or h is missing, the lexical term gets all the weight.
 struct ReadHead {
   double lexical_weight = 0.9;
   double hidden_weight = 0.1;
   std::vector<float> bilinear;  // W [hidden_size, hidden_size], by rows; empty: the identity
 };
-// What one look scores nodes by: W h is computed once for all of them.
+// Scores nodes for one reader; W h is computed once for all nodes.
 class ReadScorer {
  public:
-  // Both must outlive this. `hidden` may be empty.
+  // `head` and `hidden` must outlive this object. `hidden` may be empty.
   ReadScorer(const ReadHead& head, std::span<const float> hidden);
   double score(double lexical, std::span<const float> key) const;
 
@@ -45,7 +45,7 @@ class ReadScorer {
 
   const ReadHead& head_;
   std::span<const float> hidden_;
-  std::vector<double> transformed_;  // W h; empty where W is the identity
+  std::vector<double> transformed_;  // W h; empty if W is the identity
 };
 
 struct MemoryHeads {

@@ -23,14 +23,14 @@ TEST(ReadScorer, RowsOfTheMatrixAreTheKeys) {
   ReadHead head;
   head.lexical_weight = 0;
   head.hidden_weight = 2;
-  head.bilinear = {0, 0, -1, 0, 0, 0, 0, 0, 0};  // key[0] by -state[2]
+  head.bilinear = {0, 0, -1, 0, 0, 0, 0, 0, 0};  // -key[0] * state[2]
   const double lengths = 3 * std::sqrt(1.25);
   EXPECT_NEAR(ReadScorer(head, kState).score(1, kKey), 2 * 1 / lengths, 1e-12);
   head.bilinear = {0, 0, 1, 0, 0, 0, 0, 0, 0};
   EXPECT_EQ(ReadScorer(head, kState).score(1, kKey), 0) << "never below zero";
 }
 
-TEST(ReadScorer, LeavesAllToWordsWhereAStateOrAKeyIsMissing) {
+TEST(ReadScorer, UsesOnlyWordsIfAStateOrAKeyIsMissing) {
   const ReadHead head;
   EXPECT_DOUBLE_EQ(ReadScorer(head, {}).score(0.5, kKey), 0.5);
   EXPECT_DOUBLE_EQ(ReadScorer(head, kState).score(0.5, {}), 0.5);

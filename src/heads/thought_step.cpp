@@ -9,7 +9,7 @@
 namespace polyphon {
 namespace {
 
-constexpr size_t kFewestTokens = 4;  // before a closing mark ends a step
+constexpr size_t kFewestTokens = 4;  // a closing mark ends a step only after this many tokens
 constexpr int kRepetitionNgram = 3;
 
 }  // namespace

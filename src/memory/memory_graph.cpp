@@ -5,7 +5,7 @@
 namespace polyphon {
 namespace {
 
-constexpr double kSameSubject = 0.6;  // share of the smaller subject's words
+constexpr double kSameSubject = 0.6;  // shared words / words of the smaller subject
 constexpr size_t kFewestSharedWords = 2;
 
 bool is_number(const std::string& term) { return term[0] >= '0' && term[0] <= '9'; }
@@ -15,7 +15,7 @@ bool is_negation(const std::string& term) {
   return kNegations.contains(term);
 }
 
-// A statement's words apart from what it says of its subject: numbers and negations.
+// A statement, split into the words of its subject, its numbers, and whether it is negated.
 struct Statement {
   Terms subject, numbers;
   bool negated = false;
@@ -50,7 +50,7 @@ std::optional<EdgeKind> relation(const std::string& statement, const std::string
   if (shared < kFewestSharedWords ||
       static_cast<double>(shared) < kSameSubject * static_cast<double>(smaller))
     return std::nullopt;
-  // Only the same subject, word for word, is certain enough to agree or disagree about.
+  // Agreement and contradiction are judged only if the subject is the same word for word.
   const bool same = shared == a.subject.size() && shared == b.subject.size();
   if (!same) return EdgeKind::kSameSubject;
   return a.numbers == b.numbers && a.negated == b.negated ? EdgeKind::kSupports
@@ -121,7 +121,8 @@ double MemoryGraph::familiarity(const std::string& text) const {
   return most;
 }
 
-// To a fixed point: every round carries scores one edge further, and they only shrink on the way.
+// Repeats until nothing changes. Each round carries scores one edge further; scores only shrink on
+// the way, so this ends.
 void MemoryGraph::spread(std::vector<Recall>& scored, const ReadOptions& options) const {
   const auto at = [&](NodeId node) -> Recall& {
     return *std::lower_bound(scored.begin(), scored.end(), node,

@@ -1,5 +1,5 @@
-// What streams have put aside, as a graph: nodes hold a text and a key, typed edges say how two
-// hang together. Pure; one thread.
+// The graph of a session's memory. A node holds a text and a key; a typed edge says how two nodes
+// are related. Pure; not thread-safe.
 #pragma once
 
 #include <map>
@@ -16,12 +16,13 @@
 
 namespace polyphon {
 
-// How a statement relates to another one about the same thing, by words alone: most words shared
-// makes the same subject; then the same numbers and the same negation support, others contradict.
-// Nothing when the subjects differ. Crude, and wrong for paraphrases: what works before training.
+// How a statement relates to an older one, judged by words alone. If most words are shared, the
+// subject is the same. If all words are shared, equal numbers and equal negation mean kSupports,
+// else kContradicts. None if the subjects differ. A crude rule that fails for paraphrases, but
+// needs no training.
 std::optional<EdgeKind> relation(const std::string& statement, const std::string& other);
 
-// What a reader looks for.
+// What a reader asks the graph.
 struct MemoryQuery {
   std::string text;
   std::vector<float> hidden;  // may be empty
@@ -30,26 +31,26 @@ struct MemoryQuery {
 struct ReadOptions {
   int top_k = 2;
   double threshold = 0.35;
-  double near_best = 0.7;        // least share of the best one's score
-  double damping = 0.8;          // of a score, over each edge
-  double subject_damping = 0.5;  // over one that says no more than the same subject
+  double near_best = 0.7;        // a result has at least this share of the best score
+  double damping = 0.8;          // factor on a score that spreads over an edge
+  double subject_damping = 0.5;  // the same, over an edge that only says "same subject"
 };
 
 struct Recall {
   NodeId node = 0;
   double score = 0;
-  double direct = 0;       // without what came over edges
-  NodeId contradicts = 0;  // brought along because it contradicts this one; else 0
+  double direct = 0;       // the part of `score` that did not come over edges
+  NodeId contradicts = 0;  // the chosen node that this one contradicts; 0 if it was chosen itself
 };
 
 class MemoryGraph {
  public:
-  // `most`: nodes; one more makes the least recently used one go.
+  // `most`: capacity in nodes. Adding to a full graph removes the least recently used node.
   explicit MemoryGraph(int most) : most_(most) {}
 
-  // Adds the node and its edges: relation() to each node, kDerivedFrom those in `from`. Gives the
-  // ids of the new node and of the one that had to go (0: none). A text that is there already gets
-  // no second node: its own id comes back, with used() done.
+  // Adds the node and its edges: relation() to each node, and kDerivedFrom to the nodes in `from`.
+  // Returns the ids of the new node and of the removed node (0 if none). If a node with this text
+  // exists, returns the existing node's id and marks the node as used.
   std::pair<NodeId, NodeId> add(MemoryNode node, const std::vector<NodeId>& from);
   void connect(NodeId from, NodeId to, EdgeKind kind);
   void remove(NodeId node);
@@ -61,13 +62,13 @@ class MemoryGraph {
   const std::vector<MemoryEdge>& edges() const { return edges_; }
   bool full() const { return static_cast<int>(nodes_.size()) >= most_; }
 
-  // The largest similarity of the text to a node, in [0, 1].
+  // The largest similarity of the text to any node, in [0, 1].
   double familiarity(const std::string& text) const;
-  // The best nodes whose score is above the threshold, best first, and after them what contradicts
-  // one of them. None that is far from the best: of two like facts in view a small model takes
-  // either. A score spreads: over an edge that does not contradict, a node has at least `damping`
-  // of its neighbour's (spreading activation, Collins and Loftus 1975). What is in
-  // `passed_over` scores and spreads, but is not chosen.
+  // The best nodes with a score above the threshold, best first, followed by nodes that contradict
+  // one of them. Nodes far below the best are left out: if two similar facts are in view, a small
+  // model picks either. Scores spread: over an edge that does not contradict, a node gets at least
+  // `damping` times its neighbour's score (spreading activation, Collins and Loftus 1975). Nodes in
+  // `passed_over` take part in scoring and spreading, but are never returned.
   std::vector<Recall> read(const ReadHead& head, const MemoryQuery& query,
                            const ReadOptions& options,
                            const std::vector<NodeId>& passed_over = {}) const;
@@ -78,8 +79,8 @@ class MemoryGraph {
 
   int most_;
   NodeId last_id_ = 0;
-  std::vector<MemoryNode> nodes_;  // by id
-  std::map<NodeId, Terms> terms_;  // of their texts
+  std::vector<MemoryNode> nodes_;  // in order of ids
+  std::map<NodeId, Terms> terms_;  // words of the nodes' texts
   std::vector<MemoryEdge> edges_;
 };
 

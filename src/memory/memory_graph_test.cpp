@@ -87,7 +87,7 @@ TEST(MemoryGraphTest, AScoreSpreadsDampedOverEveryEdge) {
   EXPECT_EQ(found[2].direct, 0);
 }
 
-TEST(MemoryGraphTest, WhatIsFarFromTheBestStaysAwayButPremisesComeAlong) {
+TEST(MemoryGraphTest, NodesFarBelowTheBestAreLeftOutButPremisesAreNot) {
   MemoryGraph graph(8);
   const NodeId falcon = graph.add(node("The code of the red falcon is 4417."), {}).first;
   const NodeId heron = graph.add(node("The code of the red heron is 2203."), {}).first;
@@ -109,7 +109,7 @@ TEST(MemoryGraphTest, HiddenStatesDecideWhereWordsDoNot) {
   ASSERT_EQ(ids(found), std::vector<NodeId>{second});
   EXPECT_NEAR(found[0].score, ReadHead{}.hidden_weight, 1e-12);
   ReadHead crossed;
-  crossed.bilinear = {0, 1, 1, 0};  // looks for the other one
+  crossed.bilinear = {0, 1, 1, 0};  // the matrix swaps the two dimensions
   EXPECT_EQ(ids(graph.read(crossed, {"nothing shared", {0, 3}}, {1, 0.05})),
             std::vector<NodeId>{1});
 }
@@ -144,7 +144,7 @@ TEST(MemoryGraphTest, NamesOfEdgesReadBack) {
   EXPECT_EQ(unread, EdgeKind::kSupports);
 }
 
-TEST(MemoryHeadsTest, ASureNewResultIsWrittenAndChatterIsNot) {
+TEST(MemoryHeadsTest, AConfidentNewResultIsWrittenAndChatterIsNot) {
   WriteFeatures result = features_of_sentence("So the total is 42 apples.");
   result.confidence = 0.9;
   result.novelty = 1;

@@ -39,14 +39,14 @@ TEST(MarkerTest, IsFoundHoweverTheTextIsCut) {
             (std::vector<Found>{{MarkerKind::kRecall, "code"}, {MarkerKind::kRemember, "a"}}));
 }
 
-TEST(MarkerTest, WhatIsNotOneIsPlainText) {
+TEST(MarkerTest, OtherBracketsArePlainText) {
   for (const char* text :
        {"[remember: ]", "[remember:\nthe code]", "[remember the code]", "[Recall: code]",
         "recall: a]", "[recall: code", "[re: a]", "]", "[recall: two\nlines]"})
     EXPECT_TRUE(scan(bytes_of(text)).empty()) << text;
   EXPECT_TRUE(scan({"[remember: " + std::string(kMostMarkerBytes, 'x') + "]"}).empty());
   EXPECT_EQ(scan({"[remember: " + std::string(kMostMarkerBytes - 1, 'x') + "]"}).size(), 1u);
-  // A bracket inside begins anew.
+  // A bracket inside a marker starts a new marker.
   EXPECT_EQ(scan(bytes_of("[remember: a [recall: b]")),
             (std::vector<Found>{{MarkerKind::kRecall, "b"}}));
 }
@@ -72,7 +72,7 @@ TEST(StreamListenerTest, TheTailBeginsWithAWord) {
   EXPECT_EQ(listener.tail(7), " three");
 }
 
-// The grammar's sentences are the scanner's markers.
+// The grammar accepts exactly the markers that the scanner finds.
 TEST(MarkerGrammarRealModel, AcceptsWhatTheScannerFinds) {
   const LanguageModel& model = real_model();
   const auto accepts = [&](const std::string& text) {
@@ -81,7 +81,7 @@ TEST(MarkerGrammarRealModel, AcceptsWhatTheScannerFinds) {
       if (!grammar->allows(token)) return false;
       grammar->accept(token);
     }
-    // Complete: nothing but the end may follow.
+    // A complete marker allows nothing but the end.
     return !grammar->allows(model.vocabulary().tokenize("a", false, false)[0]);
   };
   for (const char* text : {"[remember: the code is 4417]", "[recall: code]", "[recall: é]"}) {

@@ -1,7 +1,7 @@
-// Keys and values of memory's nodes. A node is decoded once, in a view of its own that holds an
-// anchor and nothing else, so that its cells depend on the model and its words alone: they can be
-// placed anywhere in any session, kept on disk, and computed again to the bit. Cells cut out of a
-// stream instead carry what stood around them, and small models read them badly (docs/memory.md).
+// Computes the cells (keys and values) of memory's nodes. A node is decoded once, in a view that
+// holds only an anchor. So its cells depend only on the model and the node's text: they can be
+// placed in any session, kept on disk, and computed again bit for bit. Cells cut out of a stream
+// carry the words around them, and small models read such cells badly (docs/memory.md).
 #pragma once
 
 #include <deque>
@@ -18,10 +18,10 @@ namespace polyphon {
 
 inline constexpr size_t kMostNodeTokens = 128;
 
-// What a reader sees of a node with this text.
+// The tokens that a reader sees of a node with this text.
 Tokens node_tokens(const std::string& text, const Vocabulary& vocabulary);
 
-// Decodes nodes beside whatever else the session does. Decode thread only.
+// Decodes nodes while the session goes on. Decode thread only.
 class NodeWriter {
  public:
   static constexpr int kAtOnce = 2;
@@ -29,7 +29,7 @@ class NodeWriter {
 
   NodeWriter(SessionViews& views, const Vocabulary& vocabulary);
 
-  // At most kMostNodeTokens. `node` is the caller's name for it.
+  // Queues a node of 1 to kMostNodeTokens tokens. `node` is an id that the caller chooses.
   void want(int64_t node, Tokens tokens);
   void forget(int64_t node);
   bool idle() const { return waiting_.empty() && open_.empty(); }
@@ -38,9 +38,9 @@ class NodeWriter {
     int64_t node;
     CellsPtr cells;
   };
-  // After each step: what is done since.
+  // Call after each step: the nodes that were completed since the last call.
   std::vector<Written> after_step();
-  int rows() const { return rows_; }  // decoded so far, anchors included
+  int rows() const { return rows_; }  // rows decoded so far, anchors included
 
  private:
   struct Wish {
@@ -57,7 +57,8 @@ class NodeWriter {
   int rows_ = 0;
 };
 
-// In a session of its own. Blocks until done; throws what ends the session.
+// Computes the cells in a session of its own. Blocks until it is done; throws the error that ends
+// the session. Not for the decode thread.
 std::vector<CellsPtr> compute_cells(Engine& engine, const Vocabulary& vocabulary,
                                     const std::vector<Tokens>& nodes, const SessionTerms& terms);
 

@@ -12,7 +12,7 @@
 namespace polyphon {
 namespace {
 
-constexpr size_t kQueryBytes = 200;  // of a stream's latest text, for the read head
+constexpr size_t kQueryBytes = 200;  // the read head's query: the last bytes of a stream's text
 
 std::vector<RecalledNode> recalled_nodes(const std::vector<Recall>& recalls,
                                          const MemoryGraph& graph) {
@@ -84,7 +84,8 @@ void SessionMemory::after_step() {
   for (size_t i = 0; i < readers_.size(); ++i) {
     Stream& stream = (*streams_)[i];
     Reader& reader = readers_[i];
-    // Nothing may join the view of a paused stream: its search knows where the view ends.
+    // Nothing may join the view of a stream that searches: the search relies on the end of the
+    // view.
     if (stream.searching()) continue;
     if (reader.starting && !stream.tokens.empty()) {
       reader.starting = false;
@@ -98,7 +99,7 @@ void SessionMemory::after_step() {
   }
 }
 
-// One token after a step, or all that a search committed.
+// Takes the stream's new tokens: one after a step, or all that a search committed.
 void SessionMemory::hear(Stream& stream, Reader& reader) {
   const size_t fresh = stream.tokens.size() - reader.listener.heard();
   if (fresh == 0) return;
@@ -182,7 +183,7 @@ NodeId SessionMemory::write(MemoryNode node, const std::vector<NodeId>& from) {
   return id;
 }
 
-// A marker is answered in any case, also with what is in view already.
+// A recall by marker is always answered, even with nodes that are already in view.
 void SessionMemory::recall(Stream& stream, Reader& reader, RecallCause by,
                            const std::string& query) {
   const bool asked = by == RecallCause::kMarker;
@@ -204,7 +205,7 @@ void SessionMemory::recall(Stream& stream, Reader& reader, RecallCause by,
   context_.decide(decision);
   const bool no_budget = reader.recall_tokens + cue_tokens_ > wish_.max_recall_tokens;
   if (found.empty() && (!nothing || !asked || no_budget)) return;
-  // The best one last: nearest to the reader.
+  // Place the best node last, so that it is nearest to the reader.
   for (auto each = found.rbegin(); each != found.rend(); ++each) place(stream, reader, each->node);
   interject(context_, stream, found.empty() ? nothing_recalled_cue() : recall_cue());
   reader.recall_tokens += cue_tokens_;
@@ -238,10 +239,10 @@ void SessionMemory::place(Stream& stream, Reader& reader, NodeId id) {
   graph_.used(id, views.step());
 }
 
-// In blocks of an eighth of the window, so that few edits are needed.
+// Removes an eighth of the window at a time, so that few edits are needed.
 void SessionMemory::evict(const Stream& stream, Reader& reader) {
   const Position end = context_.views->end_position(stream.sequence);
-  if (end - reader.window_begin < wish_.window_tokens) return;  // the next token is one of them
+  if (end - reader.window_begin < wish_.window_tokens) return;  // the next token counts too
   const Position cut = end - wish_.window_tokens + wish_.window_tokens / 8;
   context_.views->drop(stream.sequence, reader.first_end, cut);
   reader.window_begin = cut;

@@ -1,8 +1,9 @@
-// A session's memory at work: writes nodes when a stream marks something, says something the write
-// head keeps, or concludes, and when a note is promoted; brings nodes back when a stream asks or
-// the read head finds one; and takes out of a stream's view what lies before its window. A recalled
-// node's own cells are placed at the reader's end, where it reads them best, with no prefill; from
-// there they are the stream's like any other and leave with the window. Decode thread only.
+// The memory of a running session. It writes a node when a stream uses a marker, when a stream says
+// a sentence that the write head keeps, when a stream concludes, and when a note is promoted. It
+// recalls nodes when a stream asks or the read head finds one. If the request sets a window, it
+// removes older cells from a stream's view. A recalled node's own cells are placed at the end of
+// the reader's view, where the reader uses them best, without prefill. From then on they count as
+// the stream's cells and leave with the window. Decode thread only.
 #pragma once
 
 #include <map>
@@ -20,25 +21,25 @@
 
 namespace polyphon {
 
-// Read by a stream to which something came back, or nothing did.
+// Cues for a stream after a recall: something was found, or nothing.
 std::string recall_cue();
 std::string nothing_recalled_cue();
 
 class SessionMemory {
  public:
-  // `context`, whose views are there, must outlive this.
+  // `context` must have its views set and must outlive this object.
   explicit SessionMemory(const ThinkContext& context);
 
-  // `streams` must live until end_phase(). They have just been started.
+  // Call when the streams have just started. `streams` must live until end_phase().
   void begin_phase(std::vector<Stream>& streams);
-  // A note that has just joined every stream's view.
+  // Call when a note has just joined every stream's view.
   void promoted(const Candidate& note);
-  // Last of all that a session does after a step: no view may be joined after it.
+  // Call as the last action of the session after a step: no view may be joined after it.
   void after_step();
-  // Before the streams' views are closed.
+  // Call before the streams' views are closed.
   void end_phase();
 
-  // Nothing unless the request wants it kept.
+  // What the tenant's store should keep; empty unless the request asks for it.
   KeptMemory kept() const;
   MemoryReport report() const;
   const MemoryGraph& graph() const { return graph_; }
@@ -46,13 +47,14 @@ class SessionMemory {
  private:
   struct Reader {
     StreamListener listener;
-    double logprob_sum = 0;               // of the stream, at the last token heard
-    std::map<NodeId, Position> attached;  // in the view, since where
-    Position first_end = 0;               // own cells before it always stay
-    Position window_begin = 0;            // own cells between the two are gone
+    double logprob_sum = 0;  // the stream's sum at the last token heard
+    // Nodes in the stream's view, and the position since which.
+    std::map<NodeId, Position> attached;
+    Position first_end = 0;     // cells before this position never leave the view
+    Position window_begin = 0;  // cells from first_end to here have left the view
     size_t next_read_tokens = 0;
-    int recall_tokens = 0;  // that recalls have added
-    bool starting = false;  // what was loaded is not offered yet
+    int recall_tokens = 0;  // tokens that recalls have added
+    bool starting = false;  // loaded nodes have not been offered to the stream yet
     bool concluded = false;
   };
   void load();
@@ -61,10 +63,10 @@ class SessionMemory {
   void consider(const Stream& stream, Reader& reader, const HeardSentence& sentence);
   void write_conclusion(const Stream& stream, Reader& reader);
   void write_said(const Stream& stream, Reader& reader, std::string text, NodeOrigin how);
-  // The node's id; 0 when its text is too long.
+  // Returns the node's id; 0 if its text is too long.
   NodeId write(MemoryNode node, const std::vector<NodeId>& from);
   void recall(Stream& stream, Reader& reader, RecallCause by, const std::string& query);
-  // Keeps what the reader's budget has room for.
+  // Removes from `found` what does not fit into the reader's recall budget.
   void keep_affordable(const Reader& reader, std::vector<Recall>& found) const;
   void place(Stream& stream, Reader& reader, NodeId node);
   void evict(const Stream& stream, Reader& reader);
@@ -77,7 +79,7 @@ class SessionMemory {
   bool loaded_ = false;
   std::vector<Stream>* streams_ = nullptr;
   std::vector<Reader> readers_;  // [streams]
-  std::set<NodeId> merged_;      // in the view that this phase started from
+  std::set<NodeId> merged_;      // nodes in the view that this phase started from
   std::vector<MemoryRecall> recalls_;
 };
 

@@ -1,5 +1,5 @@
-// Between a tenant's store and a session: which stored nodes a problem brings along, and what a
-// session leaves. On the caller's thread, never the decode thread; the store may block.
+// Moves memory between a tenant's store and a session: chooses the stored nodes for a problem, and
+// saves what a session leaves. Never on the decode thread: the store may block.
 #pragma once
 
 #include <string>
@@ -12,22 +12,22 @@
 
 namespace polyphon {
 
-// The text of the last message of the user; empty when there is none.
+// The text of the user's last message; empty if there is none.
 std::string problem_of(const ChatInput& chat);
 
-// Stored nodes by the words they share with the problem, the best first, none that shares too
-// little.
+// At most `most` stored nodes that share enough words with the text, best first.
 std::vector<StoredNode> most_similar(std::vector<StoredNode> nodes, const std::string& text,
                                      size_t most);
 
-// What computes keys (a model) and cells (a model with its adapter, and a KV type), by digest.
+// Identifies what computed keys and cells, by digests: keys depend on the model; cells also on its
+// adapter and on the KV type.
 struct ComputedBy {
   std::string model_digest;
   std::string cells;
 };
 
-// Fills request.loaded. A key of another model is left out: its text alone is compared. Cells that
-// are not there, damaged or another's stay null.
+// Fills request.loaded. A key of another model is left out, so only the node's text is compared.
+// Cells that are missing, damaged or of another model stay null.
 void load_memory(MemoryRequest& request, MemoryStore& store, const std::string& tenant,
                  const ComputedBy& by, const Vocabulary& vocabulary);
 void keep_memory(const KeptMemory& kept, MemoryStore& store, const std::string& tenant,

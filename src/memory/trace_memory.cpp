@@ -19,7 +19,7 @@ class TraceReader {
   TraceMemory take() { return std::move(memory_); }
 
  private:
-  // A text that is there already has got no second node.
+  // A text that was there already did not become a second node.
   void write(Step step, const MemoryWrite& written) {
     if (!written.node) return;
     if (written.evicted)
@@ -47,7 +47,7 @@ class TraceReader {
   }
 
   TraceMemory memory_;
-  std::vector<size_t> there_;  // of memory_.nodes
+  std::vector<size_t> there_;  // indices into memory_.nodes
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
-// What a recorded session's memory was asked: each sentence that the write head was shown, and each
-// look of the read head with the nodes that it could have chosen, made from the trace's decisions
-// alone. Pure.
+// Recovers from a trace's decisions what a session's memory was asked: each sentence that the write
+// head scored, and each recall with the nodes that could have been chosen. Used to train the memory
+// heads. Pure.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@
 
 namespace polyphon {
 
-// A moment of a stream: the state that matters is the one which the stream's token that was sampled
-// when `step` decodes were done came from; of its last token, once it has ended.
+// A moment of a stream. Its hidden state is the one from which the stream sampled the token of step
+// `step`; the last token's if the stream had ended.
 struct TraceMoment {
   int stream = 0;
   Step step = 0;
@@ -25,7 +25,7 @@ struct TraceSentence {
 };
 
 struct TraceNode {
-  TraceMoment at;  // when its key was taken
+  TraceMoment at;  // the moment whose state is the node's key
   NodeId id = 0;
   std::string text;
 };
@@ -33,19 +33,19 @@ struct TraceNode {
 struct TraceRead {
   TraceMoment at;
   std::string query;
-  std::vector<size_t> nodes;    // in TraceMemory::nodes
-  std::vector<double> lexical;  // of each: its words' likeness to the query's
+  std::vector<size_t> nodes;    // indices into TraceMemory::nodes
+  std::vector<double> lexical;  // [nodes]: similarity of the node's words to the query's
 };
 
 struct TraceMemory {
   std::vector<TraceSentence> sentences;
-  std::vector<TraceNode> nodes;  // that streams wrote, with those that had to go later
-  std::vector<TraceRead> reads;  // by markers and by the read head
+  // Nodes that streams wrote, including those that were removed later.
+  std::vector<TraceNode> nodes;
+  std::vector<TraceRead> reads;  // recalls by markers and by the read head
 };
 
-// A look could have chosen the nodes that other streams had written. Left out are those of the
-// reader itself, which are in its view unless its window has passed over them, and those that no
-// stream wrote.
+// The candidates of a recall are the nodes that other streams had written. Left out are the
+// reader's own nodes, which are normally still in its view, and nodes that no stream wrote.
 TraceMemory memory_of(const Trace& trace);
 
 }  // namespace polyphon

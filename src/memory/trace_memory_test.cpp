@@ -22,7 +22,7 @@ class TraceMemoryTest : public ::testing::Test {
   Trace trace_;
 };
 
-TEST_F(TraceMemoryTest, ALookSeesWhatOtherStreamsHadWritten) {
+TEST_F(TraceMemoryTest, ARecallCouldChooseNodesOfOtherStreams) {
   write(3, 0, 1, "The goat is Kelda's.");
   write(4, 1, 2, "Marvin drives a red van.");
   look(5, 1, "Which van is red?");
@@ -40,7 +40,7 @@ TEST_F(TraceMemoryTest, ALookSeesWhatOtherStreamsHadWritten) {
   EXPECT_EQ(memory.reads[1].at.step, 7);
 }
 
-TEST_F(TraceMemoryTest, LikenessIsThatOfTheSessionsOwnGraph) {
+TEST_F(TraceMemoryTest, SimilarityEqualsThatOfTheSessionsGraph) {
   MemoryGraph graph(8);
   const std::vector<std::string> texts = {"The goat is Kelda's.", "Marvin drives a red van.",
                                           "Kelda paid 40 dollars."};
@@ -64,7 +64,7 @@ TEST_F(TraceMemoryTest, LikenessIsThatOfTheSessionsOwnGraph) {
     EXPECT_DOUBLE_EQ(read.lexical[static_cast<size_t>(recall.node - 1)], recall.direct);
 }
 
-TEST_F(TraceMemoryTest, WhatHadToGoIsNoChoiceAndWhatIsThereAlreadyNoSecondOne) {
+TEST_F(TraceMemoryTest, RemovedNodesAreNoCandidatesAndRepeatedTextsNoNewNodes) {
   write(1, 0, 1, "One.");
   write(2, 0, 2, "Two.", /*evicted=*/1);
   write(3, 1, 2, "Two.");
@@ -74,13 +74,13 @@ TEST_F(TraceMemoryTest, WhatHadToGoIsNoChoiceAndWhatIsThereAlreadyNoSecondOne) {
   EXPECT_EQ(memory.reads[0].nodes, (std::vector<size_t>{1}));
 }
 
-TEST_F(TraceMemoryTest, TextsThatNoStreamWroteOrThatAreTooLongAreNoNodes) {
+TEST_F(TraceMemoryTest, NotesAndTextsThatAreTooLongAreNoNodes) {
   decide(1, MemoryWrite{NoteSource::of_register("hunch"), NodeOrigin::kPromotion, "A.", 1, {}});
   decide(1, MemoryWrite{NoteSource::of_stream(0), NodeOrigin::kMarker, "B.", {}, {}, 200});
   EXPECT_TRUE(memory_of(trace_).nodes.empty());
 }
 
-TEST_F(TraceMemoryTest, SentencesComeWithWhatTheWriteHeadSaw) {
+TEST_F(TraceMemoryTest, SentencesHaveTheFeaturesOfTheWriteHead) {
   WriteFeatures features;
   features.confidence = 0.25;
   features.novelty = 1;

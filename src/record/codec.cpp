@@ -17,7 +17,7 @@ T read_whole(const Json& json) {
   return value;
 }
 
-// The length of lists that belong together, and what stands for an index.
+// Checks what the members' types do not say: lists of one span have equal lengths, ids are indices.
 void check(const Trace& trace) {
   const auto refuse = [](size_t span, const std::string& why) {
     const std::string path = fmt::format("spans[{}]", span);

@@ -1,5 +1,5 @@
-// The JSON form of records: in files, in stores, on the wire. Format 2 is written; format 1 is read
-// too (record/format_1.h).
+// Converts records to and from JSON: the same form for files, stores and the wire. Writes format 2;
+// also reads format 1 (record/format_1.h). Pure functions, callable from any thread.
 #pragma once
 
 #include "core/json.h"
@@ -17,12 +17,13 @@ Json to_json(const SessionResult& result);
 Json to_json(const SearchReport& report);
 Json to_json(const Timings& timings);
 Json to_json(const Outcome& outcome);
-// The answer's "polyphon" object: the result but for the answer's text, with the decisions, and the
-// promotions that were carried out.
+// The "polyphon" object of an answer: the session's result without the answer's text, plus all
+// decisions and the promotions that were carried out.
 Json polyphon_object(const Trace& trace);
 
-// Each throws Error{kInvalidArgument} that names the member at fault and what was expected of it:
-// "spans[3].begin is missing", "edits[7].kind is 'opn': must be open, join, drop, place or close".
+// Each function throws Error{kInvalidArgument} if a member is missing or wrong. The message names
+// the member and what was expected: "spans[3].begin is missing", "edits[7].kind is 'opn': must be
+// open, join, drop, place or close".
 Trace trace_from_json(const Json& json);
 SessionResult session_result_from_json(const Json& json);
 Outcome outcome_from_json(const Json& json);

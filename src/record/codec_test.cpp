@@ -65,7 +65,7 @@ TEST(Codec, WrongJsonIsRefusedByName) {
   EXPECT_NE(message(other).find("format"), std::string::npos);
 }
 
-TEST(Codec, ASpanIsWhereItsIdSays) {
+TEST(Codec, RefusesASpanWhoseIdIsNotItsIndex) {
   Trace trace = random_trace(1);
   ASSERT_FALSE(trace.spans.empty());
   Json json = to_json(trace);
@@ -136,7 +136,7 @@ TEST_F(RecordOfFormat1, IsTheSameAsFormat2) {
     expect_same(trace_from_json(to_json(trace)), trace);
 }
 
-TEST_F(RecordOfFormat1, AndFormat2SayWhichMemberIsWrong) {
+TEST_F(RecordOfFormat1, NamesTheWrongMemberLikeFormat2) {
   for (const Trace& trace : read_traces(file("format_1.jsonl")))
     expect_paths(to_json(trace), Json::json_pointer(), "");
 }
@@ -151,7 +151,7 @@ TEST_F(RecordOfFormat1, HasAnOutcome) {
   EXPECT_EQ(to_json(*traces[0].outcome), to_json(*trace_from_json(to_json(traces[0])).outcome));
 }
 
-TEST_F(RecordOfFormat1, NamesAnOwnerThatItDoesNotKnow) {
+TEST_F(RecordOfFormat1, NamesAnUnknownOwner) {
   Json json = to_json(read_traces(file("format_1.jsonl")).at(1));
   json["format"] = 1;
   json["spans"][1]["owner"] = "steam 3";
@@ -164,7 +164,7 @@ TEST_F(RecordOfFormat1, NamesAnOwnerThatItDoesNotKnow) {
   }
 }
 
-TEST(SpanOwner, IsReadAsItIsSpelled) {
+TEST(SpanOwner, SurvivesItsSpelling) {
   const std::vector<SpanOwner> owners = {
       SpanOwner::of(SpanKind::kPrompt),
       SpanOwner::of(SpanKind::kPlanState),

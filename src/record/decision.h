@@ -1,4 +1,5 @@
-// Choices of policy that a session made, each with its evidence. Plain.
+// The decisions that a session took, each with the evidence for it. A decision is one alternative
+// of the variant `Decision` below. Plain data.
 #pragma once
 
 #include <optional>
@@ -16,50 +17,54 @@
 
 namespace polyphon {
 
-// What competed for a broadcast.
+// A note or conclusion that competed for promotion.
 struct GateCandidate {
   NoteSource source;
-  int sequence = -1;   // whose view holds its cells,
-  Position begin = 0;  // at [begin, end); records of format 1 have no begin
+  int sequence = -1;  // the sequence whose view holds the candidate's cells
+  // First position of the candidate's cells; 0 in format 1, which did not record it.
+  Position begin = 0;
   Position end = 0;
   std::string text;
-  double p = 0;  // the gate's
+  double p = 0;  // the gate's probability for this candidate
   GateFeatures features;
 };
 
 struct GateDecision {
   static constexpr const char* kName = "gate";
-  std::vector<GateCandidate> candidates;  // the likeliest first
+  std::vector<GateCandidate> candidates;  // sorted by p, highest first
   double threshold = 0;
-  bool promoted = false;  // the first one
+  bool promoted = false;  // whether candidates[0] was promoted
 };
 
-// A broadcast, as the workspace knew it when it made it. The edits that carried it out have its
-// number (record/trace.h). Follows the gate's decision.
+// One promotion, with what the workspace knew when it made it. Follows its gate decision in the
+// trace. The edits that carried it out have the same number (TraceEdit::promotion).
 struct PromotionDecision {
   static constexpr const char* kName = "promotion";
-  int promotion = 0;  // from 0 in the session
+  int promotion = 0;  // number within the session, from 0
   bool carried_out = true;
   GateFeatures features;
-  // The candidate's last token that its sequence sampled, whose state the gate read:
-  // Trace::spans[span].tokens[index]; -1: none.
+  // The last token of the candidate that its sequence sampled: Trace::spans[span].tokens[index].
+  // The gate read the state from which this token was sampled. -1 if there is no such token.
   int span = -1;
   int index = -1;
 };
 
 struct PredictedTopology {
   Topology topology;
-  double p = 0;  // of a right answer
+  double p = 0;  // predicted probability of a right answer
 };
 struct PlanDecision {
   static constexpr const char* kName = "plan";
-  std::string said;                          // by the model
-  std::optional<Topology> stated;            // what that means; only if the head could correct it
-  std::vector<PredictedTopology> predicted;  // by the head; the same
-  Topology topology;                         // what is played
+  std::string said;  // the model's text
+  // The topology in `said`; set only if a trained head could correct it.
+  std::optional<Topology> stated;
+  // The head's predictions; filled only if `stated` is set.
+  std::vector<PredictedTopology> predicted;
+  Topology topology;  // the topology that the session used
 };
 
-enum class CollapseAction { kEnd, kNone, kReseed };  // kNone: the stream searches
+// kNone: nothing was done, because the stream is in a search.
+enum class CollapseAction { kEnd, kNone, kReseed };
 std::span<const EnumName<CollapseAction>> names_of(CollapseAction);
 struct CollapseDecision {
   static constexpr const char* kName = "collapse";
@@ -72,7 +77,7 @@ struct CollapseDecision {
 
 struct AgreementDecision {
   static constexpr const char* kName = "agreement";
-  std::string answer;  // in normal form
+  std::string answer;  // normalised (normalise_answer)
 };
 
 struct MergeDecision {
@@ -84,7 +89,7 @@ struct MergeDecision {
 
 struct VoteDecision {
   static constexpr const char* kName = "vote";
-  int stream = 0;  // whose answer it is
+  int stream = 0;  // the stream whose answer won
   std::string answer;
 };
 
@@ -93,9 +98,9 @@ std::span<const EnumName<SearchCause>> names_of(SearchCause);
 struct SearchDecision {
   static constexpr const char* kName = "search";
   int stream = 0;
-  int search = 0;  // of the stream, from 0
+  int search = 0;  // number of this search within its stream, from 0
   SearchCause trigger = SearchCause::kAlways;
-  double entropy = 0;  // smoothed, in nats
+  double entropy = 0;  // smoothed entropy of the stream's tokens, in nats
   double value = 0;
   ValueFeatures features;
 };
@@ -125,11 +130,11 @@ struct SearchEnding {
 struct MemoryLoad {
   static constexpr const char* kName = "memory_load";
   NodeId node = 0;
-  int64_t stored = 0;  // in the store
+  int64_t stored = 0;  // id in the tenant's store
   std::string text;
 };
 
-// A sentence that the write head was shown.
+// A sentence that the write head scored.
 struct MemoryConsideration {
   static constexpr const char* kName = "memory_consider";
   int stream = 0;
@@ -145,9 +150,9 @@ struct MemoryWrite {
   NoteSource source;
   NodeOrigin how = NodeOrigin::kMarker;
   std::string text;
-  std::optional<NodeId> node;        // none when it is too long
-  std::optional<NodeId> evicted;     // had to go for it
-  std::optional<int> too_long = {};  // tokens
+  std::optional<NodeId> node;        // the new node; none if the text was too long
+  std::optional<NodeId> evicted;     // the node that was removed to make room
+  std::optional<int> too_long = {};  // length in tokens, if the text was too long for a node
 };
 
 enum class RecallCause { kMarker, kReadHead, kStart };
@@ -156,7 +161,7 @@ struct RecalledNode {
   NodeId node = 0;
   std::string text;
   double score = 0;
-  double direct = 0;  // without what came over edges
+  double direct = 0;  // the part of `score` that did not come over edges of the graph
   std::optional<NodeId> contradicts;
 };
 struct MemoryRecall {
@@ -166,9 +171,9 @@ struct MemoryRecall {
   RecallCause by = RecallCause::kMarker;
   std::string query;
   double threshold = 0;
-  std::vector<RecalledNode> nodes;  // the best first
+  std::vector<RecalledNode> nodes;  // sorted by score, highest first
   bool carried_out = false;
-  std::vector<NodeId> placed;  // those that there was room for
+  std::vector<NodeId> placed;  // the nodes that fitted into the recall budget
 };
 
 struct MemoryRefusal {
@@ -180,7 +185,7 @@ struct MemoryRefusal {
 struct MemoryWindow {
   static constexpr const char* kName = "memory_window";
   int stream = 0;
-  Position begin = 0;  // [begin, end) has left the stream's view
+  Position begin = 0;  // positions [begin, end) left the stream's view
   Position end = 0;
 };
 

@@ -1,4 +1,5 @@
-// What each record is made of, for record/json_members.h: included by codec.cpp alone.
+// Lists the members of each record, for the reader and writer of record/json_members.h. Only
+// codec.cpp includes this file.
 #pragma once
 
 #include <array>
@@ -11,7 +12,7 @@
 
 namespace polyphon {
 
-// Topologies and modes are written as requests write them.
+// Topologies and modes have the same spelling in records as in requests.
 inline std::string spelled(const Topology& topology) { return topology.to_string(); }
 inline void read_spelled(std::string_view text, Topology& topology) {
   topology = parse_topology(text);
@@ -139,7 +140,7 @@ void describe(Visitor& visit, ThinkRequest& request) {
   visit("ignore_eos", request.ignore_eos);
 }
 
-// What heads read.
+// Features that heads read.
 
 template <typename Visitor>
 void describe(Visitor& visit, GateFeatures& features) {

@@ -16,7 +16,8 @@ using Json = nlohmann::json;
 [[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
 
 RowRange range_from(const Json& json) {
-  if (!json.is_array() || json.size() != 2) refuse("a range of rows is " + json.dump());
+  if (!json.is_array() || json.size() != 2)
+    refuse("a range of rows is " + json.dump() + ", must be [begin, end]");
   return {json[0].get<int>(), json[1].get<int>()};
 }
 
@@ -28,7 +29,8 @@ Json to_json(const std::vector<RowRange>& ranges) {
 
 BroughtRows brought_from(const Json& json, const RowRun& run) {
   if (!json.is_array() || json.size() != 3)
-    refuse("rows that a promotion brought are " + json.dump());
+    refuse("rows that a promotion brought are " + json.dump() +
+           ", must be [begin, end, promotion]");
   const BroughtRows rows{json[0].get<int>(), json[1].get<int>(), json[2].get<int>()};
   const bool seen = std::any_of(run.sees.begin(), run.sees.end(), [&](const RowRange& range) {
     return range.begin <= rows.begin && rows.begin < rows.end && rows.end <= range.end;
@@ -48,7 +50,7 @@ ExamplePromotion promotion_from(const Json& json, int rows) {
                                   [](float feature) { return std::isfinite(feature); });
   if (!finite || !std::isfinite(promotion.effect) || promotion.state < -1 ||
       promotion.state >= rows)
-    refuse("a promotion is " + json.dump());
+    refuse("a promotion is " + json.dump() + ": its numbers must be finite and its state a row");
   return promotion;
 }
 
@@ -76,10 +78,11 @@ RowRun run_from(const Json& json, int begin, int rows) {
 
 TargetRange target_from(const Json& json, const Example& example) {
   if (!json.is_array() || json.size() < 3 || json.size() > 4)
-    refuse("a target is " + json.dump() + ", must be [begin, end, weight] or with a row after it");
+    refuse("a target is " + json.dump() +
+           ", must be [begin, end, weight] or [begin, end, weight, from]");
   TargetRange range{json[0].get<int>(), json[1].get<int>(), json[2].get<float>(), -1};
   if (json.size() == 4) range.from = json[3].get<int>();
-  // The run that the range begins in; all rows for a plain sequence.
+  // The rows of the run in which the range begins; all rows of a plain sequence.
   int begin = 0, end = example.rows();
   for (const RowRun& run : example.runs)
     if (run.begin <= range.begin && range.begin < run.end) {
@@ -108,13 +111,14 @@ StreamSummaries summaries_from(const Json& json, int rows) {
       return range.begin >= 0 && range.begin < range.end && range.end <= rows;
     });
     if (ranges.empty() || !inside)
-      refuse(fmt::format("a stream's rows are {}, must be of {}", stream.dump(), rows));
+      refuse(fmt::format("a stream's rows are {}, must be non-empty ranges within [0, {})",
+                         stream.dump(), rows));
   }
   if (summaries.streams.size() < 2) refuse("summaries must be of two streams or more");
   return summaries;
 }
 
-// A plain sequence as what it is: one run.
+// A plain sequence counts as one run.
 std::vector<RowRun> runs_of(const Example& example) {
   if (!example.runs.empty()) return example.runs;
   return {{0, example.rows(), 0, {}}};
@@ -185,7 +189,7 @@ Example example_from_json(const Json& json) {
         refuse(fmt::format("a run names promotion {} of {}", rows.promotion,
                            example.promotions.size()));
   if (example.targets.empty() && !example.learns_effects())
-    refuse("there is no target: nothing would be learnt from it");
+    refuse("there is no target and no effect of a promotion: nothing can be learnt from it");
   return example;
 }
 

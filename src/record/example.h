@@ -1,20 +1,24 @@
-// One line of training data: a sequence of tokens, what each of them sees, and which are learnt.
-// Written by data building, read by the trainer. Plain state and its JSON form:
+// One example of training data: a sequence of tokens, the earlier tokens that each token sees, and
+// the tokens to be learnt. src/data writes examples, src/trainer reads them. Plain data with a JSON
+// form, one line of a file each.
+//
+// A plain sequence has positions from 0, and each row sees all rows before it:
 //   {"tokens": [...], "targets": [[begin, end, weight], ...]}
-// is a plain sequence: positions from 0, each row sees all before it. A line that holds more than
-// one line of thought says so in runs:
+// An example with several lines of thought adds runs:
 //   "runs": [[begin, end, position, [[first, last + 1], ...]], ...]
-// Rows [begin, end) sit at positions from `position` on and see, beside the rows of the run up to
-// themselves, the named ranges of earlier rows. The runs cover all rows, in order. Eight streams of
-// one prompt that are then merged are ten runs:
+// The rows [begin, end) of a run have the positions `position`, `position` + 1, ... A row sees the
+// rows of its run up to itself and the listed ranges of earlier rows. The runs cover all rows, in
+// order. Eight streams of one prompt that are then merged are ten runs:
 //   [0, 40, 0, []], [40, 90, 40, [[0, 40]]], [90, 150, 40, [[0, 40]]], ...,
 //   [400, 470, 100, [[0, 400]]]
-// A fifth member of a run names what of it is there through a promotion: [[first, end, promotion],
-// ...], promotion one of
+// A fifth member of a run lists the rows that the run sees because of a promotion:
+//   [[first, end, promotion], ...]
+// `promotion` is an index into
 //   "promotions": [{"features": [...], "state": row, "effect": ...}, ...]
-// Streams whose states should not be alike are told by
+// Streams whose states should differ from each other are listed in
 //   "summaries": {"weight": ..., "streams": [[[begin, end], ...], ...]}
-// A file's first line may name the model whose tokens these are: {"model_digest": SHA-256 of it}.
+// The first line of a file may name the model whose tokenizer made the tokens:
+//   {"model_digest": SHA-256 of the model}
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -33,27 +37,28 @@ struct RowRange {
   bool operator==(const RowRange&) const = default;
 };
 
-// Rows that are seen because of a promotion, the first one that brought them.
+// Rows that a run sees because of a promotion. If several promotions brought a row, the first one
+// counts.
 struct BroughtRows {
   int begin = 0;
   int end = 0;
-  int promotion = 0;  // in Example::promotions
+  int promotion = 0;  // index into Example::promotions
   bool operator==(const BroughtRows&) const = default;
 };
 
 struct RowRun {
   int begin = 0;  // rows [begin, end)
   int end = 0;
-  Position position = 0;                  // of the first row, the others follow it
-  std::vector<RowRange> sees;             // of rows before the run, rising, apart from each other
-  std::vector<BroughtRows> brought = {};  // of those it sees
+  Position position = 0;       // position of the first row; later rows have the next positions
+  std::vector<RowRange> sees;  // ranges of rows before the run, ascending and disjoint
+  std::vector<BroughtRows> brought = {};  // the part of `sees` that promotions brought
   bool operator==(const RowRun&) const = default;
 };
 
-// Rows [begin, end) of one run are targets: each is predicted from the row before it and counts
-// with the weight, negative to be made less likely. The first one is predicted from row `from` if
-// that is not -1, which a run's first row needs: its sequence's last row is elsewhere. In JSON a
-// fourth number.
+// Rows [begin, end) of one run that are learnt. Each is predicted from the row before it. `from`,
+// if not -1, is the row that predicts the first target: a run's first row needs it, because the row
+// before it belongs to another run. A negative weight makes the tokens less likely. In JSON, `from`
+// is the fourth number.
 struct TargetRange {
   int begin = 0;
   int end = 0;
@@ -62,25 +67,26 @@ struct TargetRange {
   bool operator==(const TargetRange&) const = default;
 };
 
-// Rows of each of a session's streams, whose mean states are held apart (trainer/diversity_loss.h),
-// and how much that matters: the share of the streams that were right.
+// The rows of each stream of a session. Training pushes the streams' mean states apart
+// (trainer/diversity_loss.h). `weight` is the share of the streams that were right.
 struct StreamSummaries {
   float weight = 0;
-  std::vector<std::vector<RowRange>> streams = {};  // none, or two and more
+  std::vector<std::vector<RowRange>> streams = {};  // empty, or at least two streams
   bool operator==(const StreamSummaries&) const = default;
 };
 
-// A promotion that rows see, or whose effect is learnt.
+// A promotion whose rows are seen, or whose effect is learnt.
 struct ExamplePromotion {
-  std::vector<float> features;  // by which the gate chose it
+  std::vector<float> features;  // the gate's features of the candidate
   int state = -1;               // the row whose state the gate read; -1: none
-  // Share of right streams with it less that without; 0 when it had no effect or none is known.
+  // Share of right streams with the promotion minus the share without it; 0 if there was no effect
+  // or it is not known.
   float effect = 0;
   bool operator==(const ExamplePromotion&) const = default;
 };
 
 struct Example {
-  int line = 0;  // in the file, from 1; 0: in none
+  int line = 0;  // line number in the file, from 1; 0: not from a file
   Tokens tokens;
   std::vector<TargetRange> targets;
   std::vector<RowRun> runs = {};  // empty: a plain sequence
@@ -89,18 +95,19 @@ struct Example {
 
   int rows() const { return static_cast<int>(tokens.size()); }
   int target_tokens() const;
-  bool learns_effects() const;  // of promotions
+  bool learns_effects() const;  // whether a promotion has an effect to learn
 };
 
 nlohmann::json to_json(const Example& example);
-// Throws Error{kInvalidArgument}: not such an object, targets outside the tokens or across runs,
-// runs with gaps or that see what is not before them, nothing to learn: no target and no effect.
+// Throws Error{kInvalidArgument} if the JSON has another form; if a target lies outside the tokens
+// or crosses a run; if runs leave gaps or see rows that are not before them; or if there is nothing
+// to learn (no target and no effect).
 Example example_from_json(const nlohmann::json& json);
 
-// Positions from 0, each row sees all before it, whether runs say so or there are none.
+// Whether positions start at 0 and each row sees all rows before it, with or without runs.
 bool is_plain(const Example& example);
 std::vector<Position> positions_of(const Example& example);
-// What each row sees, itself included.
+// The rows that each row sees, itself included.
 Visibility visibility_of(const Example& example);
 
 }  // namespace polyphon

@@ -64,7 +64,7 @@ TEST(Example, PromotionsSurviveJson) {
   EXPECT_FALSE(to_json(merged()).contains("promotions"));
 }
 
-TEST(Example, AnEffectAloneIsSomethingToLearn) {
+TEST(Example, AnEffectAloneIsEnoughToLearn) {
   Json json = to_json(merged());
   json["targets"] = Json::array();
   json["promotions"] = {{{"features", {1.0}}, {"state", 3}, {"effect", -0.5}}};
@@ -73,7 +73,7 @@ TEST(Example, AnEffectAloneIsSomethingToLearn) {
   EXPECT_THROW(example_from_json(json), Error);
 }
 
-TEST(Example, RunsSayPositionsAndWhatIsSeen) {
+TEST(Example, RunsDefinePositionsAndVisibility) {
   const Example example = merged();
   EXPECT_EQ(positions_of(example), (std::vector<Position>{0, 1, 2, 3, 2, 3, 4, 5}));
   EXPECT_EQ(seen_by(example, 1), (std::set<int>{0, 1}));
@@ -82,7 +82,7 @@ TEST(Example, RunsSayPositionsAndWhatIsSeen) {
   EXPECT_FALSE(is_plain(example));
 }
 
-TEST(Example, ALineOfThoughtInPartsIsPlain) {
+TEST(Example, RunsThatContinueEachOtherArePlain) {
   Example example = merged();
   example.runs = {{0, 3, 0, {}}, {3, 8, 3, {{0, 3}}}};
   EXPECT_TRUE(is_plain(example));
@@ -96,7 +96,7 @@ TEST(Example, ALineOfThoughtInPartsIsPlain) {
   EXPECT_FALSE(is_plain(example));
 }
 
-TEST(Example, RefusesWhatContradictsItself) {
+TEST(Example, RefusesContradictoryExamples) {
   const auto refusal = [](const std::string& member, const std::string& value) {
     Json json = to_json(merged());
     json[member] = Json::parse(value);
@@ -127,7 +127,7 @@ TEST(Example, RefusesWhatContradictsItself) {
   expect("runs", "[[0,2,0,[]],[2,8,2,[[0,2]],[[0,2,0]]]]", "names promotion 0 of 0");
   expect("promotions", R"([{"features":[1],"state":8,"effect":0}])", "a promotion is");
   expect("summaries", R"({"weight":1,"streams":[[[0,2]]]})", "two streams");
-  expect("summaries", R"({"weight":1,"streams":[[[0,2]],[[7,9]]]})", "must be of 8");
+  expect("summaries", R"({"weight":1,"streams":[[[0,2]],[[7,9]]]})", "within [0, 8)");
   expect("summaries", R"({"weight":1,"streams":[[[0,2]],[]]})", "a stream's rows are []");
   expect("summaries", R"({"weight":-1,"streams":[[[0,2]],[[2,3]]]})", "weight is -1");
 }

@@ -1,18 +1,20 @@
-// What the heads read of a candidate, a thought step and a sentence, beside a hidden state. Plain;
-// recorded with each decision that a head made.
+// The features that heads read, beside a hidden state. Each decision of a head is recorded with its
+// features. Plain data; every feature is in [0, 1] unless its comment says otherwise.
 #pragma once
 
 #include <array>
 
 namespace polyphon {
 
-// Of a candidate for promotion (heads/gate.h). Each in [0, 1].
+// Features of a candidate for promotion (heads/gate.h).
 struct GateFeatures {
-  double confidence = 0;    // of the candidate's words
+  // Exp of the mean log-probability of the note's tokens; of all the stream's tokens for a
+  // conclusion.
+  double confidence = 0;
   double novelty = 0;       // 1 - the largest n-gram overlap with what was broadcast before
   double evidence = 0;      // 1 - exp(-the register's accumulator)
   double disagreement = 0;  // share of the streams' answers that are not the most frequent one
-  double progress = 0;      // share of the phase's budget that is spent
+  double progress = 0;      // share of the phase's token budget that is spent
   double conclusion = 0;    // 1: a stream's conclusion, 0: a note
 
   static constexpr int kCount = 6;
@@ -21,13 +23,13 @@ struct GateFeatures {
   }
 };
 
-// Of a sentence that a stream has just ended (heads/memory_heads.h). Each in [0, 1].
+// Features of a sentence that a stream has just finished (heads/memory_heads.h).
 struct WriteFeatures {
   double confidence = 0;  // exp of the mean log-probability of its tokens
-  double novelty = 0;     // 1 - its largest similarity to a node
-  double number = 0;      // 1: it states a number
-  double result = 0;      // 1: it says "so", "therefore", "is", "equals" or "="
-  double length = 0;      // its words over 12, at most 1
+  double novelty = 0;     // 1 - the largest similarity to a node of memory
+  double number = 0;      // 1 if the sentence states a number
+  double result = 0;      // 1 if it contains "so", "therefore", "is", "equals" or "="
+  double length = 0;      // number of words / 12, at most 1
 
   static constexpr int kCount = 5;
   std::array<double, kCount> values() const {
@@ -35,15 +37,16 @@ struct WriteFeatures {
   }
 };
 
-// Of the end of a thought step (heads/value_head.h). Each in [0, 1].
+// Features of a finished thought step (heads/value_head.h).
 struct ValueFeatures {
   double confidence = 0;  // exp of the mean log-probability of the step's tokens
-  double certainty = 0;   // exp of minus the mean entropy they were drawn from, in nats
-  double conclusion = 0;  // 1: the step states an answer
-  double agreement = 0;   // share of the other answers, of streams and branches, that are the same
-  double repetition = 0;  // share of the step's n-grams that were said before
-  double room = 0;        // share of the stream's budget that is left
-  // exp of the mean log-probability of all that the line has said, the step included.
+  // Exp of minus the mean entropy (nats) of the distributions they were sampled from.
+  double certainty = 0;
+  double conclusion = 0;  // 1 if the step states an answer
+  double agreement = 0;   // share of the other streams' and branches' answers that equal this one
+  double repetition = 0;  // share of the step's n-grams that the line of thought already contained
+  double room = 0;        // share of the stream's token budget that is left
+  // exp of the mean log-probability of the whole line of thought, this step included.
   double line_confidence = 0;
 
   static constexpr int kCount = 7;

@@ -26,8 +26,9 @@ bool is_stream(const Trace& trace, int sequence) {
   });
 }
 
-// Streams take in nothing of each other and of registers but what is promoted, so the first such
-// join says where the candidate begins; registers that hear of it join the same cells later.
+// A stream's view receives cells of another stream or of a register only by promotion. So the first
+// join from the winner's sequence into a stream tells where the candidate begins. Registers that
+// get the promotion join the same cells later.
 void number_edits(Trace& trace, const Broadcast& broadcast, const GateCandidate& winner) {
   std::optional<Position> begin;
   for (TraceEdit& edit : trace.edits) {
@@ -48,7 +49,7 @@ void upgrade_format_1(Json& json) {
     if (!span.is_object() || !span.contains("owner") || !span["owner"].is_string()) continue;
     try {
       span["owner"] = to_json(parse_span_owner(span["owner"].get_ref<const std::string&>()));
-    } catch (const Error&) {  // the reader says that it is no owner
+    } catch (const Error&) {  // the reader of format 2 reports it
     }
   }
 }

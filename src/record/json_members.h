@@ -1,12 +1,13 @@
-// Reads and writes plain structs as JSON. A struct is described once, by a function that names its
-// members to whatever visits it:
+// Reads and writes plain structs as JSON. For each struct, one function describe() passes the names
+// and members to a visitor (a JsonWriter or a JsonReader):
 //   template <typename Visitor>
 //   void describe(Visitor& visit, RegisterCost& cost) {
 //     visit("name", cost.name);
 //     visit("notes", cost.notes);
 //   }
-// Members are numbers, texts, enumerations with names (record/names.h), described structs, types
-// that are spelled(), and vectors, pairs and optionals of them. A float that is no number is null.
+// A member can be a number, a text, an enumeration with names (record/names.h), a described struct,
+// a type with spelled() and read_spelled(), or a vector, pair, array or optional of these. NaN is
+// written as null.
 #pragma once
 
 #include <fmt/format.h>
@@ -57,7 +58,7 @@ class JsonWriter {
   void operator()(const char* name, const T& value) {
     json_[name] = written(value);
   }
-  // Not written where it is as it is by default.
+  // Writes the member only if it differs from its default.
   template <typename T>
   void unless_default(const char* name, const T& value) {
     if (!is_default(value)) json_[name] = written(value);
@@ -69,7 +70,7 @@ class JsonWriter {
   void since(const char* name, const T& value) {
     json_[name] = written(value);
   }
-  // Which alternative it is, by its kName, and its members.
+  // Writes a variant: its kName as member `kind`, the value as member `detail`.
   template <typename... T>
   void alternative(const char* kind, const char* detail, const std::variant<T...>& value) {
     std::visit(
@@ -104,7 +105,7 @@ class JsonWriter {
       return array;
     } else {
       JsonWriter writer;
-      describe(writer, const_cast<T&>(value));  // a writer changes nothing
+      describe(writer, const_cast<T&>(value));  // a JsonWriter does not change the value
       return std::move(writer.json_);
     }
   }
@@ -126,11 +127,11 @@ class JsonWriter {
 
 class JsonReader {
  public:
-  // Where a value stands in the whole: a chain that lives on the stack.
+  // Path of a value within the whole JSON: a linked list on the stack, innermost first.
   struct Place {
     const Place* above = nullptr;
-    const char* member = nullptr;  // of an object, or
-    size_t index = 0;              // of an array
+    const char* member = nullptr;  // name in an object, or null
+    size_t index = 0;              // index in an array, if `member` is null
 
     std::string path() const {
       if (!above) return member ? member : "";
@@ -162,7 +163,7 @@ class JsonReader {
     const bool known = (read_alternative<T>(name, detail, value) || ...);
     if (!known) refuse(at(kind), fmt::format("is '{}', which is unknown", shown(name)));
   }
-  // Records of before there was such a member have none.
+  // Reads a member that older records do not have; `value` then keeps its default.
   template <typename T>
   void since(const char* name, T& value) {
     unless_default(name, value);

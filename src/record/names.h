@@ -1,5 +1,5 @@
-// Enumerations whose values have names in records and on the wire. Such an enumeration declares
-// names_of(), beside itself.
+// Names of enumeration values in records and on the wire. An enumeration with names declares a
+// function names_of() beside itself.
 #pragma once
 
 #include <span>
@@ -17,7 +17,7 @@ struct EnumName {
 template <typename E>
 concept HasNames = std::is_enum_v<E> && requires(E value) { names_of(value).begin(); };
 
-// "" for a value without a name.
+// Returns "" for a value without a name.
 template <HasNames E>
 const char* name_of(E value) {
   for (const EnumName<E>& each : names_of(value))
@@ -25,7 +25,7 @@ const char* name_of(E value) {
   return "";
 }
 
-// False, and `value` stays, when no value has this name.
+// Returns false and leaves `value` unchanged if no value has this name.
 template <HasNames E>
 bool read_name(std::string_view name, E& value) {
   for (const EnumName<E>& each : names_of(value)) {

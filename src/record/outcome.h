@@ -1,4 +1,4 @@
-// What a checker said of a session that was played to learn from. Plain.
+// What the checker found about a session of self-play. Plain data.
 #pragma once
 
 #include <compare>
@@ -9,7 +9,7 @@
 
 namespace polyphon {
 
-// Problems of one family and difficulty.
+// All problems of one family and difficulty.
 struct Cell {
   std::string family;
   int difficulty = 1;
@@ -17,48 +17,50 @@ struct Cell {
   auto operator<=>(const Cell&) const = default;
 };
 
-// The same session, with the same seeds, without one of its promotions.
+// The same session, played again with the same seeds but without one of its promotions.
 struct Counterfactual {
-  int promotion = 0;  // its number in the session's workspace
-  // All tokens before the promotion came out the same: else the kernels' last bits, which depend on
-  // what is decoded beside a session, are part of the difference.
+  int promotion = 0;  // number of the promotion that was left out
+  // Whether all tokens before the promotion came out the same. If not, part of the difference comes
+  // from the last bits of the logits, which depend on what is decoded beside a session.
   bool same_before = true;
   std::vector<bool> right;  // by stream
 };
 
-// A question in a session of recall.
+// A question that was asked in a session of recall (tasks/recall_play.h).
 struct AskedFact {
-  int stream = 0;        // that asks
-  std::string question;  // what it has just said when the read head looks
-  std::string fact;      // the sentence that answers it; empty: nobody said it
+  int stream = 0;        // the stream that asks
+  std::string question;  // the stream's last words when the read head scores the nodes
+  std::string fact;      // the sentence that answers the question; empty if nobody said it
 };
 
-// For each state of a search's tree: did the line that led to it come to the right answer?
+// For each node of a search's tree: whether the line of thought that led there came to the right
+// answer.
 struct TreeOutcome {
   int stream = 0;
-  int search = 0;           // of the stream, from 0
-  std::vector<int> nodes;   // whose line has an end: it was played out, or nothing could follow
-  std::vector<bool> right;  // of each
+  int search = 0;  // number of the search within its stream, from 0
+  // Ids of nodes whose line has an end (played out, or nothing could follow).
+  std::vector<int> nodes;
+  std::vector<bool> right;  // [nodes]
 };
 
 struct Outcome {
   Cell cell;
-  uint64_t seed = 0;        // of the problem
+  uint64_t seed = 0;        // seed that generated the problem
   std::vector<bool> right;  // by stream
   std::vector<Counterfactual> counterfactuals = {};
-  std::vector<AskedFact> asked = {};  // of a session of recall, where `right` is empty
-  std::string proposed = "";          // the question, where the model proposed it
+  std::vector<AskedFact> asked = {};  // only in a session of recall; `right` is then empty
+  std::string proposed = "";          // the problem's text if the model proposed it, else empty
   std::vector<TreeOutcome> trees = {};
-  // Of a session that was played for the topology head: its answer was right.
+  // Whether the session's answer was right; set if it was played for the topology head.
   std::optional<bool> answer_right = {};
 
   int right_count() const;
   bool is_proposed() const { return !proposed.empty(); }
-  // Some streams were right and some wrong.
+  // Whether some streams were right and some wrong.
   bool is_mixed() const;
 };
 
-// Share of right streams with the promotion, less that without it.
+// Share of right streams with the promotion minus the share without it.
 double effect_of(const Outcome& outcome, const Counterfactual& without);
 
 }  // namespace polyphon

@@ -1,4 +1,4 @@
-// A trace whose numbers are drawn at random.
+// A trace with random numbers.
 #pragma once
 
 #include <gtest/gtest.h>

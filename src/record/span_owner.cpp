@@ -22,7 +22,7 @@ std::optional<int64_t> number_in(std::string_view text) {
   return number;
 }
 
-// What follows the prefix; nothing when the text begins otherwise.
+// The text after the prefix; none if the text does not start with it.
 std::optional<std::string_view> after(std::string_view text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return std::nullopt;
   return text.substr(prefix.size());
@@ -33,7 +33,7 @@ std::optional<int> stream_in(std::string_view text) {
   return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
 }
 
-// "3.1 node 7"
+// Reads "3.1 node 7": search 1 of stream 3, node 7.
 std::optional<SpanOwner> search_in(SpanKind kind, std::string_view text) {
   const size_t dot = text.find('.');
   const size_t node = text.find(" node ");
@@ -45,7 +45,7 @@ std::optional<SpanOwner> search_in(SpanKind kind, std::string_view text) {
   return SpanOwner::of_search(kind, static_cast<int>(*stream), static_cast<int>(*search), *number);
 }
 
-// "hunch 2", where the name may have spaces.
+// Reads "hunch 2": note 2 of the register "hunch". A name may contain spaces.
 std::optional<SpanOwner> note_in(std::string_view text) {
   const size_t space = text.rfind(' ');
   if (space == text.npos) return std::nullopt;
@@ -77,7 +77,7 @@ std::optional<SpanOwner> owner_in(std::string_view text) {
     if (const auto rest = after(text, prefix))
       if (const auto stream = stream_in(*rest)) return SpanOwner::of_stream(kind, *stream);
 
-  // Format 1 has the same word for both.
+  // Format 1 uses "cue" for both SpanKind::kCue and kRegisterCue.
   if (const auto rest = after(text, "cue ")) {
     const auto stream = stream_in(*rest);
     return stream ? SpanOwner::of_stream(SpanKind::kCue, *stream)

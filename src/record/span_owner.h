@@ -1,4 +1,4 @@
-// Whose tokens a span holds. Plain.
+// SpanOwner says who wrote the tokens of a span; NoteSource says who wrote a note. Plain data.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +12,22 @@ namespace polyphon {
 
 enum class SpanKind {
   kPrompt,
-  kPlanState,    // the prompt's last token once more, for the topology head
+  kPlanState,    // the prompt's last token, decoded again to get the state for the topology head
   kPlan,         // the turn in which the model states a topology
-  kPreamble,     // what a strategy says first, of a stream
+  kPreamble,     // the words of the strategy, fed at the start of a stream
   kStream,       // what a stream sampled
-  kCue,          // what a stream was told on its way
-  kProbe,        // a stream's token read without a promotion, to measure the difference
-  kBranch,       // of a stream's search, up to a node
-  kPlayout,      // of a stream's search, from a node to the end
-  kRecall,       // a node of memory, placed or fed in a stream's view
-  kNode,         // a node of memory, decoded alone for its cells
+  kCue,          // words fed to a stream while it thinks
+  kProbe,        // a stream's token decoded without a promotion, to measure the promotion's effect
+  kBranch,       // tokens of a search's branch, up to a node
+  kPlayout,      // play-out of a search, from a node to the end
+  kRecall,       // a node of memory, placed into or fed to a stream's view
+  kNode,         // a node of memory, decoded alone to compute its cells
   kRegisterCue,  // the first words of a register's note
   kNote,         // what a register sampled
   kBridge,       // fed between two phases
   kMerge,        // fed between the streams and the answer
   kAnswer,
-  kEmbedding,  // a text whose state is asked for
+  kEmbedding,  // a text whose hidden state a client asked for
 };
 std::span<const EnumName<SpanKind>> names_of(SpanKind);
 bool has_stream(SpanKind kind);
@@ -37,11 +37,11 @@ bool has_name(SpanKind kind);
 
 struct SpanOwner {
   SpanKind kind = SpanKind::kPrompt;
-  int stream = -1;    // of kPreamble, kStream, kCue, kProbe, kBranch, kPlayout
-  int search = -1;    // of the stream: kBranch, kPlayout
-  int64_t node = -1;  // of the search's tree: kBranch, kPlayout; of memory: kRecall, kNode
-  int number = -1;    // of a register's notes: kNote; of a request's choices: kAnswer
-  std::string name;   // of the register: kRegisterCue, kNote
+  int stream = -1;    // of kPreamble, kStream, kCue, kProbe, kBranch, kPlayout; else -1
+  int search = -1;    // number within the stream, of kBranch and kPlayout
+  int64_t node = -1;  // kBranch, kPlayout: node of the tree; kRecall, kNode: node of memory
+  int number = -1;    // kNote: number of the note; kAnswer: number of the choice
+  std::string name;   // name of the register, of kRegisterCue and kNote
 
   bool operator==(const SpanOwner&) const = default;
 
@@ -58,15 +58,16 @@ struct SpanOwner {
   bool is_stream(int number) const { return kind == SpanKind::kStream && stream == number; }
 };
 
-// "stream 3", "search 0.1 node 7", "note hunch 2": for messages, and how format 1 wrote it.
+// A text such as "stream 3", "search 0.1 node 7" or "note hunch 2". For messages; format 1 of
+// traces wrote owners in this form.
 std::string to_string(const SpanOwner& owner);
-// Throws Error{kInvalidArgument}.
+// Inverse of to_string(). Throws Error{kInvalidArgument} for any other text.
 SpanOwner parse_span_owner(std::string_view text);
 
-// Who wrote what the gate or memory has.
+// Who wrote a candidate of the gate or a node of memory.
 struct NoteSource {
   enum class Kind { kRegister, kStream, kStore } kind = Kind::kRegister;
-  std::string name;  // of the register
+  std::string name;  // name of the register, if kRegister
   int stream = -1;
 
   auto operator<=>(const NoteSource&) const = default;
@@ -76,7 +77,7 @@ struct NoteSource {
   static NoteSource of_store() { return {Kind::kStore, {}, -1}; }
 };
 
-// The register's name, "stream 3" or "stored": in records and answers.
+// Spelling in records and answers: the register's name, "stream 3", or "stored".
 std::string spelled(const NoteSource& source);
 void read_spelled(std::string_view text, NoteSource& source);
 

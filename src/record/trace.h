@@ -1,5 +1,5 @@
-// What one session did, complete enough to replay it. Plain. The engine fills in spans and edits,
-// the session the rest. Its JSON form: record/codec.h.
+// A trace records what one session did, completely enough to replay it. The engine fills in spans
+// and edits, the session fills in the rest. Plain data; JSON form in record/codec.h.
 #pragma once
 
 #include <cstdint>
@@ -19,14 +19,14 @@
 
 namespace polyphon {
 
-// A run of cells decoded in one sequence, or placed there. tokens[i] sits at position begin + i and
-// was decoded in step steps[i], or is there from that step on; logprobs[i] is NaN for tokens that
-// were fed, not sampled (null in JSON).
+// A run of cells that were decoded in one sequence, or placed there. Cell i has position begin + i.
+// steps[i] is the step in which it was decoded or placed. logprobs[i] is NaN (null in JSON) if the
+// token was fed, not sampled.
 struct TraceSpan {
-  int id = 0;        // index in Trace::spans
-  int sequence = 0;  // the session's own number of the sequence, from 0, never reused
+  int id = 0;        // index into Trace::spans
+  int sequence = 0;  // number of the sequence within the session, from 0, never reused
   SpanOwner owner;
-  std::string strategy;  // of a stream, else empty
+  std::string strategy;  // name of the stream's strategy; empty for other owners
   Position begin = 0;
   Tokens tokens;
   std::vector<Step> steps;
@@ -34,24 +34,25 @@ struct TraceSpan {
 };
 
 enum class EditKind {
-  kOpen,   // a new empty view
-  kJoin,   // cells [begin, end) of `source`'s view enter `sequence`'s
-  kDrop,   // cells [begin, end) leave its view
-  kPlace,  // the span at [begin, end) enters its view from a copy: its tokens saw each other and
-           // SessionMemory's anchor alone, at whatever positions
+  kOpen,  // a new empty view
+  kJoin,  // cells [begin, end) of the view of `source` are added to the view of `sequence`
+  kDrop,  // cells [begin, end) leave the view
+  // The span at [begin, end) is added from a copy; its tokens see only each other and
+  // SessionMemory's anchor.
+  kPlace,
   kClose,  // the whole view is dropped
 };
 std::span<const EnumName<EditKind>> names_of(EditKind);
 
-// One edit of a view.
+// One change of a view.
 struct TraceEdit {
-  Step step = 0;  // decodes done before the edit
+  Step step = 0;  // number of decodes before the edit
   EditKind kind = EditKind::kOpen;
   int sequence = 0;
   int source = -1;
   Position begin = 0;
   Position end = 0;    // one past the last
-  int promotion = -1;  // that this join carries out; -1: none
+  int promotion = -1;  // number of the promotion that this join carries out; -1: none
 };
 
 struct Trace {
@@ -59,17 +60,17 @@ struct Trace {
 
   std::string id;            // also the answer's polyphon.trace_id
   std::string created;       // RFC 3339, UTC
-  std::string version;       // of the served model
+  std::string version;       // name of the served version
   std::string model_digest;  // SHA-256 of the GGUF file
   std::string config_hash;
   uint64_t seed = 0;
-  int cached_prompt_tokens = 0;  // came from the prefix cache; replay prefills them apart
-  ThinkRequest request;          // without cells of memory
+  int cached_prompt_tokens = 0;  // taken from the prefix cache; a replay prefills them separately
+  ThinkRequest request;          // without the cells of memory's nodes
   std::vector<TraceSpan> spans;
   std::vector<TraceEdit> edits;
   std::vector<TraceDecision> decisions;
   SessionResult result;
-  std::optional<Outcome> outcome;  // none: no checker has looked
+  std::optional<Outcome> outcome;  // none until a checker has judged the session
 };
 
 }  // namespace polyphon

@@ -1,4 +1,4 @@
-// Traces of small sessions, written by hand.
+// Small traces for tests, built by hand.
 #pragma once
 
 #include <cmath>
@@ -10,7 +10,7 @@ namespace polyphon {
 
 class TraceBuilder {
  public:
-  // Tokens 100 * span + index.
+  // Adds a span of fed tokens with the values 100 * span + index. Returns the span's id.
   int span(int sequence, Position begin, const std::vector<Step>& steps) {
     TraceSpan& span = trace.spans.emplace_back();
     span.id = static_cast<int>(trace.spans.size()) - 1;
@@ -29,8 +29,9 @@ class TraceBuilder {
   Trace trace;
 };
 
-// A prompt of three, two of them from the cache; two streams forked from it, that decode in step; a
-// register that sees both; its note joins the first stream; the second stream loses a cell.
+// A prompt of three tokens, two of them from the prefix cache. Two streams fork from it and decode
+// side by side. A register sees both; its note joins the first stream. The second stream loses a
+// cell.
 inline Trace two_streams() {
   TraceBuilder b;
   b.edit(0, EditKind::kOpen, 0);
@@ -48,11 +49,11 @@ inline Trace two_streams() {
   b.edit(4, EditKind::kJoin, 1, 3, 5, 7);
   b.edit(4, EditKind::kClose, 3);
   b.edit(4, EditKind::kDrop, 2, -1, 3, 4);
-  b.span(1, 7, {5});  // span 4: after the note, whose positions the stream has passed
+  b.span(1, 7, {5});  // span 4: after the note; the stream is past the note's positions
   return b.trace;
 }
 
-// A prompt of four, a copy of two that is placed after it, and a reader that goes on for two.
+// A prompt of four tokens, then two placed cells, then a reader that decodes two tokens.
 inline Trace placed_cells() {
   TraceBuilder b;
   b.span(0, 0, {0, 0, 0, 0});

@@ -11,9 +11,9 @@
 namespace polyphon {
 namespace {
 
-// What each row sees with none of the promotions, the first, the first two and so on; the last is
-// the session's own. What one has and not the one before it is seen because of that promotion,
-// whatever other edits it went through.
+// Visibility with none of the promotions, with the first one, with the first two, and so on; the
+// last is the session's own. A row that is seen in one of them and not in the one before is seen
+// because of that promotion, even if other edits passed it on.
 std::vector<Visibility> visibilities(const Trace& trace, const Tokens& anchor, Visibility own,
                                      const std::vector<TracePromotion>& promotions) {
   std::vector<Visibility> all(promotions.size());
@@ -32,15 +32,15 @@ std::vector<Visibility> visibilities(const Trace& trace, const Tokens& anchor, V
   return all;
 }
 
-// Rows of one sequence in which nothing entered or left the view but the rows themselves.
+// Consecutive rows of one sequence whose view changed only by these rows themselves.
 struct OpenRun {
-  std::vector<int> rows;  // of the layout
-  // What the next row sees if the view stays as it is, but for itself, by visibility.
+  std::vector<int> rows;  // rows of the TraceLayout
+  // [visibilities]: the rows that the next row sees if the view does not change.
   std::vector<IndexSet> next;
 };
 
-// A run is placed where its first row came to be, and sees only what was there before that row: so
-// every run sees rows of earlier runs only.
+// A run stands where its first row was decoded, and sees only rows that existed before. So every
+// run sees only rows of earlier runs.
 std::vector<OpenRun> runs_of(const TraceLayout& layout, const Trace& trace,
                              const std::vector<Visibility>& visibilities) {
   std::vector<OpenRun> runs;
@@ -67,7 +67,7 @@ std::vector<OpenRun> runs_of(const TraceLayout& layout, const Trace& trace,
   return runs;
 }
 
-// One row more, by promotion and rising.
+// Rows come in ascending order, promotion by promotion.
 void add_row(std::vector<BroughtRows>& brought, int row, int promotion) {
   if (!brought.empty() && brought.back().end == row && brought.back().promotion == promotion)
     ++brought.back().end;
@@ -82,7 +82,7 @@ void add_range(std::vector<RowRange>& ranges, const RowRange& range) {
     ranges.push_back(range);
 }
 
-// As one with the last range where it goes on from it.
+// Extends the last target if the range continues it.
 void add_target(Example& example, TargetRange range) {
   const auto begins = [&](const RowRun& run) { return run.begin == range.begin; };
   if (range.from == range.begin - 1 &&
@@ -102,7 +102,8 @@ TraceExample::TraceExample(const Trace& trace, const Tokens& anchor,
   TraceLayout layout = lay_out(trace, anchor);
   const std::vector<Visibility> seen_with =
       visibilities(trace, anchor, std::move(layout.visibility), promotions);
-  std::vector<int> place(static_cast<size_t>(layout.rows()));  // of a row of the layout
+  // [rows of the layout]: the row in the example.
+  std::vector<int> place(static_cast<size_t>(layout.rows()));
   const std::vector<OpenRun> runs = runs_of(layout, trace, seen_with);
   for (const OpenRun& run : runs) {
     const auto first = static_cast<size_t>(run.rows.front());
@@ -197,7 +198,8 @@ void TraceExample::hold_apart(const std::vector<std::vector<int>>& streams, floa
   if (summaries.streams.size() > 1) all_.summaries = std::move(summaries);
 }
 
-// A run that is kept keeps those it sees, which all come before it.
+// A needed run makes the runs that it sees needed too. Those runs come earlier, so one backward
+// pass is enough.
 std::vector<bool> TraceExample::needed_runs() const {
   std::vector<bool> needed(all_.runs.size());
   const auto need = [&](int begin, int end) {
@@ -224,7 +226,7 @@ std::vector<bool> TraceExample::needed_runs() const {
   return needed;
 }
 
-// Those that rows see or whose effect is learnt, numbered anew.
+// Keeps promotions that rows see or whose effect is learnt, and renumbers them.
 void TraceExample::keep_promotions(Example& example, const std::vector<int>& place) const {
   std::vector<bool> kept;
   for (const ExamplePromotion& promotion : all_.promotions) kept.push_back(promotion.effect != 0);
@@ -246,7 +248,7 @@ Example TraceExample::example() const {
   const std::vector<bool> needed = needed_runs();
   Example example;
   std::vector<int> place(static_cast<size_t>(all_.rows()), -1);
-  const auto placed = [&](const RowRange& range) {  // of rows that are kept
+  const auto placed = [&](const RowRange& range) {  // the new place of kept rows
     return RowRange{place[static_cast<size_t>(range.begin)],
                     place[static_cast<size_t>(range.end - 1)] + 1};
   };

@@ -1,7 +1,6 @@
-// A session's trace as training data: the rows that what is learnt depends on, each once, with the
-// positions and the visibility that the session's views gave them. So eight streams share their
-// prompt's rows, and an answer is learnt from the view that the merge made. Plain state, not
-// thread-safe.
+// Turns a session's trace into a training example. The example holds only the rows that the learnt
+// tokens depend on, each row once, with the session's positions and visibility: streams share the
+// rows of their prompt, and an answer is learnt from the merged view. Not thread-safe.
 #pragma once
 
 #include "record/example.h"
@@ -12,28 +11,28 @@ namespace polyphon {
 
 class TraceExample {
  public:
-  // As lay_out(), which it throws as; the trace is not kept.
+  // Throws as lay_out() does. Does not keep a reference to the trace. `anchor`: see lay_out().
   explicit TraceExample(const Trace& trace, const Tokens& anchor = {},
                         const std::vector<TracePromotion>& promotions = {});
 
-  // The tokens of a span that the session sampled are learnt.
+  // Makes the sampled tokens of a span targets.
   void learn(int span, float weight);
-  // What is learnt to come after a span's last token, in that token's view, instead of what came in
-  // the session: an answer, the end of a turn. Nothing else sees it. CHECKs that the span has a
-  // token.
+  // Adds `tokens` after the last token of a span, in that token's view, and makes them targets: for
+  // example an answer or the end of a turn that should follow instead of what the session wrote. No
+  // other row sees them. CHECKs that the span has a token.
   void learn_after(int span, const Tokens& tokens, float weight);
 
-  // Streams, each the spans that it sampled, whose states are to be held apart. With fewer than two
-  // that sampled something there is nothing to do.
+  // Marks streams whose states training should push apart. Each stream is a list of its spans. Does
+  // nothing unless at least two of the streams sampled a token.
   void hold_apart(const std::vector<std::vector<int>>& streams, float weight);
 
-  // What became of a promotion's streams, by its number.
+  // Sets the effect of promotion number `promotion` (see ExamplePromotion::effect).
   void learn_effect(int promotion, float effect);
 
   bool learns() const { return !all_.targets.empty() || all_.learns_effects(); }
 
-  // Without the runs and promotions that nothing learnt depends on. A sequence that only one line
-  // of thought is left of is a plain one.
+  // The example, without runs and promotions that no target depends on. If only one line of thought
+  // is left, the example is a plain sequence.
   Example example() const;
 
  private:
@@ -41,12 +40,12 @@ class TraceExample {
   std::vector<bool> needed_runs() const;
   void keep_promotions(Example& example, const std::vector<int>& place) const;
 
-  // Rows of a span's sampled tokens.
+  // Rows of the sampled tokens of a span.
   std::vector<int> sampled_rows(int span) const;
 
-  Example all_;                           // of every row
+  Example all_;                           // the example before unneeded rows are removed
   std::vector<std::vector<int>> row_of_;  // [spans][tokens of the span]
-  // [spans][tokens of the span]: the row that a sampled token was predicted from, else -1.
+  // [spans][tokens of the span]: the row that a sampled token was predicted from; -1 if none.
   std::vector<std::vector<int>> predicted_from_;
 };
 

@@ -14,7 +14,7 @@
 namespace polyphon {
 namespace {
 
-// All that a session sampled: here all tokens that follow from one of their sequence.
+// An example that learns every token that was predicted from a token of its own sequence.
 Example everything_of(const Trace& trace) {
   TraceExample example(trace);
   for (size_t span = 0; span < trace.spans.size(); ++span) example.learn(static_cast<int>(span), 1);
@@ -25,8 +25,8 @@ void sample_all(Trace& trace) {
   for (TraceSpan& span : trace.spans) span.logprobs.assign(span.tokens.size(), -1);
 }
 
-// Tokens are told apart by their values. The rows of an example have the layout's positions, see
-// the same tokens and are predicted by the same. How many targets there were.
+// Expects that the example's rows have the same positions, visibility and predictors as in the
+// layout. Finds rows by their token, because all tokens differ. Returns the number of targets.
 int expect_as_laid_out(const Example& example, const TraceLayout& layout) {
   std::map<Token, int> row_of;
   for (int row = 0; row < layout.rows(); ++row)
@@ -66,7 +66,7 @@ int sampled_tokens(const TraceLayout& layout) {
                                         [](int predictor) { return predictor >= 0; }));
 }
 
-// A session of chance: views open as copies of parts of others, decode side by side, take in and
+// A random session: views open as copies of parts of other views, decode side by side, take in and
 // lose cells, and close.
 Trace random_session(uint64_t seed) {
   Random random(seed);
@@ -117,7 +117,7 @@ Trace random_session(uint64_t seed) {
   return b.trace;
 }
 
-TEST(parity, OfATraceExampleWithItsSession) {
+TEST(parity, OfATraceExampleAndItsSession) {
   Trace trace = two_streams();
   sample_all(trace);
   const TraceLayout layout = lay_out(trace);
@@ -128,7 +128,7 @@ TEST(parity, OfATraceExampleWithItsSession) {
             sampled_tokens(layout));
 }
 
-TEST(parity, OfATraceExampleWithAnySession) {
+TEST(parity, OfTraceExamplesAndRandomSessions) {
   size_t most_runs = 0;
   for (uint64_t seed = 0; seed < 100; ++seed) {
     const Trace trace = random_session(seed);
@@ -173,10 +173,10 @@ TEST(TraceExample, OnlySampledTokensAreLearnt) {
   EXPECT_TRUE(example.example().targets.empty());
 }
 
-TEST(TraceExample, StreamsAreHeldApartByWhatTheySampled) {
+TEST(TraceExample, SummariesHoldTheRowsThatStreamsSampled) {
   Trace trace = two_streams();
   sample_all(trace);
-  trace.spans[2].logprobs = {NAN, NAN, -1, -1};  // its preamble was fed
+  trace.spans[2].logprobs = {NAN, NAN, -1, -1};  // the strategy's words were fed
   TraceExample example(trace);
   example.learn(4, 1);
   example.hold_apart({{1, 4}, {2}}, 0.5f);
@@ -189,7 +189,7 @@ TEST(TraceExample, StreamsAreHeldApartByWhatTheySampled) {
       for (int row = range.begin; row < range.end; ++row)
         of_stream.insert(all.tokens[static_cast<size_t>(row)]);
   }
-  // A stream's first token was predicted by no row of its sequence.
+  // The first token of a stream has no predictor in its own sequence, so it is not learnt.
   EXPECT_EQ(tokens, (std::vector<std::set<Token>>{{101, 102, 103, 400}, {202, 203}}));
   EXPECT_EQ(example_from_json(to_json(all)).summaries, all.summaries);
 
@@ -199,7 +199,7 @@ TEST(TraceExample, StreamsAreHeldApartByWhatTheySampled) {
   EXPECT_EQ(alone.example().summaries, StreamSummaries());
 }
 
-// Tokens that each row sees because of a promotion, by the row's token.
+// For each row (by its token): the tokens that the row sees because of a promotion, and which one.
 std::map<Token, std::map<Token, int>> brought_to(const Example& example) {
   std::map<Token, std::map<Token, int>> all;
   for (const RowRun& run : example.runs)
@@ -211,7 +211,7 @@ std::map<Token, std::map<Token, int>> brought_to(const Example& example) {
   return all;
 }
 
-TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
+TEST(TraceExample, ListsTheRowsThatAPromotionBrought) {
   Trace trace = two_streams();
   sample_all(trace);
   const auto join =
@@ -220,7 +220,7 @@ TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
                                          return edit.kind == EditKind::kJoin && edit.source == 3;
                                        }) -
                           trace.edits.begin());
-  // An answer in a view of both streams: the note came to it through the first one.
+  // An answer that sees both streams: the note reached it through the first stream.
   trace.edits.push_back({6, EditKind::kOpen, 4, -1, 0, 0, -1});
   trace.edits.push_back({6, EditKind::kJoin, 4, 1, 0, 100, -1});
   trace.edits.push_back({6, EditKind::kJoin, 4, 2, 3, 100, -1});
@@ -238,16 +238,16 @@ TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
                 {103, the_note}, {400, the_note}, {500, the_note}, {501, the_note}}));
   ASSERT_EQ(example.promotions.size(), 1u);
   EXPECT_EQ(example.promotions[0].features, (std::vector<float>{0.5f}));
-  // Its last token was sampled from the one before it.
+  // The note's last token was sampled from token 300.
   EXPECT_EQ(example.tokens[static_cast<size_t>(example.promotions[0].state)], 300);
   EXPECT_EQ(example_from_json(to_json(example)).runs, example.runs);
 
-  // What comes after a span sees what the span saw, for the same reason.
+  // Rows added after a span see the same promoted rows as the span.
   TraceExample after(trace, {}, {note});
   after.learn_after(4, {7}, 1);
   EXPECT_EQ(brought_to(after.example()).at(7), the_note);
 
-  // Without promotions it is what it was.
+  // Without promotions the example does not change.
   TraceExample plain(trace);
   plain.learn(4, 1);
   plain.learn(5, 1);
@@ -257,7 +257,7 @@ TEST(TraceExample, KnowsWhatAPromotionBroughtToWhom) {
   EXPECT_EQ(to_json(same), to_json(plain.example()));
 }
 
-TEST(TraceExample, APromotionIsThereIfItsEffectIsLearntOrItsCellsAreSeen) {
+TEST(TraceExample, KeepsPromotionsWhoseEffectIsLearntOrWhoseCellsAreSeen) {
   Trace trace = two_streams();
   sample_all(trace);
   const TracePromotion note{{}, {0.5f}, 3, 1}, other{{}, {0.25f}, 2, 3};
@@ -277,8 +277,8 @@ TEST(TraceExample, APromotionIsThereIfItsEffectIsLearntOrItsCellsAreSeen) {
   EXPECT_TRUE(effect_alone.example().targets.empty());
 }
 
-// Against the sessions that would have been: with the first of the promotions, the first two, ...
-TEST(parity, OfWhatPromotionsBroughtWithSessionsWithoutThem) {
+// Compares with the sessions that only have the first promotion, the first two, and so on.
+TEST(parity, OfPromotedRowsAndSessionsWithoutThePromotion) {
   int brought = 0;
   for (uint64_t seed = 0; seed < 60; ++seed) {
     Trace trace = random_session(seed);
@@ -312,15 +312,15 @@ TEST(parity, OfWhatPromotionsBroughtWithSessionsWithoutThem) {
   EXPECT_GT(brought, 100);
 }
 
-// What a session would have said, learnt from the very view in which it would have said it.
-TEST(TraceExample, WhatIsLearntAfterASpanSeesWhatTheSpanSaw) {
+// Rows added after a span must equal the rows of a session that really continued in this way.
+TEST(TraceExample, RowsLearntAfterASpanSeeWhatTheSpanSaw) {
   Trace trace = two_streams();
   sample_all(trace);
   Trace shorter = trace;
   shorter.spans[1].tokens.pop_back();
   shorter.spans[1].steps.pop_back();
   shorter.spans[1].logprobs.pop_back();
-  shorter.spans.pop_back();  // its sequence went on from that token
+  shorter.spans.pop_back();  // a later span of the same sequence
   std::erase_if(shorter.edits, [](const TraceEdit& edit) { return edit.step >= 4; });
   std::erase_if(trace.edits, [](const TraceEdit& edit) { return edit.step >= 4; });
   trace.spans.pop_back();
@@ -333,12 +333,12 @@ TEST(TraceExample, WhatIsLearntAfterASpanSeesWhatTheSpanSaw) {
   EXPECT_EQ(example.tokens, whole.example().tokens);
 }
 
-TEST(TraceExample, NothingSeesWhatIsLearntAfterASpan) {
+TEST(TraceExample, NoRowSeesRowsLearntAfterASpan) {
   Trace trace = two_streams();
   sample_all(trace);
   TraceExample example(trace);
   example.learn_after(2, {7, 8}, 1);
-  example.learn(4, 1);  // comes after all else
+  example.learn(4, 1);  // the last span
   const Example all = example.example();
   const auto added =
       static_cast<int>(std::find(all.tokens.begin(), all.tokens.end(), 7) - all.tokens.begin());

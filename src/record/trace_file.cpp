@@ -15,7 +15,8 @@
 namespace polyphon {
 namespace {
 
-// A cut line would spoil the next one. Where even that fails, read_traces names the line.
+// Removes a line that was written only in part, because the next line would be appended to it. If
+// this fails too, read_traces() reports the line.
 void take_back(int file, ssize_t written) {
   struct stat state{};
   if (::fstat(file, &state) != 0 || !S_ISREG(state.st_mode)) return;
@@ -39,7 +40,7 @@ void append_traces(const std::string& path, std::span<const Trace> traces) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (file < 0)
     throw Error(ErrorCode::kInternal, "cannot open " + path + ": " + std::strerror(errno));
-  // One write, so that lines of several processes do not mix.
+  // A single write, so that lines of several processes do not mix.
   const ssize_t written = ::write(file, lines.data(), lines.size());
   const int why = written < 0 ? errno : ENOSPC;
   const bool whole = written == static_cast<ssize_t>(lines.size());

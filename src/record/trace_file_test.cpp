@@ -81,7 +81,8 @@ TEST_F(TraceFile, AFullDiskIsAnError) {
   }
 }
 
-// The file may grow by less than a line: the error comes, and the earlier line stays alone.
+// The file size limit allows less than one more line: the append fails, and the file keeps only the
+// earlier line.
 TEST_F(TraceFile, ACutLineIsTakenBack) {
   append_trace(path_, random_trace(1));
   const auto size = std::filesystem::file_size(path_);
@@ -105,7 +106,7 @@ TEST_F(TraceFile, APathThatCannotBeOpenedIsAnError) {
   expect_internal_error(folder_ + "/none/traces.jsonl");
 }
 
-TEST_F(TraceFile, SeveralAreAppendedInTheirOrder) {
+TEST_F(TraceFile, AppendsSeveralTracesInOrder) {
   const std::vector<Trace> several = {random_trace(1), random_trace(2), random_trace(3)};
   append_traces(path_, several);
   const std::vector<Trace> read = read_traces(path_);

@@ -12,7 +12,8 @@ TraceLayout lay_out(const Trace& trace, const Tokens& anchor) {
   TraceLayout layout;
   layout.visibility = Visibility(static_cast<int>(views.cells().size()));
   for (const TraceSpan& span : trace.spans) layout.row_of.emplace_back(span.tokens.size(), -1);
-  // A token is sampled from the last row that its sequence decoded, whatever joined the view since.
+  // A token is sampled from the last row that its sequence decoded, even if other cells have joined
+  // the view since.
   std::map<int, int> last_decoded;  // by sequence
   views.run([&](int row, const IndexSet& seen) {
     const TraceCell& cell = views.cells()[static_cast<size_t>(row)];

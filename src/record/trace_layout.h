@@ -1,5 +1,5 @@
-// A trace as one sequence of tokens for the trainer: every cell of the session once, in the order
-// in which they came to be, with its own position and with what it saw. Plain state.
+// Lays out a trace as one sequence of rows for the trainer: each cell of the session is one row, in
+// the order of computation, with its position and the rows that it saw. Plain data; pure functions.
 #pragma once
 
 #include <vector>
@@ -10,25 +10,26 @@
 namespace polyphon {
 
 struct TraceLayout {
-  Tokens tokens;                    // [rows]
-  std::vector<Position> positions;  // [rows], of RoPE; those of different sequences overlap
-  Visibility visibility;            // [rows, rows]; a row sees itself and earlier rows only
-  std::vector<int> spans;           // [rows], in Trace::spans; -1: of an anchor, in no span
-  std::vector<int> indices;         // [rows], in the span
-  std::vector<bool> placed;         // [rows]: from a copy, not decoded in the session
-  // [rows]: the row whose state the token was predicted from; -1: the first of its sequence.
+  Tokens tokens;  // [rows]
+  // [rows], for RoPE; different sequences may use the same positions.
+  std::vector<Position> positions;
+  Visibility visibility;     // [rows, rows]; a row sees only itself and earlier rows
+  std::vector<int> spans;    // [rows], index into Trace::spans; -1: a row of the anchor
+  std::vector<int> indices;  // [rows], index into the span's tokens
+  std::vector<bool> placed;  // [rows], true if the cell was copied, not decoded in the session
+  // [rows]: the row from whose state the token was predicted; -1 for the first of a sequence.
   std::vector<int> predictors;
   std::vector<std::vector<int>> row_of;  // [spans][tokens of the span]
 
   int rows() const { return static_cast<int>(tokens.size()); }
 };
 
-// `anchor`: what stood before memory's nodes when they were decoded (memory/node_cells.h). Throws
-// Error{kInvalidArgument} when the trace contradicts itself.
+// `anchor`: the tokens that preceded memory's nodes when their cells were computed
+// (memory/node_cells.h). Throws Error{kInvalidArgument} if the trace contradicts itself.
 TraceLayout lay_out(const Trace& trace, const Tokens& anchor = {});
 
-// The row that a span's token was sampled from, whose state is what a head was given: -1 where that
-// row was fed, since it was prefilled without a state.
+// The row from which the token at (span, index) was sampled: a head was given this row's state. -1
+// if that row was fed, because prefill keeps no states.
 int state_row(const Trace& trace, const TraceLayout& layout, int span, int index);
 
 }  // namespace polyphon

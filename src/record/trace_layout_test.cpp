@@ -10,7 +10,7 @@
 namespace polyphon {
 namespace {
 
-// Tokens that the token at (span, index) sees.
+// The tokens that the token at (span, index) sees.
 std::set<Token> seen_by(const TraceLayout& layout, int span, int index) {
   const int row = layout.row_of[static_cast<size_t>(span)][static_cast<size_t>(index)];
   std::set<Token> seen;
@@ -20,7 +20,7 @@ std::set<Token> seen_by(const TraceLayout& layout, int span, int index) {
   return seen;
 }
 
-TEST(TraceLayout, RowsAreTheCellsInTheOrderInWhichTheyCame) {
+TEST(TraceLayout, RowsAreTheCellsInOrderOfComputation) {
   const TraceLayout layout = lay_out(two_streams());
   EXPECT_EQ(layout.tokens,
             (Tokens{0, 1, 2, 100, 200, 101, 201, 102, 202, 300, 301, 103, 203, 400}));
@@ -34,13 +34,14 @@ TEST(TraceLayout, RowsAreTheCellsInTheOrderInWhichTheyCame) {
 
 TEST(TraceLayout, ARowSeesWhatItsViewHeldAtItsStep) {
   const TraceLayout layout = lay_out(two_streams());
-  EXPECT_EQ(seen_by(layout, 0, 2), (std::set<Token>{0, 1, 2}));  // what the cache gave
+  // Two of them came from the prefix cache.
+  EXPECT_EQ(seen_by(layout, 0, 2), (std::set<Token>{0, 1, 2}));
   EXPECT_EQ(seen_by(layout, 1, 1), (std::set<Token>{0, 1, 2, 100, 101}));
   EXPECT_EQ(seen_by(layout, 2, 2), (std::set<Token>{0, 1, 2, 200, 201, 202}));
-  // The register took in what had been decoded before step 3.
+  // The register's view holds what had been decoded before step 3.
   EXPECT_EQ(seen_by(layout, 3, 0), (std::set<Token>{0, 1, 2, 100, 101, 200, 201, 300}));
   EXPECT_EQ(seen_by(layout, 3, 1), (std::set<Token>{0, 1, 2, 100, 101, 200, 201, 300, 301}));
-  // The note has joined; its second token is at the position of the row itself.
+  // The note has joined. Its second token has the same position as this row.
   EXPECT_EQ(seen_by(layout, 1, 3), (std::set<Token>{0, 1, 2, 100, 101, 102, 300, 301, 103}));
   EXPECT_EQ(seen_by(layout, 2, 3), (std::set<Token>{0, 1, 2, 201, 202, 203}));
 }
@@ -65,12 +66,13 @@ TEST(TraceLayout, ATokenIsPredictedByTheLastRowOfItsSequence) {
     return from < 0 ? kNoToken : layout.tokens[static_cast<size_t>(from)];
   };
   EXPECT_EQ(predictor(0, 0), kNoToken);
-  EXPECT_EQ(predictor(1, 0), kNoToken);  // forked: the prompt's row was another sequence's
+  // A forked stream: the prompt's last row belongs to another sequence.
+  EXPECT_EQ(predictor(1, 0), kNoToken);
   EXPECT_EQ(predictor(1, 1), 100);
   EXPECT_EQ(predictor(4, 0), 103);
 }
 
-TEST(TraceLayout, PlacedCellsSawTheirAnchorAndEachOtherAlone) {
+TEST(TraceLayout, PlacedCellsSawOnlyTheirAnchorAndEachOther) {
   const TraceLayout layout = lay_out(placed_cells(), /*anchor=*/{7, 8});
   EXPECT_EQ(layout.tokens, (Tokens{0, 1, 2, 3, 7, 8, 100, 101, 200, 201}));
   EXPECT_EQ(layout.positions, (std::vector<Position>{0, 1, 2, 3, 2, 3, 4, 5, 6, 7}));
@@ -78,13 +80,13 @@ TEST(TraceLayout, PlacedCellsSawTheirAnchorAndEachOtherAlone) {
   EXPECT_EQ(seen_by(layout, 1, 1), (std::set<Token>{7, 8, 100, 101}));
   EXPECT_EQ(seen_by(layout, 2, 0), (std::set<Token>{0, 1, 2, 3, 100, 101, 200}));
   EXPECT_EQ(layout.placed, (std::vector<bool>{0, 0, 0, 0, 1, 1, 1, 1, 0, 0}));
-  // What was placed predicts nothing: no row was decoded for it.
+  // Placed cells predict nothing: no row was decoded for them.
   const int reader = layout.row_of[2][0];
   EXPECT_EQ(layout.tokens[static_cast<size_t>(layout.predictors[static_cast<size_t>(reader)])], 3);
   EXPECT_EQ(layout.predictors[static_cast<size_t>(layout.row_of[1][1])], -1);
 }
 
-TEST(TraceLayout, RefusesATraceThatContradictsItself) {
+TEST(TraceLayout, RefusesAContradictoryTrace) {
   TraceBuilder no_span;
   no_span.edit(0, EditKind::kPlace, 0, -1, 4, 6);
   EXPECT_THROW(lay_out(no_span.trace), Error);

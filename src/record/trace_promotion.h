@@ -1,5 +1,5 @@
-// The promotions of a recorded session: what the gate knew of each, and the edits of views that
-// carried it out. Pure.
+// Finds the promotions of a recorded session: what the gate knew about each, and the edits that
+// carried it out. Pure functions.
 #pragma once
 
 #include <cstddef>
@@ -17,17 +17,18 @@ struct TokenPlace {
 };
 
 struct TracePromotion {
-  std::vector<size_t> edits;    // in Trace::edits: they carried it out; none when it reached nobody
-  std::vector<float> features;  // by which the gate chose it
-  TokenPlace last_token;        // of the candidate, whose state the gate read
+  // Indices into Trace::edits of the edits that carried it out; empty if it reached no view.
+  std::vector<size_t> edits;
+  std::vector<float> features;  // the gate's features of the candidate
+  TokenPlace last_token;  // the candidate's last token; the gate read the state it was sampled from
 };
 
-// By their number. Throws Error{kInvalidArgument} when the record lacks one.
+// The promotions in order of their numbers. Throws Error{kInvalidArgument} if the record lacks one.
 std::vector<TracePromotion> trace_promotions(const Trace& trace);
-// Throws Error{kInvalidArgument} when there is none of that number.
+// Throws Error{kInvalidArgument} if there is no promotion with this number.
 const TracePromotion& promotion_at(const std::vector<TracePromotion>& promotions, int number);
 
-// The last token that the sequence sampled before the position `end`; none when it sampled none.
+// The last token that the sequence sampled before position `end`; none if it sampled none.
 std::optional<TokenPlace> last_sampled_token(const Trace& trace, int sequence, Position end);
 
 }  // namespace polyphon

@@ -15,7 +15,7 @@ namespace {
   throw Error(ErrorCode::kInvalidArgument, "the trace contradicts itself: " + why);
 }
 
-// The span that each "place" edit brought: its number by the edit's index.
+// By index of each "place" edit: the span that it brought.
 std::map<size_t, int> placed_spans(const Trace& trace) {
   std::map<std::tuple<int, Position, Position>, int> by_range;
   for (size_t i = 0; i < trace.spans.size(); ++i) {
@@ -45,8 +45,8 @@ TraceViews::TraceViews(const Trace& trace, Tokens anchor)
   number_cells();
 }
 
-// Steps in turn; of each the placed cells first, in the order of their edits, then the decoded
-// ones.
+// Numbers the cells step by step: first the placed cells, in the order of their edits, then the
+// decoded ones.
 void TraceViews::number_cells() {
   const std::map<size_t, int> placed = placed_spans(trace_);
   std::vector<bool> is_placed(trace_.spans.size());
@@ -156,7 +156,7 @@ void TraceViews::apply(const TraceEdit& edit, const OnCell& on_cell) {
   }
 }
 
-// Placed cells saw the anchor and each other, wherever they are now.
+// Placed cells see only the anchor and each other, at whatever positions they are placed.
 void TraceViews::place(const TraceEdit& edit, const OnCell& on_cell) {
   const Run& run = placed_.at(next_edit_);
   IndexSet alone(static_cast<int>(cells_.size()));

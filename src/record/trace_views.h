@@ -1,7 +1,7 @@
-// What every view of a session held, step by step, by its trace alone: the trainer's visibility
-// masks come from here, and tests hold the engine to it. Exact, and fast enough for whole data
-// sets: a step costs what its tokens and edits touch, a token one copy of a bit set. Thread: one at
-// a time.
+// Recomputes from a trace what every view of the session held, step by step. The trainer's
+// visibility masks come from here, and tests compare the engine with it. Exact and fast: a step
+// costs as much as its tokens and edits touch, a token costs one copy of a bit set. Not
+// thread-safe.
 #pragma once
 
 #include <functional>
@@ -13,40 +13,40 @@
 
 namespace polyphon {
 
-// One token's keys and values. Numbered in the order in which cells came to be; within a step by
-// sequence, then position.
+// One token's keys and values. Cells are numbered in the order in which they were computed; within
+// a step by sequence, then position.
 struct TraceCell {
-  int span = -1;  // in Trace::spans; -1: of the anchor before placed cells, in no view
-  int index = 0;  // in the span, or in the anchor
+  int span = -1;  // index into Trace::spans; -1: a cell of the anchor, which is in no view
+  int index = 0;  // index in the span, or in the anchor
   Token token = 0;
   Position position = 0;
   Step step = 0;
-  int sequence = -1;    // whose view it entered first; -1: none
-  bool placed = false;  // from a copy, not decoded in the session
+  int sequence = -1;    // the sequence whose view it entered first; -1: none
+  bool placed = false;  // copied, not decoded in the session
 };
 
 class TraceViews {
  public:
-  // `trace` must outlive this. Cells that a "place" edit brought were computed after `anchor`,
-  // whose cells come before theirs, at the positions before theirs, once a placing. Throws
-  // Error{kInvalidArgument} when the trace contradicts itself.
+  // `trace` must outlive this object. The cells that a "place" edit brought were computed after the
+  // tokens of `anchor`; each placing has its own anchor cells, at the positions just before the
+  // placed cells. Throws Error{kInvalidArgument} if the trace contradicts itself.
   explicit TraceViews(const Trace& trace, Tokens anchor = {});
 
   const std::vector<TraceCell>& cells() const { return cells_; }
 
-  // `seen`: all that the cell's token attends to, itself included.
+  // `seen`: all cells that the cell's token attends to, itself included.
   using OnCell = std::function<void(int cell, const IndexSet& seen)>;
-  // Goes on until step `last` is decoded, the edits before it included; calls `on_cell` for each
-  // cell as it comes to be. Steps only grow from call to call.
+  // Runs through step `last`, including the edits before it. Calls `on_cell` for each new cell.
+  // `last` must not decrease from call to call.
   void run_through(Step last, const OnCell& on_cell = {});
-  // To the end of the trace.
+  // Runs to the end of the trace.
   void run(const OnCell& on_cell = {});
 
-  // Cells in the sequence's view now.
+  // The cells that the sequence's view holds now.
   const IndexSet& view(int sequence);
 
  private:
-  struct Run {  // cells [begin, end) come to be together
+  struct Run {  // cells [begin, end), computed together
     Step step = 0;
     int begin = 0, end = 0;
   };
@@ -59,10 +59,11 @@ class TraceViews {
   const Trace& trace_;
   const Tokens anchor_;
   std::vector<TraceCell> cells_;
-  std::vector<Run> decoded_;               // by step, without placed cells
-  std::map<size_t, Run> placed_;           // by the edit's index in Trace::edits
-  std::map<int, IndexSet> views_;          // by sequence
-  std::map<int, Position> last_position_;  // that the view ever held
+  std::vector<Run> decoded_;       // in order of steps; without placed cells
+  std::map<size_t, Run> placed_;   // by index of the edit in Trace::edits
+  std::map<int, IndexSet> views_;  // by sequence
+  // By sequence: the highest position that the view ever held.
+  std::map<int, Position> last_position_;
   size_t next_edit_ = 0;
   size_t next_run_ = 0;
 };

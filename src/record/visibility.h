@@ -1,4 +1,4 @@
-// Sets of the tokens (or cells) of one sequence, as bits, and which of them each token sees.
+// Bit sets of tokens (or cells), and the matrix of which token sees which.
 #pragma once
 
 #include <bit>
@@ -21,7 +21,7 @@ class IndexSet {
     for (uint64_t word : words_) count += std::popcount(word);
     return count;
   }
-  // In rising order. `visit` may erase the index it was given.
+  // Visits the numbers in ascending order. `visit` may erase the number it was given.
   template <typename Visit>
   void for_each(Visit visit) const {
     for (size_t w = 0; w < words_.size(); ++w)

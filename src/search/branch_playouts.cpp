@@ -54,8 +54,8 @@ void BranchPlayouts::on_token(SequenceNumber sequence, const SampledToken& token
   if (playout.over) context_.views->stop(sequence, false);
 }
 
-// It read the state's last token and all that it said, but for its last token when no end of the
-// turn came after it.
+// A play-out decoded the state's last token and its own tokens. Its last token is not decoded,
+// unless an end of turn was sampled after it.
 void BranchPlayouts::close(const Playout& playout) {
   const int decoded = playout.said + (playout.ended_turn ? 1 : 0);
   tokens_ += decoded;

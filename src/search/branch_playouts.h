@@ -1,7 +1,7 @@
-// What a stream would have said, to its end, from each state of a search that is over: labels for
-// the value head. One play-out a state, sampled as the stream itself samples, in a view of its own
-// that begins with the state's cells; nothing is decoded again, and nothing of it is committed.
-// Decode thread only.
+// Play-outs, the training labels of the value head: when a search is over, they continue each state
+// of its tree to the end that the stream would have reached. One play-out per state, sampled like
+// the stream itself, in a view of its own that begins with the state's cells. Nothing is decoded
+// twice and nothing is committed. Decode thread only.
 #pragma once
 
 #include <map>
@@ -16,37 +16,39 @@ namespace polyphon {
 
 class BranchPlayouts {
  public:
-  // Where one begins.
+  // The start of a play-out.
   struct State {
-    int node = 0;                  // of the tree
-    SequenceNumber sequence = -1;  // whose view it goes on from
-    Token unread = 0;              // sampled last, not yet in that view
-    Tokens said;                   // by the stream and the branch's line
-    int tokens_left = 0;           // of the stream's budget
+    int node = 0;                  // node of the tree
+    SequenceNumber sequence = -1;  // the play-out continues this sequence's view
+    Token unread = 0;              // last sampled token, not yet in that view
+    Tokens said;                   // tokens of the stream and of the branches up to the node
+    int tokens_left = 0;           // rest of the stream's budget
   };
 
-  // `sampling` is the stream's, `search` the number of its search. What `budget` has no tokens for
-  // is left out; what it has no sequence for waits. All references must outlive this.
+  // `sampling`: the stream's parameters. `search`: the number of its search. A state is skipped if
+  // `budget` has too few tokens for it, and waits if `budget` has no free sequence. All references
+  // must outlive this object.
   BranchPlayouts(const ThinkContext& context, const Stream& stream, SearchBudget& budget,
                  const SamplingParams& sampling, int search, std::vector<State> states);
 
   bool owns(SequenceNumber sequence) const;
   void on_token(SequenceNumber sequence, const SampledToken& token);
-  // Call once to begin, then after each step. False when nothing is being decoded any more.
+  // Call once to begin and then after each step. Returns false when no play-out is running any
+  // more.
   bool after_step();
-  // Drops what is being decoded.
+  // Stops and drops all play-outs that are not finished.
   void abandon();
 
-  // By node, of the play-outs that came to their end; bytes.
+  // Text (bytes) of each finished play-out, by node.
   const std::map<int, std::string>& texts() const { return texts_; }
-  int tokens() const { return tokens_; }  // decoded
+  int tokens() const { return tokens_; }  // tokens decoded by all play-outs
 
  private:
   struct Playout {
     int node = 0;
     SequenceNumber sequence = -1;
     std::string text;
-    int most_tokens = 0;  // set aside
+    int most_tokens = 0;  // tokens reserved in the budget
     int said = 0;
     bool ended_turn = false;
     bool over = false;
@@ -59,7 +61,7 @@ class BranchPlayouts {
   SearchBudget& budget_;
   const SamplingParams sampling_;
   const int search_;
-  std::vector<State> waiting_;  // the next one last
+  std::vector<State> waiting_;  // in reverse order: the next one is last
   std::vector<Playout> running_;
   std::map<int, std::string> texts_;
   int tokens_ = 0;

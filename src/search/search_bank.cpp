@@ -7,7 +7,7 @@
 namespace polyphon {
 namespace {
 
-constexpr int kFewestSequences = 2;  // to have a choice
+constexpr int kFewestSequences = 2;  // with one branch there is no choice
 
 }  // namespace
 
@@ -30,7 +30,7 @@ void SearchBank::on_token(SequenceNumber sequence, const SampledToken& token) {
     if (search->owns(sequence)) return search->on_token(sequence, token);
 }
 
-// Why a search of this stream cannot begin now; nothing when it can.
+// Why this stream cannot begin a search now; none if it can.
 std::optional<SearchObstacle> SearchBank::obstacle(const Stream& stream,
                                                    const Watched& watched) const {
   const SearchRequest& request = context_.request.search;

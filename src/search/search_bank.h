@@ -1,5 +1,5 @@
-// All tree searches of a session: when a stream begins one, and what they may use together. Decode
-// thread only.
+// All tree searches of a session: decides when a stream begins a search, and holds the token and
+// sequence budget that the searches share. Decode thread only.
 #pragma once
 
 #include <memory>
@@ -12,17 +12,17 @@ namespace polyphon {
 
 class SearchBank {
  public:
-  // `context` must outlive this.
+  // `context` must outlive this object.
   explicit SearchBank(const ThinkContext& context);
 
   // `phase` must live until end_phase().
   void begin_phase(StreamPhase& phase);
-  bool owns(SequenceNumber sequence) const;  // of a branch
+  bool owns(SequenceNumber sequence) const;  // whether it is a sequence of a search
   void on_token(SequenceNumber sequence, const SampledToken& token);
-  // The phase has taken a token of this stream: is it time to search?
+  // Call after the phase has taken this token of the stream: begins a search if it is time.
   void on_stream_token(Stream& stream, const SampledToken& token);
   void after_step();
-  // Drops every branch. Call before the streams' own views are closed.
+  // Ends all searches and closes their views. Call before the streams' views are closed.
   void end_phase();
 
   SearchReport report() const;

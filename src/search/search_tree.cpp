@@ -10,7 +10,7 @@
 namespace polyphon {
 namespace {
 
-// Lower case, white space as single blanks and none at the ends.
+// Lower case, runs of white space as one blank, trimmed.
 std::string normalised(const std::string& text) {
   std::string result;
   for (const char c : text) {
@@ -100,7 +100,8 @@ void SearchTree::abandon_leaf(int leaf) {
   paths_.erase(found);
 }
 
-// The text from the root; one that ends the turn is another state than one that may go on.
+// The key of a state: the text from the root. A line that ended its turn is another state than one
+// that may continue.
 std::string SearchTree::state_of(const Node& parent, const LeafOutcome& outcome) const {
   std::string state = normalised(parent.path_text + outcome.text);
   if (outcome.ended) state += '\x03';
@@ -134,7 +135,7 @@ int SearchTree::finish_leaf(int leaf, LeafOutcome outcome) {
   return holder;
 }
 
-// Priors are over the siblings that are known.
+// Priors are normalised over the siblings known so far.
 void SearchTree::link(int parent, int child, double logprob) {
   std::vector<Edge>& edges = nodes_[static_cast<size_t>(parent)].edges;
   const bool known =
@@ -160,7 +161,7 @@ void SearchTree::prune(int node) {
   Node& pruned = nodes_[static_cast<size_t>(node)];
   POLYPHON_CHECK(node != 0 && pruned.edges.empty() && pruned.leaves == 0);
   pruned.sealed = pruned.pruned = true;
-  // The same text may be decoded again.
+  // From now on the same text may become a node again.
   std::erase_if(states_, [&](const auto& state) { return state.second == node; });
 }
 
@@ -213,7 +214,7 @@ std::vector<int> SearchTree::line_to(int node) const {
 }
 
 std::vector<SearchNode> SearchTree::report() const {
-  std::unordered_map<int, double> priors;  // of the first parent's edge
+  std::unordered_map<int, double> priors;  // of the edge from the first parent
   for (size_t i = 0; i < nodes_.size(); ++i)
     for (const Edge& edge : nodes_[i].edges)
       if (nodes_[static_cast<size_t>(edge.child)].parent == static_cast<int>(i))
@@ -221,7 +222,7 @@ std::vector<SearchNode> SearchTree::report() const {
   std::vector<SearchNode> report;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
-    if (!node.valued && node.same_as < 0) continue;  // abandoned
+    if (!node.valued && node.same_as < 0) continue;  // an abandoned leaf
     SearchNode& one = report.emplace_back();
     one.id = static_cast<int>(i);
     one.parent = node.parent;

@@ -1,16 +1,19 @@
-// The tree of one search: which leaf to value next, and what all values say. Pure; the session
-// decodes the leaves and says what they are worth. Not thread-safe.
+// The tree of one search: chooses the next leaf to value and collects the values. Pure:
+// StreamSearch decodes the leaves and values them. Not thread-safe.
 //
 // - Selection is PUCT (Rosin 2011; Silver et al. 2017): the child with the greatest
-//   Q + cpuct * prior * sqrt(N_parent) / (1 + N). A leaf that is being decoded counts as a visit of
-//   value 0 on its whole path (virtual loss; Chaslot, Winands, van den Herik 2008), so that the
-//   leaves of one batch spread out.
+//   Q + cpuct * prior * sqrt(N_parent) / (1 + N)
+// A leaf that is being decoded counts as a visit of value 0 on its whole path (virtual loss;
+// Chaslot, Winands, van den Herik 2008), so that the leaves of one batch spread out.
+//
 // - Widening is progressive (Coulom 2007; Chaslot et al. 2008): a node may have
-//   widening * visits^power children, since the thoughts that may follow are without number. When
-//   all that could be selected is being decoded, max_children is the only limit.
-// - Nodes reached by the same text, but for case and white space, are one (Childs, Brodeur,
-//   Kocsis 2008): the later one is dropped, its parent gets an edge to the first, and the
-//   statistics are shared. A text only grows along an edge, so there are no cycles.
+//   widening * visits^power
+// children, because the possible next thoughts are unlimited. If all selectable nodes are being
+// decoded, max_children is the only limit.
+//
+// - Nodes with the same text from the root, apart from case and white space, are one state (Childs,
+// Brodeur, Kocsis 2008). The later node is dropped, its parent gets an edge to the first one, and
+// both parents share its statistics. Text only grows along an edge, so there are no cycles.
 #pragma once
 
 #include <optional>
@@ -24,39 +27,39 @@
 
 namespace polyphon {
 
-// What a finished leaf is.
+// The result of a leaf that was decoded.
 struct LeafOutcome {
-  std::string text;         // of its thought step
-  int tokens = 0;           // of it
-  double mean_logprob = 0;  // of them
+  std::string text;         // text of its thought step
+  int tokens = 0;           // tokens of the step
+  double mean_logprob = 0;  // mean over these tokens
   double value = 0;         // in [0, 1]
-  ValueFeatures features;   // that the head saw
+  ValueFeatures features;   // what the value head read
   bool ended = false;       // the model ended its turn
-  bool terminal = false;    // nothing may follow: it ended, stated an answer, or spent the budget
-  std::string answer;       // that it states
+  bool terminal = false;    // nothing may follow: ended, states an answer, or the budget is spent
+  std::string answer;       // the answer that it states; may be empty
 };
 
 class SearchTree {
  public:
   struct Edge {
     int child = 0;
-    double logprob = 0;  // mean, of the step's tokens
+    double logprob = 0;  // mean over the step's tokens
     double prior = 0;    // softmax of logprob over the parent's edges
   };
   struct Node {
-    int parent = -1;  // the first; -1 for the root
+    int parent = -1;  // the first parent; -1 for the root
     int depth = 0;
-    std::string path_text;    // of all steps from the root
-    std::vector<Edge> edges;  // to valued children
+    std::string path_text;    // text of all steps from the root
+    std::vector<Edge> edges;  // edges to valued children
     int leaves = 0;           // children that are being decoded
-    int repeats = 0;          // children that said what another node had said
+    int repeats = 0;          // children whose text repeated another node
     int visits = 0;
     double value_sum = 0;
     int virtual_visits = 0;
     bool valued = false;
-    bool sealed = false;  // no children any more: terminal, too deep, or pruned
-    bool pruned = false;  // cannot be committed either
-    int same_as = -1;     // the node that was reached by the same text before
+    bool sealed = false;  // may get no more children: terminal, too deep, or pruned
+    bool pruned = false;  // its cells are dropped, so it cannot be committed
+    int same_as = -1;     // the earlier node with the same text, or -1
     LeafOutcome outcome;
 
     double mean_value() const { return visits == 0 ? 0 : value_sum / visits; }
@@ -65,35 +68,37 @@ class SearchTree {
   // The root is node 0.
   explicit SearchTree(const SearchRequest& limits);
 
-  // The way to what should be valued next, from the root; nothing when all of that is being decoded
-  // or there is nothing left. `expands`: a new child of the last node; else the last node is sealed
-  // and is to be revisited. `revisits`: whether such a node may be chosen.
+  // The next thing to value, as a path from the root; none if all of it is being decoded or nothing
+  // is left. If `expands`, the path's last node gets a new child; else the last node is sealed and
+  // should be revisited. `revisits`: whether sealed nodes may be chosen.
   struct Selection {
     std::vector<int> path;
     bool expands = false;
   };
   std::optional<Selection> select(bool revisits) const;
 
-  // A new child of the path's last node is being decoded; its number.
+  // Adds a child of the path's last node, which is being decoded from now on. Returns its number.
   int begin_leaf(const std::vector<int>& path);
-  // It is decoded. The node that holds its statistics from now on: itself, or one with the same
-  // text, whose mean value is then what this visit adds.
+  // Call when the leaf is decoded. Returns the node that holds its statistics from now on: the leaf
+  // itself, or an earlier node with the same text. In the second case this visit adds that node's
+  // mean value.
   int finish_leaf(int leaf, LeafOutcome outcome);
-  // It is not wanted any more.
+  // Call when the leaf is no longer wanted.
   void abandon_leaf(int leaf);
-  // Adds the value of the path's last node once more.
+  // Counts one more visit of the path with the value of its last node.
   void revisit(const std::vector<int>& path);
 
-  // The cells of `node` are to be dropped.
+  // Marks a node whose cells will be dropped.
   void prune(int node);
-  // The valued node without children that is visited least, of those the one of the lowest value,
-  // not on the most visited path and not pruned yet; -1 when there is none.
+  // The node to prune first: a valued node without children with the fewest visits, then the lowest
+  // value. Not on the most visited path and not pruned already; -1 if there is none.
   int least_visited_leaf() const;
 
-  // From the root by the most visited child (then by value, then the earlier), as long as one is
-  // valued and not pruned. Its last node, 0 when there is none: what should be committed.
+  // Follows from the root the most visited child (then the highest value, then the earliest) as
+  // long as there is one that is valued and not pruned. Returns the last node: the end of the line
+  // to commit, 0 if there is none.
   int most_visited_node() const;
-  // The nodes from below the root to `node`, by the first parents: whose cells `node` saw.
+  // The nodes from below the root to `node`, by first parents: the nodes whose cells `node` saw.
   std::vector<int> line_to(int node) const;
 
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -101,7 +106,7 @@ class SearchTree {
   int leaves_begun() const { return static_cast<int>(nodes_.size()) - 1; }
   int leaves_waiting() const { return static_cast<int>(paths_.size()); }
 
-  // Every node that was valued.
+  // All nodes that were valued, for the session's result.
   std::vector<SearchNode> report() const;
 
  private:
@@ -115,8 +120,8 @@ class SearchTree {
 
   SearchRequest limits_;
   std::vector<Node> nodes_;
-  std::unordered_map<int, std::vector<int>> paths_;  // of leaves that are being decoded
-  std::unordered_map<std::string, int> states_;      // normalised path text: the node
+  std::unordered_map<int, std::vector<int>> paths_;  // paths of the leaves that are being decoded
+  std::unordered_map<std::string, int> states_;      // node by normalised path text
 };
 
 }  // namespace polyphon

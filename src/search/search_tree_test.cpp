@@ -30,7 +30,7 @@ const SearchTree::Node& node(const SearchTree& tree, int index) {
   return tree.nodes()[static_cast<size_t>(index)];
 }
 
-TEST(SearchTree, PuctTakesTheChildOfTheFormula) {
+TEST(SearchTree, SelectionFollowsPuct) {
   SearchRequest request = limits();
   request.max_children = 2;
   request.widening = 2;
@@ -54,7 +54,7 @@ TEST(SearchTree, PuctTakesTheChildOfTheFormula) {
   }
 }
 
-TEST(SearchTree, LeavesThatAreDecodedPushTheNextOnesElsewhere) {
+TEST(SearchTree, LeavesBeingDecodedSpreadTheNextOnes) {
   SearchRequest request = limits();
   request.max_children = 2;
   request.widening = 2;
@@ -70,17 +70,18 @@ TEST(SearchTree, LeavesThatAreDecodedPushTheNextOnesElsewhere) {
     tree.begin_leaf(next->path);
   }
   EXPECT_EQ(first_steps, (std::vector<int>{1, 2, 1, 2}));
-  EXPECT_FALSE(tree.select(true));  // each may have two children, and all are being decoded
+  // Each node may have two children, and all leaves are being decoded.
+  EXPECT_FALSE(tree.select(true));
 }
 
-TEST(SearchTree, WideningFollowsTheVisitsAndIsOutOfTurnOnlyWhenAllElseWaits) {
+TEST(SearchTree, WideningFollowsVisitsUnlessEverythingElseIsBeingDecoded) {
   SearchRequest request = limits();
   request.widening = 1;
   request.widening_power = 0.5;
   request.max_children = 4;
   SearchTree tree(request);
   tree.finish_leaf(tree.begin_leaf({0}), says("a", 0.5));
-  // One visit, so up to sqrt(2) children: a second one, then the first is deepened.
+  // One visit allows sqrt(2) children: a second child first, then the first one is deepened.
   EXPECT_EQ(tree.select(true)->path, std::vector<int>{0});
   const int second = tree.begin_leaf({0});
   EXPECT_EQ(tree.select(true)->path, (std::vector<int>{0, 1}));
@@ -90,7 +91,7 @@ TEST(SearchTree, WideningFollowsTheVisitsAndIsOutOfTurnOnlyWhenAllElseWaits) {
     out_of_turn.push_back(next->path);
     tree.begin_leaf(next->path);
   }
-  // 4 children at most: 4 below the first, 2 more beside it.
+  // At most 4 children each: 4 below the first node, 2 more beside it.
   EXPECT_EQ(std::count(out_of_turn.begin(), out_of_turn.end(), std::vector<int>{0}), 2);
   EXPECT_EQ(std::count(out_of_turn.begin(), out_of_turn.end(), (std::vector<int>{0, 1})), 4);
   tree.abandon_leaf(second);
@@ -106,13 +107,13 @@ TEST(SearchTree, NodesOfTheSameTextAreOne) {
   EXPECT_EQ(node(tree, first).visits, 2);
   EXPECT_DOUBLE_EQ(node(tree, first).mean_value(), 0.8);
   EXPECT_EQ(tree.nodes().front().edges.size(), 1u);
-  // Other ways of cutting the same text meet as well.
+  // The same text, cut into other steps, meets the same node.
   const int half = tree.finish_leaf(tree.begin_leaf({0}), says("So it ", 0.5));
   EXPECT_NE(half, first);
   EXPECT_EQ(tree.finish_leaf(tree.begin_leaf({0, half}), says("is four.", 0.5)), first);
   EXPECT_EQ(node(tree, half).edges.front().child, first);
   EXPECT_EQ(node(tree, first).parent, 0);
-  // A turn that ended is another state than one that may go on.
+  // A turn that ended is another state than one that may continue.
   LeafOutcome ended = says("So it is four.", 0.9);
   ended.ended = ended.terminal = true;
   EXPECT_NE(tree.finish_leaf(tree.begin_leaf({0}), ended), first);
@@ -131,10 +132,10 @@ TEST(SearchTree, TheMostVisitedPathIsFollowedAndPrunedNodesAreNot) {
   tree.prune(c);
   EXPECT_EQ(tree.most_visited_node(), a);
   const int anew = tree.begin_leaf({0});
-  EXPECT_EQ(tree.finish_leaf(anew, says("b", 0.9)), anew);  // its cells are gone
+  EXPECT_EQ(tree.finish_leaf(anew, says("b", 0.9)), anew);  // the pruned node's cells are gone
 }
 
-// Random searches: what must hold whatever the model says.
+// Random searches: checks what must hold whatever the model says.
 TEST(SearchTree, CountsAddUpAndNothingIsItsOwnAncestor) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Random random(seed);
@@ -186,7 +187,7 @@ TEST(SearchTree, CountsAddUpAndNothingIsItsOwnAncestor) {
     int first_visits = 0;
     for (const SearchTree::Edge& edge : tree.nodes().front().edges)
       first_visits += node(tree, edge.child).visits;
-    ASSERT_GE(first_visits, tree.simulations());  // more when nodes share
+    ASSERT_GE(first_visits, tree.simulations());  // more if nodes are shared
     const std::vector<int> line = tree.line_to(tree.most_visited_node());
     ASSERT_EQ(std::set<int>(line.begin(), line.end()).size(), line.size());
   }

@@ -3,7 +3,7 @@
 namespace polyphon {
 namespace {
 
-constexpr double kEntropyKept = 0.9;  // of the average, from token to token
+constexpr double kEntropyKept = 0.9;  // weight of the old average at each token
 
 }  // namespace
 

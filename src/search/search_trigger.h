@@ -1,4 +1,5 @@
-// When one stream should stop and search: it is unsure, its value falls, or it asks to. Pure.
+// Decides when a stream should pause and search: it is uncertain, its value falls, or it asks for a
+// search. Pure.
 #pragma once
 
 #include <optional>
@@ -11,7 +12,7 @@
 
 namespace polyphon {
 
-// A stream that writes this asks for a search.
+// A stream asks for a search by writing this.
 inline constexpr std::string_view kSearchMarker = "[search]";
 
 class SearchTrigger {
@@ -19,16 +20,17 @@ class SearchTrigger {
   explicit SearchTrigger(const SearchRequest& request)
       : request_(request), since_search_(request.min_gap_tokens) {}
 
-  // A token that the stream sampled. True at the end of a thought step: call at_step_end() next.
+  // Adds a token that the stream sampled. Returns true at the end of a thought step: then call
+  // at_step_end().
   bool observe(Token token, std::string_view piece, double logprob, double entropy);
-  // The step that is being written.
+  // The step that is being written, or that has just ended.
   const ThoughtStep& step() const { return step_; }
-  // `value` is that of step(), which is over. Why a search should begin now.
+  // `value`: the value of step(), which has ended. Returns why a search should begin now, or none.
   std::optional<SearchCause> at_step_end(double value);
-  // A search is over: what was said before does not count any more.
+  // Call after a search: what was sampled before does not count any more.
   void restart();
 
-  double entropy() const { return entropy_; }  // smoothed, in nats
+  double entropy() const { return entropy_; }  // exponentially smoothed, in nats
 
  private:
   bool marked() const;
@@ -36,7 +38,7 @@ class SearchTrigger {
   SearchRequest request_;
   ThoughtStep step_;
   int since_search_;
-  double entropy_ = -1;  // nothing yet
+  double entropy_ = -1;  // -1: no token yet
   std::vector<double> values_;
 };
 

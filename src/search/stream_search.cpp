@@ -73,7 +73,7 @@ void StreamSearch::append_line(const std::vector<int>& line, Tokens& said) const
   }
 }
 
-// The branch will decode nothing more: what is it worth?
+// Values a branch that has sampled its last token.
 void StreamSearch::finish_branch(Branch& branch, bool ended) {
   const auto leaf = static_cast<int>(&branch - branches_.data());
   const std::vector<int> line = tree_.line_to(tree_.nodes()[static_cast<size_t>(leaf)].parent);
@@ -120,15 +120,16 @@ void StreamSearch::drop(Branch& branch) {
   ++budget_.sequences_left;
 }
 
-// It decodes no more: it read its parent's last token and all its own but its last, which is read
-// only if it ended the turn. What it did not use of what was set aside goes back.
+// Counts the tokens of a finished branch and returns the unused rest of its reserve. The branch
+// decoded its parent's last token and its own tokens; its last token is decoded only if an end of
+// turn was sampled after it.
 void StreamSearch::account(const Branch& branch) {
   const int decoded = static_cast<int>(branch.said.size()) + (branch.ended ? 1 : 0);
   result_.tokens += decoded;
   budget_.tokens_left += branch.most_tokens - decoded;
 }
 
-// Gives the tree what has ended, in the order it was begun.
+// Gives finished leaves to the tree, in the order they began.
 void StreamSearch::settle() {
   for (const int leaf : std::exchange(decoding_, {})) {
     Branch& branch = branches_[static_cast<size_t>(leaf)];
@@ -151,7 +152,7 @@ bool StreamSearch::prune() {
 
 std::optional<SearchEnd> StreamSearch::begin_branches() {
   std::optional<SearchEnd> why;
-  bool revisits = true;  // once a step: what is known must not eat up what could be learned
+  bool revisits = true;  // one revisit a step, so that known leaves do not use up the simulations
   while (!why && tree_.leaves_waiting() < request_.parallel_leaves) {
     if (tree_.simulations() + tree_.leaves_waiting() >= request_.simulations) {
       why = SearchEnd::kSimulations;
@@ -236,7 +237,7 @@ void StreamSearch::end_tree(SearchEnd why) {
   if (!playouts_ || !playouts_->after_step()) commit();
 }
 
-// All that may go on, and whose cells are kept.
+// The states that may continue and whose cells are still there.
 std::vector<BranchPlayouts::State> StreamSearch::states() const {
   std::vector<BranchPlayouts::State> states;
   for (size_t i = 1; i < branches_.size(); ++i) {
@@ -300,7 +301,7 @@ void StreamSearch::stop_decoding() {
   }
 }
 
-// Drops every branch and writes down what there was.
+// Drops all branches and records the result.
 void StreamSearch::end() {
   if (playouts_) playouts_->abandon();
   for (size_t i = 1; i < branches_.size(); ++i) drop(branches_[i]);

@@ -1,9 +1,8 @@
-// One search of one stream: how it should go on. The stream is paused; branches of its view are
-// decoded beside all other streams, many in a batch, valued where a thought step ends, and the line
-// that is visited most is committed by joining its cells into the stream's view. Nothing of it is
-// decoded again. Decode thread only.
+// One search of one stream. The stream is paused. Branches of its view are decoded beside all other
+// streams, many in one batch, and valued where a thought step ends. The most visited line is
+// committed: its cells join the stream's view, and nothing is decoded twice. Decode thread only.
 //
-// A node's last token is sampled but not decoded; each of its branches reads it first.
+// A node's last token is sampled but not decoded; each of its branches decodes it first.
 #pragma once
 
 #include <optional>
@@ -19,47 +18,50 @@ namespace polyphon {
 
 class StreamSearch {
  public:
-  // Inside on_token() of the stream's last token. All must outlive this.
+  // Call inside on_token() of the stream's last token. `number`: the number of the search within
+  // its stream. All references must outlive this object.
   StreamSearch(const ThinkContext& context, StreamPhase& phase, Stream& stream,
                SearchBudget& budget, int number, SearchCause trigger);
 
   bool owns(SequenceNumber sequence) const;
   void on_token(SequenceNumber sequence, const SampledToken& token);
-  // After each step, also the one that the search began in: values what has ended, begins the next
-  // branches; when there are no more, plays them out if that was asked for, and lets the stream go
-  // on. Abandons the search of a stream that has ended.
+  // Call after each step, including the step in which the search began. Values the leaves that
+  // ended and begins new branches. When there are no more, runs the play-outs if the request asks
+  // for them, then commits and lets the stream continue. Abandons the search if the stream has
+  // ended.
   void after_step();
-  // Drops all branches of a stream that has ended, or whose phase ends.
+  // Drops all branches, because the stream has ended or its phase ends.
   void abandon();
   bool over() const { return over_; }
 
   const Stream& stream() const { return stream_; }
-  // Once over.
+  // Complete once over().
   const SearchResult& result() const { return result_; }
 
  private:
-  // By the node's number in the tree; the root's cells are the stream's.
+  // One per node of the tree; the root's cells are the stream's.
   struct Branch {
     SequenceNumber sequence = -1;  // -1: dropped
     ThoughtStep step;
     std::vector<SampledToken> said;
-    std::optional<Token> unread;  // its last token, once it is done
-    std::vector<float> hidden;    // that the last token was sampled from
-    int path_tokens = 0;          // from the root, its own included
-    int most_tokens = 0;          // that it may decode, set aside
+    std::optional<Token> unread;  // its last token, once the branch is done
+    std::vector<float> hidden;    // state from which the last token was sampled
+    int path_tokens = 0;          // tokens from the root, its own included
+    int most_tokens = 0;          // tokens reserved for it in the budget
     bool done = false;
     bool ended = false;  // the model ended its turn
     LeafOutcome outcome;
   };
 
-  // What the nodes of a line said, one after the other.
+  // Appends the tokens of the line's nodes.
   void append_line(const std::vector<int>& line, Tokens& said) const;
   void finish_branch(Branch& branch, bool ended);
   void account(const Branch& branch);
   void settle();
   bool out_of_time() const;
   double leaves_per_step() const;
-  // Why nothing more can begin; nothing while something is being decoded.
+  // Begins branches while there is room. Returns why the search ends, or none while a leaf is being
+  // decoded.
   std::optional<SearchEnd> begin_branches();
   std::optional<SearchEnd> begin_branch(const std::vector<int>& path);
   bool prune();
@@ -78,13 +80,13 @@ class StreamSearch {
   const SearchRequest& request_;
   const int number_;
   const TimePoint began_;
-  SamplingParams sampling_;  // the stream's own
+  SamplingParams sampling_;  // the stream's parameters
   SearchTree tree_;
   std::vector<Branch> branches_;
-  std::vector<int> decoding_;               // leaves, in order
-  std::optional<BranchPlayouts> playouts_;  // once the tree grows no more
+  std::vector<int> decoding_;               // leaves, in the order they began
+  std::optional<BranchPlayouts> playouts_;  // set when the tree is complete
   SearchResult result_;
-  int rows_ = 0;           // of branches, over all steps
+  int rows_ = 0;           // rows of branches, summed over all steps
   std::string committed_;  // bytes
   bool over_ = false;
 };

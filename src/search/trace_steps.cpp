@@ -14,21 +14,21 @@ namespace {
 
 constexpr Step kNever = std::numeric_limits<Step>::max();
 
-// A token that a stream sampled, or of a cue that it read.
+// A token of a stream's text: sampled, or of a cue that was fed.
 struct Heard {
-  Step step = 0;  // sampled when so many decodes were done, and decoded next
+  Step step = 0;  // number of decodes when it was sampled; it is decoded in the next one
   int span = 0;
   int index = 0;
   Token token = 0;
-  float logprob = 0;  // NaN: of a cue
-  std::string text;   // of the stream up to here
+  float logprob = 0;  // NaN for a token of a cue
+  std::string text;   // the stream's text up to and including this token
 };
 
 struct Line {
   std::vector<Heard> heard;
-  Step ended = 0;  // from then on it has its final answer
+  Step ended = 0;  // from this step on it has its final answer
   std::string answer;
-  Step searched = kNever;  // from then on its tokens are in other spans
+  Step searched = kNever;  // from this step on its tokens are in other spans
 };
 
 Line line_of(const Trace& trace, const Vocabulary& vocabulary, const StreamResult& stream) {
@@ -45,7 +45,7 @@ Line line_of(const Trace& trace, const Vocabulary& vocabulary, const StreamResul
   std::string text;
   for (Heard& heard : line.heard) heard.text = text += vocabulary.piece(heard.token, false);
 
-  // The end of a turn is sampled a step after the last token, and never decoded.
+  // An end of turn is sampled one step after the last token and is never decoded.
   const bool stopped = stream.finish_reason == FinishReason::kStop;
   if (!line.heard.empty()) line.ended = line.heard.back().step + (stopped ? 1 : 0);
   line.answer = stream.answer;
@@ -56,8 +56,8 @@ Line line_of(const Trace& trace, const Vocabulary& vocabulary, const StreamResul
   return line;
 }
 
-// What the line has stated when a token of another one comes out at `step`. Within a step the
-// streams have their tokens in turn.
+// The answer that the line has stated when another stream's token is sampled at `step`. Within a
+// step the streams get their tokens in order.
 std::string stated_at(const Line& line, Step step, bool has_its_token) {
   const Step known = has_its_token ? step : step - 1;
   if (line.ended <= known) return line.answer;
@@ -120,7 +120,7 @@ class PhaseSteps {
   const Vocabulary& vocabulary_;
   const std::vector<std::vector<float>>& entropies_;
   const int budget_tokens_;
-  const std::vector<Line> lines_;  // of the phase's streams
+  const std::vector<Line> lines_;  // lines of the phase's streams
 };
 
 }  // namespace

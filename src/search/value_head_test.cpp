@@ -25,7 +25,7 @@ TEST(ValueHead, IsALogisticRegressionOnFeaturesAndState) {
   EXPECT_NEAR(value_of(head, features, {}), 1 / (1 + std::exp(1.25)), 1e-12);
 }
 
-TEST(ValueHead, RepetitionIsTheShareOfNgramsSaidBefore) {
+TEST(ValueHead, RepetitionIsTheShareOfRepeatedNgrams) {
   EXPECT_EQ(share_repeated(Tokens{1, 2, 3, 4}, Tokens{9, 1, 2, 3, 9}, 3), 0.5);
   EXPECT_EQ(share_repeated(Tokens{1, 1, 1, 1}, Tokens{}, 2), 2.0 / 3);
   EXPECT_EQ(share_repeated(Tokens{1, 2}, Tokens{1, 2}, 3), 0);
@@ -69,7 +69,7 @@ TEST(ThoughtStep, FeaturesAreSharesBetweenZeroAndOne) {
   EXPECT_EQ(features_of(step, "", around).agreement, 0);
 }
 
-// Else to stop at once would look like the surest of all steps.
+// Otherwise an immediate end of the turn would look like the most certain step.
 TEST(ThoughtStep, TheEndOfTheTurnIsAChoiceLikeTheOthers) {
   ThoughtStep step;
   step.end(-3, 2);
@@ -80,7 +80,7 @@ TEST(ThoughtStep, TheEndOfTheTurnIsAChoiceLikeTheOthers) {
   EXPECT_EQ(step.mean_entropy(), 1.5);
 }
 
-// Feeds a sentence of six tokens; the last one's verdict.
+// Feeds a sentence of six tokens; returns the verdict at its end.
 std::optional<SearchCause> sentence(SearchTrigger& trigger, double entropy, double value,
                                     const std::string& word = " so") {
   EXPECT_FALSE(trigger.observe(1, "So", -1, entropy));
@@ -99,10 +99,11 @@ TEST(SearchTrigger, FiresForEntropyFallingValueAndTheMarker) {
   request.min_gap_tokens = 10;
   SearchTrigger trigger(request);
   EXPECT_EQ(sentence(trigger, 1, 0.8), std::nullopt);
-  EXPECT_EQ(sentence(trigger, 1, 0.5), std::nullopt);  // over two steps, not one
+  // The fall is measured over two steps, not one.
+  EXPECT_EQ(sentence(trigger, 1, 0.5), std::nullopt);
   EXPECT_EQ(sentence(trigger, 1, 0.55), SearchCause::kValue);
   trigger.restart();
-  EXPECT_EQ(sentence(trigger, 3, 0.8), std::nullopt);  // 6 tokens since the last search
+  EXPECT_EQ(sentence(trigger, 3, 0.8), std::nullopt);  // only 6 tokens since the last search
   EXPECT_EQ(sentence(trigger, 3, 0.8), SearchCause::kEntropy);
   trigger.restart();
   EXPECT_EQ(sentence(trigger, 1, 0.8), std::nullopt);

@@ -11,7 +11,7 @@
 namespace polyphon {
 namespace {
 
-constexpr size_t kExamples = 5;  // that the model reads before it proposes
+constexpr size_t kExamples = 5;  // examples that the model reads before it proposes
 
 }  // namespace
 
@@ -75,10 +75,10 @@ std::optional<Problem> PlayState::take_proposal(const std::string& question, con
                                  report_.proposals);
 }
 
-// A dial is turned by the problems that its difficulty means. What the model proposes beside
-// examples of that difficulty may be easier or harder, and would turn it for another reason.
-// Of a problem that was played with several topologies their answers count as its attempts: one
-// that all or none of them have right says little of which is best.
+// Only generated problems adjust a cell's difficulty: a problem that the model proposes after
+// examples of a difficulty may be easier or harder. For a problem played with several topologies,
+// the answers count as its attempts: if all or none of them are right, the problem says little
+// about which topology is best.
 void PlayState::count(const std::vector<Outcome>& of_problem) {
   const Outcome& outcome = of_problem.front();
   auto attempts = static_cast<int>(outcome.right.size());

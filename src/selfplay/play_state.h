@@ -1,5 +1,5 @@
-// What all tasks of a run of self-play share: which problem comes next, what came of those before,
-// and the folder. Thread-safe.
+// State that all tasks of a self-play run share: the next problem, the results so far, and the
+// folder. Thread-safe.
 #pragma once
 
 #include <map>
@@ -19,33 +19,33 @@ namespace polyphon {
 struct PlayTask {
   Cell cell;
   uint64_t session = 0;
-  std::optional<Problem> problem = {};  // once it is found
-  std::string proposed = "";            // the question, where the model proposed it
+  std::optional<Problem> problem = {};  // set when the problem is found
+  std::string proposed = "";            // the question if the model proposed it, else empty
 };
 
 class PlayState {
  public:
-  // Goes on where the rollouts in `folder` end. The references outlive this.
+  // Continues where the rollouts in `folder` end. All references must outlive this object.
   PlayState(const SelfPlayOptions& options, const std::set<std::string>& held_out,
             const std::string& folder, const SelfPlayEvents& events);
 
-  // None when the folder has all problems that are wanted, or every family rests.
+  // The next task; none if the folder has all wanted problems or every family rests.
   std::optional<PlayTask> next();
-  // All sessions of a problem. Throws Error when they cannot be written.
+  // Stores all sessions of one problem. Throws Error if they cannot be written.
   void record(const std::vector<Trace>& traces, const std::vector<Outcome>& outcomes);
-  // The player plays no more.
+  // Call when a player has failed and gets no more tasks.
   void dropped(const Player& player, const Error& error);
 
   Problem generate(const Cell& cell);
-  // Questions that show a model what is wanted: those of the cell that divided the streams, neither
-  // too easy nor too hard; generated ones stand in while there are few.
+  // Example questions for a model that should propose a problem: questions of the cell that some
+  // streams had right and some wrong; generated ones while there are few of these.
   std::vector<std::string> examples(const Cell& cell, uint64_t seed);
-  // As selfplay/proposal.h's, and counted.
+  // Like take_proposal() in selfplay/proposal.h; also counts the result.
   std::optional<Problem> take_proposal(const std::string& question, const Family& of,
                                        int difficulty, uint64_t seed,
                                        const std::vector<std::string>& examples);
 
-  // When all tasks have ended.
+  // Call when all tasks have ended.
   SelfPlayReport finish();
 
  private:
@@ -56,12 +56,13 @@ class PlayState {
   const SelfPlayOptions& options_;
   const std::string& folder_;
   const SelfPlayEvents& events_;
-  std::mutex mutex_;  // all below
+  std::mutex mutex_;  // guards all members below
   Curriculum curriculum_;
   ProblemSource source_;
-  std::map<Cell, std::vector<std::string>> mixed_;  // questions that some streams had right
+  // Questions that some streams had right and some wrong.
+  std::map<Cell, std::vector<std::string>> mixed_;
   SelfPlayReport report_;
-  int64_t sessions_ = 0;  // begun, with those of earlier runs
+  int64_t sessions_ = 0;  // sessions begun, including earlier runs
 };
 
 }  // namespace polyphon

@@ -1,4 +1,4 @@
-// Self-play with several players: what becomes of the problems of one that fails.
+// Self-play with several players, some of which fail.
 #include <thread>
 
 #include "base/error.h"
@@ -9,7 +9,7 @@
 namespace polyphon {
 namespace {
 
-// Plays as the reasoner does, until `fail` says why not.
+// A player that plays like the reasoner until `fail` returns a reason to fail.
 class FalliblePlayer final : public Player {
  public:
   FalliblePlayer(Reasoner& reasoner, std::string name) : player_(reasoner), name_(std::move(name)) {
@@ -41,7 +41,7 @@ class FalliblePlayer final : public Player {
   std::string version_played = "v1";
   std::function<std::string(int played)> fail = [](int) { return ""; };
   std::atomic<int> played = 0;
-  std::string failed_on;  // the problem's text
+  std::string failed_on;  // text of the problem on which it failed
 
  private:
   ReasonerPlayer player_;
@@ -61,7 +61,7 @@ class PlayersTest : public SelfPlayTest {
     return texts;
   }
 
-  // Has a player's sessions wait until the other has begun so many.
+  // Makes a player's sessions wait until the other player has begun `sessions` sessions.
   static std::function<std::string(int)> after(const FalliblePlayer& other, int sessions) {
     return [&other, sessions](int) {
       while (other.played < sessions) std::this_thread::yield();
@@ -81,7 +81,7 @@ TEST_F(PlayersTest, ShareTheProblems) {
   EXPECT_TRUE(dropped_.empty());
 }
 
-TEST_F(PlayersTest, OneThatFailsIsDroppedAndItsProblemPlayedByAnother) {
+TEST_F(PlayersTest, AFailingPlayerIsDroppedAndAnotherPlaysItsProblem) {
   good_.fail = after(bad_, 3);
   bad_.fail = [](int played) { return played == 2 ? "it is gone" : ""; };
   const SelfPlayReport report = play({&good_, &bad_});
@@ -96,7 +96,7 @@ TEST_F(PlayersTest, TheLastProblemIsPlayedByAnotherToo) {
   std::atomic<int64_t> played = 0;
   on_session_ = [&](const SelfPlayReport& report) { played = report.problems; };
   bad_.fail = [&](int) {
-    while (played < 11) std::this_thread::yield();  // all the others
+    while (played < 11) std::this_thread::yield();  // all other problems
     return "it is gone";
   };
   const SelfPlayReport report = play({&good_, &bad_});
@@ -105,7 +105,7 @@ TEST_F(PlayersTest, TheLastProblemIsPlayedByAnotherToo) {
   EXPECT_EQ(texts_played().count(bad_.failed_on), 1u);
 }
 
-TEST_F(PlayersTest, WhenNoneIsLeftTheFolderCanGoOn) {
+TEST_F(PlayersTest, WhenAllFailALaterRunCanContinue) {
   good_.fail = [](int played) { return played == 3 ? "tired" : ""; };
   bad_.fail = [](int) { return "it is gone"; };
   EXPECT_THROW(play({&good_, &bad_}), Error);
@@ -117,17 +117,17 @@ TEST_F(PlayersTest, WhenNoneIsLeftTheFolderCanGoOn) {
   EXPECT_EQ(report.resumed + report.problems, 12);
 }
 
-TEST_F(PlayersTest, OfAnotherModelOrVersionAreRefusedByName) {
+TEST_F(PlayersTest, PlayersOfAnotherModelOrVersionAreRefusedByName) {
   bad_.is.version = "v2";
   EXPECT_EQ(refusal([&] { play({&good_, &bad_}); }),
-            "bad has the version v2, not v1: all who play must have the same");
+            "bad has the version v2, not v1: all players must have the same");
   bad_.is = {"another", "v1"};
   EXPECT_EQ(refusal([&] { play({&good_, &bad_}); }),
-            "bad has the model another, not digest: all who play must have the same");
+            "bad has the model another, not digest: all players must have the same");
   EXPECT_FALSE(std::filesystem::exists(folder_));
 }
 
-TEST_F(PlayersTest, OneThatGetsAnotherVersionMeanwhileIsDropped) {
+TEST_F(PlayersTest, APlayerThatSwitchesItsVersionIsDropped) {
   good_.fail = after(bad_, 1);
   bad_.version_played = "v2";
   EXPECT_EQ(play({&good_, &bad_}).problems, 12);
@@ -137,7 +137,7 @@ TEST_F(PlayersTest, OneThatGetsAnotherVersionMeanwhileIsDropped) {
                 [&](const Trace& trace, const Outcome&) { EXPECT_EQ(trace.version, "v1"); });
 }
 
-TEST_F(PlayersTest, WhatOneCannotProposeAnotherIsAsked) {
+TEST_F(PlayersTest, AnotherPlayerProposesIfOneFails) {
   options_.families = {"letter_counting"};
   options_.proposed_share = 1;
   bad_.fail = [](int) { return "gone"; };
@@ -145,8 +145,8 @@ TEST_F(PlayersTest, WhatOneCannotProposeAnotherIsAsked) {
   const SelfPlayReport report = play({&good_, &bad_});
   EXPECT_EQ(report.problems, options_.problems);
   EXPECT_EQ(report.dropped, std::vector<std::string>{"bad"});
-  EXPECT_EQ(bad_.failed_on, "") << "before a session";
-  EXPECT_GT(report.proposals.malformed, 0) << "what it writes is no question";
+  EXPECT_EQ(bad_.failed_on, "") << "fails before it plays a session";
+  EXPECT_GT(report.proposals.malformed, 0) << "it writes text that is no question";
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kMostQuestionTokens = 128;
 
-// A plain list: to go on with one needs no instruction, which small models follow badly.
+// A plain list. A model continues a list without any instruction; small models follow instructions
+// badly.
 std::string list_of(const std::vector<std::string>& questions) {
   std::string text;
   for (const std::string& question : questions) text += question + "\n";
@@ -28,7 +29,7 @@ Continuation proposal_request(const Family& family, const std::vector<std::strin
                               uint64_t seed) {
   POLYPHON_CHECK(family.questions);
   Continuation list{list_of(examples), family.questions, {}, kMostQuestionTokens};
-  // Nothing is filtered: what is wanted is variety, and the grammar keeps the form.
+  // No filtering of tokens: proposals should vary, and the grammar keeps the form.
   list.sampling.temperature = 1;
   list.sampling.top_k = 0;
   list.sampling.top_p = 1;

@@ -18,8 +18,8 @@ std::string letter_question(const std::string& words) {
   return "How many times does the letter \"a\" occur in \"" + words + "\"?";
 }
 
-// What the fake model proposes after a list of questions: by chance one that is not finished, one
-// of the list, one that is held out, one that nothing solves, or a good one.
+// What the fake model proposes after a list of questions, at random: an unfinished question, one of
+// the list, a held-out one, one without a solution, or a good one.
 std::string proposal_after(const std::string& list) {
   uint64_t chance = 0;
   for (const char c : list) chance = mix_bits(chance ^ static_cast<uint64_t>(c));
@@ -56,7 +56,7 @@ class ProposalTest : public SelfPlayTest {
     options_.families = {"letter_counting", "linear_equation"};
     options_.proposed_share = 0.5;
     options_.problems = 60;
-    options_.parallel = 1;  // what is proposed depends on the order in which sessions end
+    options_.parallel = 1;  // proposals depend on the order in which sessions end
     held_out_ = {proposed_problem(family("letter_counting"), 1, 0, letter_question("abba"))->text};
   }
   std::vector<Outcome> played() const {
@@ -67,7 +67,7 @@ class ProposalTest : public SelfPlayTest {
   }
 };
 
-TEST_F(ProposalTest, WhatMayBePlayedIsPlayedAndTheRestCountedByReason) {
+TEST_F(ProposalTest, UsableProposalsArePlayedAndTheRestIsCountedByReason) {
   const SelfPlayReport report = play();
   const ProposalCounts& counts = report.proposals;
   EXPECT_GT(counts.malformed, 0);
@@ -97,14 +97,14 @@ TEST_F(ProposalTest, WhatMayBePlayedIsPlayedAndTheRestCountedByReason) {
   EXPECT_EQ(counts.taken, taken);
   EXPECT_GT(taken, 10);
   EXPECT_LT(taken, 50);
-  // Apart, so that what is proposed turns no dial.
+  // Counted separately, so that proposals do not change the difficulty.
   ASSERT_EQ(report.cells.size(), generated.size());
   for (const auto& [cell, of] : report.cells) EXPECT_EQ(of.right, generated[cell].right);
   ASSERT_EQ(report.proposed.size(), proposed.size());
   for (const auto& [cell, of] : report.proposed) EXPECT_EQ(of.mixed, proposed[cell].mixed);
 }
 
-TEST_F(ProposalTest, AResumedRunKnowsWhatWasProposed) {
+TEST_F(ProposalTest, AResumedRunKnowsEarlierProposals) {
   options_.proposed_share = 1;
   options_.problems = 20;
   play();
@@ -117,13 +117,13 @@ TEST_F(ProposalTest, AResumedRunKnowsWhatWasProposed) {
     texts.insert(problem_of(outcome).text);
     proposed += outcome.is_proposed() ? 1 : 0;
   }
-  EXPECT_EQ(texts.size(), 40u) << "no problem twice";
+  EXPECT_EQ(texts.size(), 40u) << "no problem is played twice";
   for (const auto& [cell, of] : report.proposed) counted += of.problems;
   EXPECT_EQ(counted, proposed);
   options_.proposed_share = 0;
   try {
     play();
-    FAIL() << "another run";
+    FAIL() << "a run with other settings was not refused";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("its proposed_share is 1.0, not null"),
               std::string::npos)
@@ -135,7 +135,7 @@ TEST_F(ProposalTest, NeedsAFamilyOfWhichProblemsAreProposed) {
   options_.families = {"counting"};
   try {
     play();
-    FAIL() << "nothing can be proposed";
+    FAIL() << "a family without a grammar was not refused";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("chain_sum, gcd, letter_counting, linear_equation"),
               std::string::npos)
@@ -143,7 +143,7 @@ TEST_F(ProposalTest, NeedsAFamilyOfWhichProblemsAreProposed) {
   }
 }
 
-TEST_F(ProposalTest, IsLearntFromWhereSomeStreamsWereRightAndSomeWrong) {
+TEST_F(ProposalTest, IsLearntIfSomeStreamsWereRightAndSomeWrong) {
   play();
   int expected = 0, one_sided = 0, proposed = 0;
   for (const Outcome& outcome : played()) {
@@ -182,7 +182,7 @@ TEST_F(ProposalTest, GivesPoolsTheirRightAnswer) {
   EXPECT_GT(pools, 0);
 }
 
-TEST(Outcomes, NameWhatIsNoProblem) {
+TEST(Outcomes, AnInvalidProposedQuestionIsNamed) {
   Outcome outcome;
   outcome.cell = {"chain_sum", 1};
   outcome.proposed = "What is 4 + 5?";
@@ -193,11 +193,11 @@ TEST(Outcomes, NameWhatIsNoProblem) {
     problem_of(outcome);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "no problem of chain_sum: What is 4 +");
+    EXPECT_STREQ(error.what(), "not a question of the family chain_sum: What is 4 +");
   }
 }
 
-// The grammars are the families' own form: the generator's questions are among what they allow.
+// Each grammar allows the questions of its family's generator.
 TEST(ProposalRealModel, GrammarsAllowTheGeneratorsQuestions) {
   for (const Family& each : families()) {
     if (!each.questions) continue;
@@ -226,7 +226,7 @@ TEST(ProposalRealModel, ProposesQuestionsOfTheForm) {
   const SteadyClock clock;
   auto model = load_language_model({.path = real_model_path()});
   EngineOptions options;
-  options.max_cached_prefixes = 0;  // the same prompt is decoded in the same way
+  options.max_cached_prefixes = 0;  // so that a prompt is always decoded in the same way
   auto engine = std::make_unique<Engine>(
       model->make_decoder({.context_cells = 1024, .max_sequences = 8}), options, clock);
   Reasoner reasoner(std::move(model), std::move(engine), {}, {"v1", "digest", "hash"});

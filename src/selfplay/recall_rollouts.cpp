@@ -69,7 +69,8 @@ int recall_cells(const RecallPlayOptions& play, const RecallPolicy& policy) {
 RolloutCounts play_recall(Reasoner& reasoner, const RecallRolloutOptions& options,
                           const std::string& folder, const std::atomic<bool>& stop,
                           const std::function<void(int64_t)>& on_session) {
-  make_recall_play(reasoner.model().vocabulary(), options.play, 0);  // throws before it is begun
+  // Throws here if the options are impossible.
+  make_recall_play(reasoner.model().vocabulary(), options.play, 0);
   open_rollouts(folder, header_of(reasoner, options));
   const RolloutCounts found = read_rollouts(folder, [](const Trace&, const Outcome&) {});
   int64_t begun = found.traces + found.damaged;

@@ -32,7 +32,7 @@ class RecallRolloutsTest : public SelfPlayTest {
   int64_t sessions_ = 0;
 };
 
-TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
+TEST_F(RecallRolloutsTest, KeepTheQuestionsAndRecallNothing) {
   play();
   EXPECT_EQ(sessions_, 2);
   const RolloutCounts read =
@@ -41,7 +41,7 @@ TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
         EXPECT_LT(outcome.seed, seeds::kFirstSuiteSeed);
         EXPECT_TRUE(outcome.right.empty());
         EXPECT_EQ(outcome.asked.size(), 8u);
-        EXPECT_TRUE(trace.result.memory.value().recalls.empty()) << "nothing comes back";
+        EXPECT_TRUE(trace.result.memory.value().recalls.empty()) << "no recall is carried out";
         const TraceMemory memory = memory_of(trace);
         for (const AskedFact& asked : outcome.asked) {
           const auto look =
@@ -58,7 +58,7 @@ TEST_F(RecallRolloutsTest, KeepWhatWasAskedAndLookForNothingElse) {
   EXPECT_EQ(read.traces, 2);
 }
 
-TEST_F(RecallRolloutsTest, RepeatNoSessionBesideADamagedLine) {
+TEST_F(RecallRolloutsTest, RepeatNoSessionAfterADamagedLine) {
   play();
   std::ofstream(traces_path(folder_), std::ios::app) << "rubbish\n";
   options_.sessions = 5;
@@ -71,13 +71,13 @@ TEST_F(RecallRolloutsTest, RepeatNoSessionBesideADamagedLine) {
   EXPECT_EQ(seeds.size(), 4u);
 }
 
-TEST_F(RecallRolloutsTest, RefuseMoreStreamsThanThereAreFactsBeforeTheyBegin) {
+TEST_F(RecallRolloutsTest, RefuseMoreStreamsThanFactsBeforeTheyBegin) {
   options_.play.streams = 60;
   EXPECT_NE(refusal([&] { play(); }).find("60 streams of 2 facts"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder_));
 }
 
-TEST_F(RecallRolloutsTest, GoOnInTheirFolderAlone) {
+TEST_F(RecallRolloutsTest, ContinueOnlyInTheirOwnFolder) {
   play();
   options_.sessions = 3;
   EXPECT_EQ(play().traces, 2);

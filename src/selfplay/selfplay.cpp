@@ -19,7 +19,7 @@
 namespace polyphon {
 namespace {
 
-constexpr int kProposals = 4;  // that may be refused before a generated problem takes the place
+constexpr int kProposals = 4;  // after so many refused proposals, a generated problem is played
 
 Json header_of(const Player::Identity& identity, const SelfPlayOptions& options) {
   std::vector<std::string> families = options.families;
@@ -48,7 +48,7 @@ void require_same(const Player& player, const Player::Identity& has,
   const auto require = [&](const char* what, const std::string& has, const std::string& wanted) {
     if (has != wanted)
       throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("{} has the {} {}, not {}: all who play must have the same",
+                  fmt::format("{} has the {} {}, not {}: all players must have the same",
                               player.name(), what, has, wanted));
   };
   require("model", has.model_digest, wanted.model_digest);
@@ -68,14 +68,14 @@ std::vector<bool> right_streams(const Problem& problem, const Trace& trace) {
   return right;
 }
 
-// Plays one task at a seat. Keeps nothing: that is PlayState's.
+// Plays one task at a seat; PlayState keeps the results.
 class TaskPlayer {
  public:
   TaskPlayer(const Seat& seat, const Player::Identity& identity, const SelfPlayOptions& options,
              PlayState& state)
       : seat_(seat), identity_(identity), options_(options), state_(state) {}
 
-  // Leaves in the task what was found for it, for another player if this one fails.
+  // Leaves the problem in `task`, so that another player can play it if this one fails.
   KeepTask play(PlayTask& task) const {
     try {
       if (!task.problem) find_problem(task);
@@ -131,7 +131,7 @@ class TaskPlayer {
     return false;
   }
 
-  // The problem's sessions are kept together, or, when it stops between them, none.
+  // Keeps either all sessions of the problem or, if the run stops between them, none.
   KeepTask play_topologies(const PlayTask& task) const {
     const Problem& problem = *task.problem;
     const std::vector<Topology>& choices = options_.topologies.choices;
@@ -191,10 +191,11 @@ void require_one_to_propose(const std::vector<std::string>& families) {
   std::vector<const char*> names;
   for (const Family& each : polyphon::families())
     if (each.questions) names.push_back(each.name);
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("the model can propose problems of {} only: give one of them, or no "
-                          "proposed share",
-                          fmt::join(names, ", ")));
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      fmt::format("the model can propose problems of {} only: choose one of these families, or no "
+                  "proposed share",
+                  fmt::join(names, ", ")));
 }
 
 }  // namespace
@@ -202,7 +203,7 @@ void require_one_to_propose(const std::vector<std::string>& families) {
 SelfPlayReport self_play(const std::vector<Player*>& players, const SelfPlayOptions& options,
                          const std::set<std::string>& held_out, const std::string& folder,
                          const std::atomic<bool>& stop, const SelfPlayEvents& events) {
-  for (const std::string& name : options.families) family(name);  // throws for one not known
+  for (const std::string& name : options.families) family(name);  // throws if the name is unknown
   const Player::Identity identity = common_identity(players);
   if (options.proposed_share > 0) require_one_to_propose(options.families);
   open_rollouts(folder, header_of(identity, options));

@@ -1,5 +1,5 @@
-// A fake model that states an answer: "Answer: 0", 1 or 2, by how much the stream sees, so that
-// streams of different strategies say different things; and a folder for what it plays.
+// A fake model that states an answer: "Answer: 0", 1 or 2, depending on how much the stream sees,
+// so that streams with different strategies differ. SelfPlayTest adds a folder for what it plays.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ inline void state_an_answer(const FakeRow& row, std::span<float> logits) {
   logits[static_cast<size_t>(next)] = 50;
 }
 
-// What the Error says that `body` throws; empty when it throws none.
+// The message of the Error that `body` throws; empty if it throws none.
 inline std::string refusal(const std::function<void()>& body) {
   try {
     body();
@@ -79,30 +79,30 @@ class SelfPlayTest : public ::testing::Test {
   std::set<std::string> held_out_ = {"a problem"};
   std::atomic<bool> stop_ = false;
   std::function<void(const SelfPlayReport&)> on_session_ = [](const SelfPlayReport&) {};
-  std::map<std::string, std::string> dropped_;  // why, by the player's name
+  std::map<std::string, std::string> dropped_;  // reason by the player's name
   const std::string folder_ =
       (std::filesystem::temp_directory_path() /
        (std::string("selfplay-") + ::testing::UnitTest::GetInstance()->current_test_info()->name()))
           .string();
 };
 
-// Says short sentences for a while before it states an answer, so that there is time to hear notes.
+// Writes short sentences for a while before it states an answer, so that there is time for notes.
 inline void ponder(const FakeRow& row, std::span<float> logits) {
   const std::string seen(row.visible.begin(), row.visible.end());
   const std::string line = seen.substr(std::min(seen.rfind('\n'), seen.size()));
-  const size_t since = seen.size() % 41;  // its line began there, if it states an answer
+  const size_t since = seen.size() % 41;  // length of the line so far, if it states an answer
   if (since == 0 || line.size() == since)
     state_an_answer(row, logits);
   else
     logits[seen.size() % 7 == 0 ? '.' : 'a' + seen.size() % 26] = 50;
 }
 
-// Sessions with registers, whose promotions are left out in turn.
+// Sessions with registers, played again without each of their promotions.
 class PromotingSelfPlayTest : public SelfPlayTest {
  protected:
   PromotingSelfPlayTest() : SelfPlayTest(ponder) {
     options_.tokens = 64;
-    options_.parallel = 1;  // as the command does: steps are the engine's, shared by what runs
+    options_.parallel = 1;  // as the command does: step numbers are shared by all running sessions
     options_.counterfactuals.registers = 2;
     options_.counterfactuals.cadence_tokens = 6;
   }

@@ -8,7 +8,7 @@ SearchRequest searches_to_learn_from() {
   SearchRequest search;
   search.simulations = 12;
   search.max_stream_searches = 1;
-  search.max_sequences = 192;  // of a whole session's trees, kept while they are played out
+  search.max_sequences = 192;  // for all trees of a session, which stay while they are played out
   search.max_tokens = 8192;
   search.plays_out = true;
   return search;
@@ -24,8 +24,8 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
   input.sampling.seed =
       seeds::kSessions.of(seeds::kPlayedProblems.of(options.seed, problem.seed), session);
   input.answer_sampling = input.sampling;
-  input.max_answer_tokens = 1;  // the streams are wanted, and the view that an answer would have
-  // A stream that was ended because of others would count as wrong.
+  input.max_answer_tokens = 1;  // only the streams and the merged view are needed
+  // A stream that others ended would count as wrong.
   input.diversity.collapse_watch = input.diversity.agreement = false;
   if (options.search.on()) {
     input.search = options.search;
@@ -43,7 +43,7 @@ ThinkInput self_play_input(const Problem& problem, const SelfPlayOptions& option
 SessionTerms self_play_terms(const SelfPlayOptions& options) {
   SessionTerms terms;
   terms.priority = Priority::kBackground;
-  // A session that is run again must decode its prompt as the first time, not find it there.
+  // A repeated session must decode its prompt like the first time, not take it from the cache.
   terms.cache_prompt = options.counterfactuals.registers == 0;
   return terms;
 }

@@ -1,4 +1,4 @@
-// What a run of self-play says of itself.
+// Report of a self-play run.
 #pragma once
 
 #include <cstdint>
@@ -15,27 +15,27 @@
 namespace polyphon {
 
 struct SelfPlayReport {
-  std::map<Cell, CellCounts> cells;     // with those of earlier runs; of topologies the answers
-  std::map<Cell, CellCounts> proposed;  // by the model, apart: they turn no dial
-  std::vector<Cell> cold;               // without any success
+  std::map<Cell, CellCounts> cells;     // including earlier runs; for topologies: counts of answers
+  std::map<Cell, CellCounts> proposed;  // proposed problems, which do not change the difficulty
+  std::vector<Cell> cold;               // cells without any success
   ProposalCounts proposals;             // of this run
-  int64_t problems = 0;                 // of this run, proposed ones too
+  int64_t problems = 0;                 // of this run, including proposed ones
   int64_t promotions = 0;               // of this run
   int64_t counterfactuals = 0;          // of this run
   int64_t searches = 0;                 // of this run
-  int64_t labelled_states = 0;          // of their trees, of this run
-  int64_t answers = 0;                  // of sessions with one topology each, of this run
+  int64_t labelled_states = 0;          // labelled states of the searches' trees, of this run
+  int64_t answers = 0;                  // sessions played to compare topologies, of this run
   int64_t resumed = 0;                  // problems found in the folder
   int64_t held_out_skipped = 0;
-  std::vector<std::string> dropped;  // players that could not go on
-  RolloutCounts found;               // what was read of the folder
+  std::vector<std::string> dropped;  // players that failed
+  RolloutCounts found;               // what was found in the folder
 };
 Json to_json(const SelfPlayReport& report);
 
-// What a run tells while it goes on, under a lock. Either may be empty.
+// Called during a run, one call at a time. Either function may be empty.
 struct SelfPlayEvents {
   std::function<void(const SelfPlayReport&, const Cell&)> on_session;
-  // A player could not play: it gets no more problems, and others play those that it had.
+  // A player failed: it gets no more problems, and others play the problems that it had.
   std::function<void(const std::string& player, const Error&)> on_dropped;
 };
 

@@ -14,7 +14,7 @@
 namespace polyphon {
 namespace {
 
-TEST_F(SelfPlayTest, KeepsTracesWithWhatTheCheckerSaid) {
+TEST_F(SelfPlayTest, KeepsTracesWithTheCheckersVerdict) {
   const SelfPlayReport report = play();
   EXPECT_EQ(report.problems, 12);
   std::map<Cell, CellCounts> cells;
@@ -41,7 +41,7 @@ TEST_F(SelfPlayTest, KeepsTracesWithWhatTheCheckerSaid) {
   EXPECT_LT(right, 12 * 8);
 }
 
-TEST_F(SelfPlayTest, NeverPlaysWhatIsHeldOut) {
+TEST_F(SelfPlayTest, NeverPlaysHeldOutProblems) {
   const Cell cell{"products", 1};
   std::set<std::string> held_out;
   for (uint64_t seed = 0; seed < 40; ++seed)
@@ -54,10 +54,10 @@ TEST_F(SelfPlayTest, NeverPlaysWhatIsHeldOut) {
     texts.insert(problem.text);
   }
   EXPECT_GT(source.held_out_skipped(), 0);
-  EXPECT_EQ(texts.size() + held_out.size(), 81u) << "all others, before any repeats itself often";
+  EXPECT_EQ(texts.size() + held_out.size(), 81u) << "all other problems come before repetitions";
 }
 
-TEST_F(SelfPlayTest, GoesOnWhereItStopped) {
+TEST_F(SelfPlayTest, ContinuesWhereItStopped) {
   options_.problems = 5;
   play();
   options_.problems = 9;
@@ -69,23 +69,23 @@ TEST_F(SelfPlayTest, GoesOnWhereItStopped) {
     const Cell& cell = outcome.cell;
     texts.insert(make_problem(family(cell.family), cell.difficulty, outcome.seed).text);
   });
-  EXPECT_EQ(texts.size(), 9u) << "no problem twice";
+  EXPECT_EQ(texts.size(), 9u) << "no problem is played twice";
 }
 
-TEST_F(SelfPlayTest, GoesOnAfterAKill) {
+TEST_F(SelfPlayTest, ContinuesAfterAKill) {
   options_.problems = 4;
   play();
   std::ofstream(traces_path(folder_), std::ios::app) << "rubbish\n{\"format\": 1, \"id\": \"cu";
   options_.problems = 6;
   const SelfPlayReport report = play();
   EXPECT_EQ(report.resumed, 4);
-  EXPECT_EQ(report.found.damaged, 1) << "what was cut off is gone";
+  EXPECT_EQ(report.found.damaged, 1) << "the unfinished line is gone";
   EXPECT_NE(report.found.first_damage.find("traces.jsonl line 5: "), std::string::npos)
       << report.found.first_damage;
   EXPECT_EQ(read_rollouts(folder_, [](const Trace&, const Outcome&) {}).traces, 6);
 }
 
-TEST_F(SelfPlayTest, ALineWhoseProblemThereIsNotIsDamaged) {
+TEST_F(SelfPlayTest, ALineWithAnUnknownProblemIsDamaged) {
   options_.problems = 2;
   play();
   Trace last;
@@ -112,8 +112,8 @@ TEST_F(SelfPlayTest, RefusesAFolderOfSomethingElse) {
   EXPECT_NE(refusal([&] { play(); }).find("its seed is 1, not 7"), std::string::npos);
 }
 
-// A file that may not grow stands for a full disk.
-TEST_F(SelfPlayTest, SaysThatATraceCannotBeWritten) {
+// A file size limit stands for a full disk.
+TEST_F(SelfPlayTest, ReportsThatATraceCannotBeWritten) {
   options_.problems = 2;
   play();
   const auto size = std::filesystem::file_size(traces_path(folder_));
@@ -128,7 +128,7 @@ TEST_F(SelfPlayTest, SaysThatATraceCannotBeWritten) {
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, ignored);
   EXPECT_NE(why.find("not written whole"), std::string::npos) << why;
-  EXPECT_EQ(std::filesystem::file_size(traces_path(folder_)), size) << "no half line is left";
+  EXPECT_EQ(std::filesystem::file_size(traces_path(folder_)), size) << "no unfinished line is left";
   EXPECT_EQ(play().resumed, 2);
 }
 
@@ -141,7 +141,7 @@ TEST_F(SelfPlayTest, StopsWhenAsked) {
 }
 
 TEST_F(SelfPlayTest, EndsWhenEveryFamilyRests) {
-  options_.families = {"string_transform"};  // no answer is a digit
+  options_.families = {"string_transform"};  // no answer of this family is a digit
   options_.problems = 1000;
   const SelfPlayReport report = play();
   EXPECT_LT(report.problems, 32);
@@ -184,10 +184,10 @@ TEST_F(CounterfactualTest, SessionsAreRunAgainWithoutEachOfTheirPromotions) {
   });
   EXPECT_EQ(thresholds.size(), 6u);
   EXPECT_LE(*thresholds.rbegin(), options_.counterfactuals.most_threshold);
-  EXPECT_GT(changed, 0) << "what streams see decides what they answer";
+  EXPECT_GT(changed, 0) << "the answer depends on what a stream sees";
 }
 
-TEST_F(CounterfactualTest, OnlyAShareOfThemIfSoAsked) {
+TEST_F(CounterfactualTest, OnlyTheRequestedShareIsRunAgain) {
   options_.problems = 6;
   options_.counterfactuals.share = 0.3;
   const SelfPlayReport report = play();
@@ -202,7 +202,7 @@ TEST_F(CounterfactualTest, AFolderOfPlainSessionsIsAnotherRun) {
   EXPECT_NE(refusal([&] { play(); }).find("its workspace is"), std::string::npos);
 }
 
-// Thinks three lines, whose lengths are chance, before it states an answer.
+// Writes three lines of random length before it states an answer.
 void think_lines(const FakeRow& row, std::span<float> logits) {
   const std::string seen(row.visible.begin(), row.visible.end());
   int lines = 0;
@@ -247,7 +247,7 @@ TEST_F(SearchedPlayTest, EveryStateOfATreeHasAnOutcome) {
   EXPECT_EQ(report.searches, searches);
   EXPECT_EQ(report.labelled_states, states);
   EXPECT_GT(states, 12);
-  EXPECT_EQ(outcomes.size(), 2u) << "some right, some wrong";
+  EXPECT_EQ(outcomes.size(), 2u) << "some states are right, some wrong";
 
   options_.search.depth = 3;
   EXPECT_NE(refusal([&] { play(); }).find("its search is"), std::string::npos);

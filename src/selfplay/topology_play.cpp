@@ -37,14 +37,14 @@ TopologyPlay parse_topology_play(const std::vector<std::string>& names, int budg
   int stated = 0;
   for (const Topology& choice : play.choices) {
     if (std::count(play.choices.begin(), play.choices.end(), choice) > 1)
-      refuse(fmt::format("{} is there twice", choice.to_string()));
+      refuse(fmt::format("{} is listed twice", choice.to_string()));
     if (choice.is_auto()) continue;
     ++stated;
     if (choice.budget_tokens() != budget_tokens)
-      refuse(fmt::format("{} spends {} tokens, not {}: topologies are compared at one budget",
+      refuse(fmt::format("{} spends {} tokens, not {}: all topologies must spend the same budget",
                          choice.to_string(), choice.budget_tokens(), budget_tokens));
   }
-  if (stated < 2) refuse("there must be two topologies or more beside auto");
+  if (stated < 2) refuse("give at least two topologies other than auto");
   return play;
 }
 
@@ -58,8 +58,8 @@ void require_budget(const Trace& trace, int budget_tokens) {
   const int spends = trace.request.auto_budget_tokens;
   if (trace.request.topology.is_auto() && spends != budget_tokens)
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("auto plans over {} tokens there, not {}: set auto_budget_tokens",
-                            spends, budget_tokens));
+                fmt::format("auto plans with {} tokens, not {}: set auto_budget_tokens", spends,
+                            budget_tokens));
 }
 
 }  // namespace polyphon

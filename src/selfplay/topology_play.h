@@ -1,6 +1,5 @@
-// Self-play from which the topology head learns: each problem is played with several topologies
-// that spend the same budget, and what is kept of each session is whether its answer was right.
-// Pure functions.
+// Self-play for the topology head: each problem is played with several topologies of equal budget,
+// and the outcome of a session is whether its answer was right. Pure functions.
 #pragma once
 
 #include <string>
@@ -13,27 +12,27 @@
 namespace polyphon {
 
 struct TopologyPlay {
-  // At least two, all different; without phases ("auto"): as the model states it. Empty: sessions
-  // are not played for this head.
+  // At least two different topologies; one without phases is "auto": the model states its own.
+  // Empty: off.
   std::vector<Topology> choices;
-  int budget_tokens = 0;  // of each
+  int budget_tokens = 0;  // token budget of each choice
 
   bool on() const { return !choices.empty(); }
   std::vector<std::string> names() const;
 };
 
-// Names of topologies, "auto" among them, or "all": each that "auto" chooses from over
-// `budget_tokens`, and "auto". Throws Error{kInvalidArgument, field "topologies"} for one that
-// spends something else (so does one of "all" when the budget does not divide evenly), one that is
-// there twice, and fewer than two that are not "auto".
+// `names`: names of topologies, possibly "auto"; or "all": every topology that "auto" chooses from
+// with `budget_tokens`, and "auto" itself. Throws Error{kInvalidArgument, field "topologies"} if
+// one spends another budget (also for "all", if the budget does not divide evenly), if one is
+// listed twice, and if fewer than two are not "auto".
 TopologyPlay parse_topology_play(const std::vector<std::string>& names, int budget_tokens,
                                  const PlanCaps& caps);
 
-// How the session of one choice differs from plain self-play: it is answered as a user's would be,
-// by vote of the last phase's streams, and by a merge where none of them states an answer.
+// Makes the request answer like a user's request: by vote of the last phase's streams, or by a
+// merge if none of them states an answer.
 void play_topology(ThinkInput& input, const Topology& choice);
 
-// Throws Error{kInvalidArgument} when the player planned over another budget.
+// Throws Error{kInvalidArgument} if the player planned with another budget.
 void require_budget(const Trace& trace, int budget_tokens);
 
 }  // namespace polyphon

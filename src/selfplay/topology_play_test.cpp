@@ -22,8 +22,9 @@ TEST(TopologyPlay, RefusesWhatCannotBeCompared) {
     return refusal([&] { names_of(names, 64); });
   };
   EXPECT_NE(why({"1x64", "8x16"}).find("8x16 spends 128 tokens, not 64"), std::string::npos);
-  EXPECT_NE(why({"1x64", "2x32", "1x64"}).find("1x64 is there twice"), std::string::npos);
-  EXPECT_NE(why({"1x64", "auto"}).find("two topologies or more beside auto"), std::string::npos);
+  EXPECT_NE(why({"1x64", "2x32", "1x64"}).find("1x64 is listed twice"), std::string::npos);
+  EXPECT_NE(why({"1x64", "auto"}).find("at least two topologies other than auto"),
+            std::string::npos);
   EXPECT_NE(why({"1x64", "chess"}), "");
   EXPECT_NE(refusal([] { names_of({"all"}, 500); }).find("tokens, not 500"), std::string::npos);
 }
@@ -46,7 +47,7 @@ TEST_F(TopologyPlayTest, EveryProblemIsPlayedWithEachAndItsAnswerChecked) {
   const SelfPlayReport report = play();
   EXPECT_EQ(report.problems, 8);
   EXPECT_EQ(report.answers, 3 * 8);
-  std::map<std::string, std::vector<std::string>> played;  // by the problem's text
+  std::map<std::string, std::vector<std::string>> played;  // by text of the problem
   int right = 0;
   std::set<uint64_t> seeds;
   read_rollouts(folder_, [&](const Trace& trace, const Outcome& outcome) {
@@ -59,9 +60,9 @@ TEST_F(TopologyPlayTest, EveryProblemIsPlayedWithEachAndItsAnswerChecked) {
     seeds.insert(trace.seed);
   });
   EXPECT_EQ(played.size(), 8u);
-  EXPECT_EQ(seeds.size(), 24u) << "each session draws anew";
+  EXPECT_EQ(seeds.size(), 24u) << "each session has its own seed";
   for (const auto& [text, names] : played) EXPECT_EQ(names, options_.topologies.names());
-  // Answers are a cell's attempts.
+  // A cell counts answers as its attempts.
   int answers = 0, of_cells = 0;
   for (const auto& [cell, counts] : report.cells) {
     answers += counts.streams;
@@ -73,7 +74,7 @@ TEST_F(TopologyPlayTest, EveryProblemIsPlayedWithEachAndItsAnswerChecked) {
   EXPECT_LT(right, 24);
 }
 
-TEST_F(TopologyPlayTest, GoesOnAndCountsProblems) {
+TEST_F(TopologyPlayTest, ContinuesAndCountsProblems) {
   options_.problems = 3;
   const SelfPlayReport first = play();
   options_.problems = 5;
@@ -82,13 +83,13 @@ TEST_F(TopologyPlayTest, GoesOnAndCountsProblems) {
   EXPECT_EQ(report.problems, 2);
   int problems = 0;
   for (const auto& [cell, counts] : report.cells) problems += counts.problems;
-  EXPECT_EQ(problems, 5) << "those of before are counted as they were";
+  EXPECT_EQ(problems, 5) << "problems of earlier runs are counted too";
   EXPECT_EQ(read_rollouts(folder_, [](const Trace&, const Outcome&) {}).traces, 15);
   options_.topologies.choices.pop_back();
   EXPECT_NE(refusal([&] { play(); }).find("its topologies is"), std::string::npos);
 }
 
-TEST_F(TopologyPlayTest, StopsWithWholeProblems) {
+TEST_F(TopologyPlayTest, AStopKeepsOnlyCompleteProblems) {
   options_.problems = 1000;
   on_session_ = [&](const SelfPlayReport& report) { stop_ = report.problems >= 2; };
   const SelfPlayReport report = play();
@@ -110,10 +111,10 @@ TEST_F(TopologyPlayTest, TheModelStatesItsOwn) {
   EXPECT_EQ(planned, 2);
 }
 
-TEST_F(TopologyPlayTest, APlayerThatPlansOverAnotherBudgetIsDroppedByName) {
+TEST_F(TopologyPlayTest, APlayerThatPlansWithAnotherBudgetIsDroppedByName) {
   plan_over(128);
   const std::string why = refusal([&] { play(); });
-  EXPECT_NE(why.find("auto plans over 128 tokens there, not 64"), std::string::npos) << why;
+  EXPECT_NE(why.find("auto plans with 128 tokens, not 64"), std::string::npos) << why;
   EXPECT_EQ(dropped_.size(), 1u);
 }
 

@@ -34,7 +34,7 @@ class TrainingDataTest : public SelfPlayTest {
     const auto end = target ? tokens.end() : first;
     return reasoner_->model().vocabulary().detokenize({begin, end}, true);
   }
-  // What its own problem's checker says: the problem's text stands in the prompt.
+  // The verdict of the checker of the problem whose text stands in the prompt.
   bool right(const TrainingSequence& sequence) const {
     const std::string said = text(sequence, true), prompt = text(sequence, false);
     for (uint64_t seed : seeds())
@@ -46,7 +46,7 @@ class TrainingDataTest : public SelfPlayTest {
     ADD_FAILURE() << prompt;
     return false;
   }
-  // Of any question that can be read.
+  // The same for any question that can be parsed.
   bool solves_its_question(const TrainingSequence& sequence) const {
     const std::string said = text(sequence, true), prompt = text(sequence, false);
     const size_t begin = prompt.find("How many times");
@@ -70,19 +70,19 @@ class TrainingDataTest : public SelfPlayTest {
   DataCounts counts_;
 };
 
-TEST_F(TrainingDataTest, ASequenceIsPromptPreambleAndWhatTheStreamSaid) {
+TEST_F(TrainingDataTest, ASequenceIsPromptPreambleAndTheStreamsTokens) {
   for (const TrainingSequence& sequence : build()) {
     EXPECT_TRUE(text(sequence, false).starts_with("<|im_start|>user\nHow many"));
     EXPECT_NE(text(sequence, false).find("<|im_start|>assistant\n"), std::string::npos);
-    EXPECT_TRUE(text(sequence, false).ends_with("\n")) << "its preamble";
+    EXPECT_TRUE(text(sequence, false).ends_with("\n")) << "ends with the preamble";
     EXPECT_TRUE(text(sequence, true).ends_with("<|im_end|>")) << text(sequence, true);
     EXPECT_NE(text(sequence, true).find("Answer: "), std::string::npos);
-    EXPECT_TRUE(sequence.example.runs.empty()) << "a plain sequence";
+    EXPECT_TRUE(sequence.example.runs.empty()) << "must be a plain sequence";
     EXPECT_EQ(right(sequence), weight(sequence) > 0);
   }
 }
 
-TEST_F(TrainingDataTest, WeightsAreRewardsLessTheirMean) {
+TEST_F(TrainingDataTest, WeightsAreRewardsMinusTheirMean) {
   data_.rewards.failure_weight = 1;
   const auto sequences = build();
   EXPECT_NEAR(std::accumulate(sequences.begin(), sequences.end(), 0.0,
@@ -91,13 +91,13 @@ TEST_F(TrainingDataTest, WeightsAreRewardsLessTheirMean) {
   data_.rewards.failure_weight = 0.1;
   for (const TrainingSequence& sequence : build()) {
     EXPECT_GE(weight(sequence), -0.1001);
-    EXPECT_NE(weight(sequence), 0) << "all right or all wrong: no signal";
+    EXPECT_NE(weight(sequence), 0) << "streams that are all right or all wrong teach nothing";
   }
   data_.rewards.failure_weight = 0;
   for (const TrainingSequence& sequence : build()) EXPECT_GT(weight(sequence), 0);
 }
 
-TEST_F(TrainingDataTest, WinnersOnlyAreAllThatIsRight) {
+TEST_F(TrainingDataTest, RejectionSamplingLearnsAllRightStreams) {
   data_.rewards.method = RewardMethod::kRejection;
   data_.rewards.failure_weight = 0;
   int all = 0;
@@ -114,7 +114,7 @@ TEST_F(TrainingDataTest, WinnersOnlyAreAllThatIsRight) {
 }
 
 TEST_F(TrainingDataTest, CellsWithLittleSuccessGetWorkedSolutions) {
-  data_.most_per_cell = 0;  // these alone
+  data_.most_per_cell = 0;  // only worked solutions
   data_.worked_below = 1.1;
   data_.worked_per_cell = 5;
   std::map<Cell, int> worked;
@@ -134,11 +134,11 @@ TEST_F(TrainingDataTest, CellsWithLittleSuccessGetWorkedSolutions) {
   }
   EXPECT_TRUE(counts_.cells.contains({"counting", hardest + 1}) ||
               counts_.cells.contains({"letter_counting", hardest + 1}))
-      << "the next difficulty";
+      << "the next difficulty gets worked solutions";
 }
 
-// The control keeps how much there is of everything, and nothing that ties it to the problem.
-TEST_F(TrainingDataTest, RandomRewardsAreAsManyAndDealtOutByChance) {
+// The control keeps the amounts of everything, but breaks the connection to the problem.
+TEST_F(TrainingDataTest, RandomRewardsKeepTheirNumberAndAreShuffled) {
   data_.rewards.method = RewardMethod::kRejection;
   data_.rewards.failure_weight = 0;
   const size_t winners = build().size();
@@ -150,7 +150,7 @@ TEST_F(TrainingDataTest, RandomRewardsAreAsManyAndDealtOutByChance) {
   EXPECT_LT(static_cast<size_t>(still_right), winners);
 }
 
-TEST_F(TrainingDataTest, RandomRewardsDealOutWorkedSolutionsToo) {
+TEST_F(TrainingDataTest, RandomRewardsShuffleWorkedSolutionsToo) {
   data_.most_per_cell = 0;
   data_.worked_below = 1.1;
   data_.worked_per_cell = 20;
@@ -168,7 +168,7 @@ TEST_F(TrainingDataTest, RandomRewardsDealOutWorkedSolutionsToo) {
   EXPECT_LT(still_right, 0.8 * counted);
 }
 
-// What is too long for a batch is counted as that, and as nothing that is learnt.
+// A sequence that is too long for a batch is counted only as too long.
 TEST_F(TrainingDataTest, WorkedSolutionsThatAreTooLongAreNotCounted) {
   data_.worked_below = 1.1;
   data_.worked_per_cell = 5;
@@ -190,8 +190,8 @@ TEST_F(TrainingDataTest, IsTheSameForTheSameSeed) {
   EXPECT_NE(weights_and_tokens(), first);
 }
 
-// What a search committed is in its branches' spans: without it a stream would be learnt with
-// holes.
+// Tokens that a search committed are in its branches' spans: the stream's own spans would have
+// gaps.
 TEST_F(TrainingDataTest, LeavesOutSessionsThatSearched) {
   const size_t before = build().size();
   std::optional<Trace> searched;
@@ -202,7 +202,7 @@ TEST_F(TrainingDataTest, LeavesOutSessionsThatSearched) {
   EXPECT_EQ(counts_.searched, 1);
 }
 
-TEST_F(TrainingDataTest, RefusesWhatHoldsNothingToLearn) {
+TEST_F(TrainingDataTest, RefusesFoldersWithNothingToLearn) {
   EXPECT_THROW(build("another model"), Error);
   EXPECT_EQ(counts_.foreign, 24);
   EXPECT_THROW(build_training_data({folder_ + "/none"}, reasoner_->model(), "digest",
@@ -211,7 +211,7 @@ TEST_F(TrainingDataTest, RefusesWhatHoldsNothingToLearn) {
   EXPECT_THROW(write_training_data(folder_ + "/none/data.jsonl", "digest", build()), Error);
 }
 
-TEST_F(TrainingDataTest, IsWrittenAsTheTrainerReadsIt) {
+TEST_F(TrainingDataTest, IsWrittenInTheTrainersFormat) {
   data_.whole_sessions = true;
   data_.answers_per_cell = 5;
   const auto sequences = build();
@@ -249,7 +249,7 @@ TEST_F(TrainingDataTest, LeavesOutATraceThatContradictsItself) {
       << counts_.first_damage;
 }
 
-// The same is learnt of the same, with fewer tokens.
+// The same tokens are learnt with the same weights, from fewer tokens.
 TEST_F(TrainingDataTest, WholeSessionsShareTheirPrompt) {
   const auto learnt = [&](const std::vector<TrainingSequence>& sequences) {
     std::multiset<std::pair<float, Token>> all;
@@ -269,7 +269,7 @@ TEST_F(TrainingDataTest, WholeSessionsShareTheirPrompt) {
   EXPECT_EQ(counts_.target_tokens, counts_apart.target_tokens);
 }
 
-TEST_F(TrainingDataTest, WholeSessionsSayWhichRowsAreWhose) {
+TEST_F(TrainingDataTest, WholeSessionsListTheRowsOfEachStream) {
   for (const TrainingSequence& sequence : build())
     EXPECT_EQ(sequence.example.summaries, StreamSummaries());
   data_.whole_sessions = true;
@@ -277,7 +277,8 @@ TEST_F(TrainingDataTest, WholeSessionsSayWhichRowsAreWhose) {
   for (const TrainingSequence& sequence : sequences) {
     const Example& example = sequence.example;
     EXPECT_GT(example.summaries.weight, 0);
-    EXPECT_LT(example.summaries.weight, 1) << "all right or all wrong: no signal";
+    EXPECT_LT(example.summaries.weight, 1)
+        << "streams that are all right or all wrong teach nothing";
     std::set<int> learnt, summarised;
     for (const TargetRange& range : example.targets)
       for (int row = range.begin; row < range.end; ++row) learnt.insert(row);
@@ -285,9 +286,9 @@ TEST_F(TrainingDataTest, WholeSessionsSayWhichRowsAreWhose) {
     for (const auto& stream : example.summaries.streams)
       for (const RowRange& range : stream)
         for (int row = range.begin; row < range.end; ++row, ++rows) summarised.insert(row);
-    EXPECT_EQ(static_cast<int>(summarised.size()), rows) << "a row is of one stream";
+    EXPECT_EQ(static_cast<int>(summarised.size()), rows) << "a row belongs to one stream";
     EXPECT_TRUE(std::includes(learnt.begin(), learnt.end(), summarised.begin(), summarised.end()));
-    // The rest are ends of turns, one a stream.
+    // The other targets are ends of turns, one per stream.
     EXPECT_LE(learnt.size(), summarised.size() + example.summaries.streams.size());
   }
 }
@@ -312,7 +313,8 @@ TEST_F(TrainingDataTest, AnswersAreRightShortAndSeeAllStreams) {
     EXPECT_EQ(weight(sequence), 8);
     EXPECT_TRUE(before.ends_with("<|im_start|>assistant\n")) << before;
     EXPECT_NE(before.find("The attempts above"), std::string::npos);
-    // One view of the prompt and of all streams, and no position twice after the merge.
+    // The answer sees the prompt and all streams in one view; positions after the merge do not
+    // repeat.
     const Example& example = sequence.example;
     const int first = example.targets.front().begin;
     EXPECT_EQ(visibility_of(example).row(first).count(), first + 1);
@@ -324,7 +326,7 @@ TEST_F(TrainingDataTest, AnswersAreRightShortAndSeeAllStreams) {
   EXPECT_LE(build().size(), 2 * counts_.cells.size());
 }
 
-TEST_F(TrainingDataTest, LeavesOutWhatNoBatchHolds) {
+TEST_F(TrainingDataTest, LeavesOutSequencesLongerThanABatch) {
   data_.whole_sessions = true;
   const size_t sequences = build().size();
   data_.most_tokens = counts_.longest - 1;
@@ -334,7 +336,7 @@ TEST_F(TrainingDataTest, LeavesOutWhatNoBatchHolds) {
   EXPECT_LE(counts_.longest, data_.most_tokens);
 }
 
-TEST_F(TrainingDataTest, RandomRewardsDealOutAnswersToo) {
+TEST_F(TrainingDataTest, RandomRewardsShuffleAnswersToo) {
   data_.most_per_cell = 0;
   data_.answers_per_cell = 100;
   const auto answers = [&] {
@@ -351,7 +353,7 @@ TEST_F(TrainingDataTest, RandomRewardsDealOutAnswersToo) {
             static_cast<std::ptrdiff_t>(sequences.size()));
 }
 
-TEST_F(PromotingSelfPlayTest, WholeSessionsSayWhatPromotionsBroughtAndWhatTheyDid) {
+TEST_F(PromotingSelfPlayTest, WholeSessionsHoldTheRowsAndEffectsOfPromotions) {
   options_.problems = 12;
   play();
   std::multiset<float> effects;
@@ -389,21 +391,21 @@ TEST_F(PromotingSelfPlayTest, WholeSessionsSayWhatPromotionsBroughtAndWhatTheyDi
   EXPECT_GT(brought, 0);
   data.rewards.method = RewardMethod::kRejection;
   data.most_per_cell = 0;
-  EXPECT_EQ(learnt_effects(), effects) << "also where streams learn nothing";
+  EXPECT_EQ(learnt_effects(), effects) << "also from sessions whose streams teach nothing";
   EXPECT_GT(alone, 0);
   data.random_rewards = true;
-  EXPECT_EQ(learnt_effects(), effects) << "dealt out anew";
+  EXPECT_EQ(learnt_effects(), effects) << "shuffled, but as many";
   data.random_rewards = data.whole_sessions = false;
   data.worked_below = 1.1;
-  data.worked_per_cell = 1;  // so that there is something to learn, whatever was right
+  data.worked_per_cell = 1;  // so that there is something to learn even if nothing was right
   EXPECT_TRUE(learnt_effects().empty());
   EXPECT_EQ(brought, 0);
 }
 
 using parity = TrainingDataTest;  // NOLINT(readability-identifier-naming): what ctest calls them
 
-// What is learnt after the merge stands where the engine would have said it.
-TEST_F(parity, OfALearntAnswerWithTheEnginesOwn) {
+// The learnt answer has the positions and visibility of the engine's own answer.
+TEST_F(parity, OfALearntAnswerAndTheEnginesAnswer) {
   const Problem problem = make_problem(family("counting"), 1, 5);
   ThinkInput input = self_play_input(problem, options_, 0);
   input.max_answer_tokens = 40;

@@ -11,8 +11,8 @@ namespace polyphon {
 namespace {
 
 constexpr std::chrono::seconds kToConnect{5};
-// A request may wait for its turn as long as the server lets it. A machine that is gone without a
-// word is noticed by keep-alive probes.
+// A request may wait in the server's queue for as long as the server allows. Keep-alive probes
+// detect a machine that has disappeared.
 constexpr std::chrono::seconds kToAnswer{3600};
 constexpr int kIdleBeforeProbeS = 30, kBetweenProbesS = 10, kProbes = 3;
 
@@ -59,7 +59,7 @@ ApiClient::ApiClient(std::string address, std::string key)
     : address_(std::move(address)), key_(std::move(key)) {
   if (is_address(address_)) return;
   throw Error(ErrorCode::kInvalidArgument,
-              "'" + address_ + "' is no address of a server: write http://HOST:PORT", "servers");
+              "'" + address_ + "' is not a server address: write http://HOST:PORT", "servers");
 }
 
 Json ApiClient::get(const std::string& path) const {

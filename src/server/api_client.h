@@ -1,4 +1,5 @@
-// Another server as its client sees it: JSON in and out over HTTP. Thread-safe.
+// A client of another Polyphon server: JSON requests and answers over HTTP. Thread-safe; every call
+// blocks.
 #pragma once
 
 #include <string>
@@ -9,15 +10,15 @@ namespace polyphon {
 
 class ApiClient {
  public:
-  // `address`: "http://HOST:PORT", or https, whose certificate is checked. `key`: empty when the
-  // server asks for none. Throws Error{kInvalidArgument} for another form of address.
+  // `address`: "http://HOST:PORT", or "https://HOST:PORT", whose certificate is checked. `key`:
+  // empty if the server needs none. Throws Error{kInvalidArgument} for any other address.
   ApiClient(std::string address, std::string key);
 
   const std::string& address() const { return address_; }
 
-  // The body of a 200. Each call is a connection of its own. Throws Error whose message begins with
-  // the address: kUnavailable when there is no connection, it broke or gave no JSON, else what the
-  // status stands for, with the server's own message.
+  // Returns the body of a 200 answer. Opens a connection for each call. Throws Error whose message
+  // begins with the address: kUnavailable if there is no connection, it broke, or the body is no
+  // JSON; otherwise the code for the HTTP status, with the server's message.
   Json get(const std::string& path) const;
   Json post(const std::string& path, const Json& body) const;
 

@@ -5,7 +5,7 @@
 namespace polyphon {
 namespace {
 
-// Whatever the message repeats, and whoever wrote it.
+// Upper bounds for messages, because they may repeat parts of a request.
 constexpr size_t kMostMessageBytes = 2000;
 constexpr size_t kMostParamBytes = 200;
 
@@ -39,7 +39,7 @@ int http_status(ErrorCode code) {
     case ErrorCode::kOverloaded:
       return 429;
     case ErrorCode::kCancelled:
-      return 499;  // nobody reads it
+      return 499;  // the client is gone and reads no answer
     case ErrorCode::kInternal:
       return 500;
     case ErrorCode::kUnavailable:

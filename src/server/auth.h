@@ -1,4 +1,5 @@
-// API keys. Only their SHA-256 is kept; comparison takes the same time whatever differs.
+// API keys of tenants. Only their SHA-256 hashes are kept; a comparison takes the same time
+// wherever the keys differ. Immutable, so thread-safe.
 #pragma once
 
 #include <optional>
@@ -8,17 +9,17 @@
 
 namespace polyphon {
 
-// SHA-256 of the key, lower-case hex: what the config file holds.
+// SHA-256 of the key in lower-case hex, as in the config file.
 std::string hash_api_key(std::string_view key);
 
 class ApiKeys {
  public:
-  // Throws Error{kInvalidArgument} for what is not 64 hex digits.
+  // Throws Error{kInvalidArgument} if a hash is not 64 hex digits.
   explicit ApiKeys(std::vector<std::string> hashes);
 
   bool required() const { return !hashes_.empty(); }
-  // The tenant whose key an Authorization header ("Bearer KEY") carries; nothing when it is wrong.
-  // Without keys everyone is the tenant "".
+  // The tenant of the key in an Authorization header ("Bearer KEY"); none if the key is wrong. If
+  // no keys are configured, every request belongs to the tenant "".
   std::optional<std::string> tenant_of(const std::string& authorization) const;
 
  private:

@@ -22,11 +22,11 @@ TEST(ApiKeys, AKeyNamesItsTenant) {
   EXPECT_EQ(keys.tenant_of("bearer one"), one);
   for (const char* wrong : {"", "Bearer", "Bearer ", "Bearer three", "Basic one", "one"})
     EXPECT_EQ(keys.tenant_of(wrong), std::nullopt) << wrong;
-  // The hash itself is no key.
+  // The hash itself is not accepted as a key.
   EXPECT_EQ(keys.tenant_of("Bearer " + hash_api_key("one")), std::nullopt);
 }
 
-TEST(ApiKeys, RefusesWhatIsNoHash) {
+TEST(ApiKeys, RefusesAnInvalidHash) {
   EXPECT_THROW(ApiKeys({"one"}), Error);
   EXPECT_THROW(ApiKeys({std::string(64, 'G')}), Error);
 }

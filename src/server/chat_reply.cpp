@@ -153,7 +153,7 @@ std::string ChatReply::on(const StreamEnded& ended) {
   return sse(data);
 }
 
-// What happened among the streams, as a chunk without a delta.
+// An event of the streams, as a chunk without a delta.
 std::string ChatReply::event(Json polyphon) {
   if (!streaming_ || !stream_thoughts_) return "";
   Json data = chunk(0, Json::object());
@@ -216,7 +216,7 @@ std::string ChatReply::on(const ChoiceEnded& end) {
   choice.finish_reason = calls ? "tool_calls" : name_of(end.finish_reason);
   std::string text;
   if (!rest.empty()) text = sse(chunk(end.choice, delta_json(rest)));
-  // A request that thinks gets its finish reason with the polyphon object, at the very end.
+  // A thinking request gets its finish reason at the very end, with the polyphon object.
   if (!thinks_) text += sse(chunk(end.choice, Json::object(), choice.finish_reason));
   return text;
 }

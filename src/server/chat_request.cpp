@@ -124,7 +124,8 @@ GenerationRequest read_chat_request(const OrderedJson& body, const RequestContex
   const FieldReader fields(body);
   check_model(fields, context.options);
   for (const char* media : {"audio", "web_search_options"})
-    if (fields.find(media)) fields.refuse(media, "is not available: this server answers in text");
+    if (fields.find(media))
+      fields.refuse(media, "is not available: this server answers with text only");
   return read_chat_generation(fields, read_chat_input(fields), context);
 }
 

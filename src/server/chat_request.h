@@ -1,4 +1,5 @@
-// How a chat, however it came in, is answered: sampling, limits, and whether it thinks in streams.
+// Reads how to answer a chat, for every endpoint that takes one: sampling, limits, and whether to
+// think in streams.
 #pragma once
 
 #include "server/request_reader.h"

@@ -9,9 +9,9 @@
 namespace polyphon {
 namespace {
 
-// What the socket does not take yet waits here; with more than that the serving thread waits.
+// Limit of bytes that wait for the socket; with more, the serving thread blocks.
 constexpr size_t kMostWaitingBytes = 256 << 10;
-// Between two looks at whether the server stops.
+// Interval of checks whether the server stops.
 constexpr std::chrono::milliseconds kSendWait{200};
 
 thread_local ClientStream* serving = nullptr;
@@ -37,7 +37,8 @@ ssize_t ClientStream::read(char* data, size_t size) {
   const size_t count = std::min(size, connection_.received.size() - consumed_);
   std::memcpy(data, connection_.received.data() + consumed_, count);
   consumed_ += count;
-  if (!is_readable()) {  // a large body is not held twice while its answer is made
+  // Free the bytes now, so that a large body is not held twice while its answer is made.
+  if (!is_readable()) {
     connection_.received = std::string();
     consumed_ = 0;
   }
@@ -61,7 +62,8 @@ bool ClientStream::wait_writable() const {
 
 ssize_t ClientStream::write(const char* data, size_t size) {
   const std::string_view text(data, size);
-  if (!std::exchange(answered_, true))  // the whole head, and the body if it is small
+  // The first write holds the whole head, and the body if it is small.
+  if (!std::exchange(answered_, true))
     promised_close_ =
         text.substr(0, text.find("\r\n\r\n")).find("\r\nConnection: close") != text.npos;
   connection_.outgoing.append(text);

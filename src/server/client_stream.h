@@ -1,5 +1,5 @@
-// A connection as the HTTP library sees it while one request is served: it reads what has come and
-// writes to the socket. On the serving thread.
+// The HTTP library's view of a connection while one request is served: reads the bytes that have
+// arrived and writes to the socket. Used only on the thread that serves the request.
 #pragma once
 
 #include <httplib.h>
@@ -13,15 +13,15 @@ namespace polyphon {
 
 class ClientStream final : public httplib::Stream {
  public:
-  // All must outlive this. A write that makes no progress for `write_timeout` fails, and so does
-  // one that must wait once `stopping` is set.
+  // All references must outlive this object. A write fails if it makes no progress for
+  // `write_timeout`, or if it has to wait after `stopping` is set.
   ClientStream(Connection& connection, std::chrono::seconds write_timeout,
                const std::atomic<bool>& stopping);
   ~ClientStream() override;
 
-  // Of `received`, read so far: the request.
+  // Number of bytes of `received` that were read: the request.
   size_t consumed() const { return consumed_; }
-  // What was answered says that the connection ends.
+  // Whether the answer told the client that the connection closes.
   bool promised_close() const { return promised_close_; }
   // See client_is_gone() and client_may_be_gone().
   bool is_gone();
@@ -45,19 +45,19 @@ class ClientStream final : public httplib::Stream {
   const std::chrono::seconds write_timeout_;
   const std::atomic<bool>& stopping_;
   size_t consumed_ = 0;
-  bool takes_interim_ = false;  // interim responses, since HTTP/1.1
-  bool answered_ = false;       // the head of the response is on its way
+  bool takes_interim_ = false;  // the client understands interim responses (HTTP/1.1)
+  bool answered_ = false;       // the head of the response has been sent
   bool asked_ = false;          // a half-closed client was sent an interim response
   bool promised_close_ = false;
 };
 
-// The client of the request that the calling thread serves does not wait for its answer any more.
-// A client that has only ended its own side does: the first call that finds so sends an interim
-// response, to which the machine of one that is gone answers with a reset. HTTP/1.0 has no interim
-// responses: its clients are gone when they end their side, as nginx is, which speaks it to servers
-// behind it.
+// Whether the client of the request that this thread serves has gone away. A client that only ended
+// its own side may still wait for the answer. So the first call in this state sends an interim
+// response ("100 Continue"): the machine of a client that is gone answers with a reset. HTTP/1.0
+// has no interim responses, so an HTTP/1.0 client that ends its side counts as gone; nginx, which
+// uses HTTP/1.0 for upstream servers, behaves like this.
 bool client_is_gone();
-// It has ended its side, or is gone. What is sent to it tells.
+// Whether the client has ended its side or is gone. Only sending to it tells which.
 bool client_may_be_gone();
 
 }  // namespace polyphon

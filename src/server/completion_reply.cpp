@@ -71,10 +71,10 @@ class CompletionReply final : public Reply {
  private:
   struct Choice {
     std::string text;
-    std::string pending_echo;  // goes before the first chunk
+    std::string pending_echo;  // sent before the first chunk
     std::string finish_reason;
     Json logprobs = no_logprobs();
-    size_t offset = 0;  // of the next token's text
+    size_t offset = 0;  // offset of the next token's text
   };
 
   Choice& at(int choice) { return choices_[static_cast<size_t>(choice)]; }

@@ -65,7 +65,7 @@ GenerationRequest read_completion_request(const OrderedJson& body, const Request
   const FieldReader fields(body);
   GenerationRequest request = read_frame(fields, context.options);
   if (fields.find("suffix"))
-    fields.refuse("suffix", "is not available: this server writes on after the prompt only");
+    fields.refuse("suffix", "is not available: this server only continues the prompt");
   if (fields.find("polyphon"))
     fields.refuse("polyphon", "needs a chat: send it to /v1/chat/completions");
   const Vocabulary& vocabulary = context.reasoner.model().vocabulary();
@@ -73,7 +73,7 @@ GenerationRequest read_completion_request(const OrderedJson& body, const Request
   completion.sampling = read_sampling(fields, vocabulary.size());
   completion.sampling.logprobs = static_cast<int>(fields.integer("logprobs", 0, 20).value_or(-1));
   completion.stop = read_stop(fields);
-  completion.max_tokens = read_max_tokens(fields, 16);  // OpenAI's default here
+  completion.max_tokens = read_max_tokens(fields, 16);  // OpenAI's default for this endpoint
   completion.choices = read_choices(fields);
   completion.ignore_eos = fields.boolean("ignore_eos").value_or(false);
   completion.grammar = read_constraint(fields);

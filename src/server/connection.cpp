@@ -25,8 +25,8 @@ std::shared_ptr<SSL_CTX> make_tls_context(const std::string& certificate_path,
                 "tls_certificate");
   }
   SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  // A socket that never blocks takes part of what it is given; the rest may have moved by the next
-  // call.
+  // A non-blocking socket may take only a part of the data, and the rest may have moved in memory
+  // by the next call.
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                       SSL_MODE_RELEASE_BUFFERS);
@@ -45,7 +45,7 @@ Connection::~Connection() { close(socket_); }
 
 Connection::Progress Connection::tls_progress(int result) {
   const int error = SSL_get_error(tls_.get(), result);
-  ERR_clear_error();  // of this thread: the next call must not find it
+  ERR_clear_error();  // clears this thread's error queue for the next call
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
     poll_events_ = error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
     return Progress::kWait;

@@ -1,5 +1,5 @@
-// One client's connection: a socket that never blocks, TLS over it or none, and the bytes on their
-// way. Used by one thread at a time.
+// One client's connection: a non-blocking socket, plain or with TLS, and the bytes received and
+// still to be sent. Used by one thread at a time.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -9,40 +9,40 @@
 
 namespace polyphon {
 
-// The certificate and key of a server. Throws Error{kInvalidArgument} when they cannot be used.
+// Loads a server's certificate and key. Throws Error{kInvalidArgument} if they cannot be used.
 std::shared_ptr<SSL_CTX> make_tls_context(const std::string& certificate_path,
                                           const std::string& key_path);
 
 class Connection {
  public:
-  // Owns the socket, unless this throws. `tls` is null for plain HTTP.
+  // Takes ownership of the socket, unless the constructor throws. `tls` is null for plain HTTP.
   Connection(int socket, SSL_CTX* tls);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   enum class Progress {
-    kDone,    // what was asked for
-    kWait,    // when poll_events() come, call again
-    kEnded,   // receive(): the client sends no more; it may still read
-    kFailed,  // the connection is of no use any more
+    kDone,    // the operation is complete
+    kWait,    // call again after poll_events()
+    kEnded,   // receive(): the client sends no more, but may still read
+    kFailed,  // the connection cannot be used any more
   };
   Progress handshake();
-  // Takes what has come, at most `most` bytes, to the end of `received`.
+  // Appends up to `most` received bytes to `received`.
   Progress receive(size_t most);
-  // Sends what it can of `outgoing`, from its beginning. kDone: all of it.
+  // Sends as much of `outgoing` as the socket takes. kDone: all of it was sent.
   Progress flush();
-  // Says that no more is sent; the client may still send.
+  // Closes the sending side; the client may still send.
   void finish_sending();
 
-  // What the last call that gave kWait waits for: POLLIN or POLLOUT.
+  // The events that the last call with kWait needs: POLLIN or POLLOUT.
   short poll_events() const { return poll_events_; }
-  // Blocks; false when the time is up.
+  // Blocks until poll_events() arrive; false after `timeout_ms`.
   bool wait(int timeout_ms) const;
-  // The client reads no more: the connection was reset.
+  // Whether the connection was reset: the client does not read any more.
   bool is_reset() const;
-  // The client has ended its side. It may be gone, or wait for its answer: only what is sent to it
-  // tells, since the machine of a client that is gone answers with a reset.
+  // Whether the client has ended its side. It may be gone, or wait for its answer. Only sending to
+  // it tells which: the machine of a client that is gone answers with a reset.
   bool is_half_closed() const;
   int socket() const { return socket_; }
 
@@ -51,11 +51,11 @@ class Connection {
 
  private:
   short revents() const;
-  // What a call of the TLS library came to.
+  // Translates the result of a TLS call.
   Progress tls_progress(int result);
 
   const int socket_;
-  const std::unique_ptr<SSL, void (*)(SSL*)> tls_;  // null: plain
+  const std::unique_ptr<SSL, void (*)(SSL*)> tls_;  // null for plain HTTP
   short poll_events_ = 0;
 };
 

@@ -12,7 +12,7 @@
 namespace polyphon {
 namespace {
 
-constexpr size_t kMaxInputs = 2048;  // OpenAI's
+constexpr size_t kMaxInputs = 2048;  // OpenAI's limit
 
 static_assert(std::endian::native == std::endian::little);
 
@@ -46,7 +46,7 @@ EmbeddingRequest read_embedding_request(const OrderedJson& body, const RequestCo
 Json embedding_json(const std::vector<float>& embedding, bool base64) {
   if (!base64) return embedding;
   const size_t bytes = embedding.size() * sizeof(float);
-  std::string text(4 * ((bytes + 2) / 3) + 1, '\0');  // and the closing zero
+  std::string text(4 * ((bytes + 2) / 3) + 1, '\0');  // plus a terminating zero
   const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
                                      reinterpret_cast<const unsigned char*>(embedding.data()),
                                      static_cast<int>(bytes));

@@ -9,10 +9,10 @@
 namespace polyphon {
 namespace {
 
-// Between two looks at whether the client is still there.
+// Interval of checks whether the client is still there.
 constexpr std::chrono::milliseconds kClientCheck{200};
-// A comment is sent after so much silence, so that proxies keep the connection; sooner to a client
-// that may be gone, since only what is sent tells.
+// A comment is sent after this much silence, so that proxies keep the connection open. A client
+// that may be gone gets one sooner (kQuestion), because only sending shows whether it is there.
 constexpr std::chrono::seconds kHeartbeat{15};
 constexpr std::chrono::seconds kQuestion{1};
 
@@ -25,7 +25,7 @@ class EventStream {
         sessions_(std::move(sessions)),
         reply_(std::move(reply)) {}
 
-  // Sends what is next. False ends the response: the client has gone.
+  // Sends the next text. Returns false to end the response, because the client is gone.
   bool send_next(httplib::DataSink& sink) {
     const std::string text = next_text();
     const auto now = std::chrono::steady_clock::now();

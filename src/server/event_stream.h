@@ -11,9 +11,9 @@
 
 namespace polyphon {
 
-// Sends the reply's opening at once and then what its events give, until the end, or until the
-// client goes away: then the sessions are cancelled. `slot` is held as long. The status is 200;
-// what fails from now on is told in an event.
+// Sends the reply's opening at once, then the text for each session event until the end. If the
+// client goes away, cancels the sessions. Holds `slot` until then. The status is 200; later errors
+// are sent as an event.
 void stream_events(httplib::Response& response, ServerState& state, RequestSlots::Slot slot,
                    SessionGroup sessions, std::unique_ptr<Reply> reply);
 

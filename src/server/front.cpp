@@ -25,20 +25,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kTick = 200ms;                 // between two looks at deadlines
-constexpr auto kToSendHead = 10s;             // from its first byte, and for the handshake
-constexpr auto kIdle = 75s;                   // between two requests
-constexpr auto kToLinger = 5s;                // after the last byte of an answer
-constexpr auto kToStop = 5s;                  // for what is being sent
-constexpr double kLeastBytesPerS = 16 << 10;  // of a body, on average, after io_timeout_s
+constexpr auto kTick = 200ms;  // interval of checks of deadlines
+// Time for a head, from its first byte, and for the TLS handshake.
+constexpr auto kToSendHead = 10s;
+constexpr auto kIdle = 75s;     // time between two requests
+constexpr auto kToLinger = 5s;  // time after the last byte of an answer
+constexpr auto kToStop = 5s;    // time for answers that are still being sent
+// Least average speed of a body, on top of io_timeout_s.
+constexpr double kLeastBytesPerS = 16 << 10;
 constexpr size_t kReadBytes = 64 << 10;
 constexpr size_t kUrgentThreads = 4;
-// Requests that may be held at the same time, of the largest size.
+// Limit of bytes held for incomplete requests: this many requests of the largest size.
 constexpr size_t kMostLargeRequests = 32;
-// Files that the process needs beside connections.
+// File descriptors that the process needs besides connections.
 constexpr rlim_t kOtherFiles = 256;
 
-// At most as many as the system has files for.
+// Limits the number of connections to the file descriptors that the system allows.
 size_t allowed_connections(size_t wanted) {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
@@ -51,7 +53,7 @@ size_t allowed_connections(size_t wanted) {
   return std::min<rlim_t>(files.rlim_cur - others, wanted);
 }
 
-// What the loop itself answers, always the last on its connection.
+// An error response of the loop itself; it always closes the connection.
 std::string refusal(int status, const std::string& why) {
   const std::string body = to_text(error_body(status, why));
   return fmt::format(
@@ -89,10 +91,11 @@ Front::Front(const ServerOptions& options, std::set<std::string> urgent, size_t 
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       most_connections_(allowed_connections(most_connections)) {
   if (epoll_ < 0 || wake_ < 0)
-    throw Error(ErrorCode::kUnavailable, "the system gives no file for the HTTP server");
+    throw Error(ErrorCode::kUnavailable,
+                "cannot create an epoll or event descriptor: raise the limit of open files");
   set_payload_max_length(most_body_bytes_);
   set_keep_alive_timeout(std::chrono::seconds(kIdle).count());
-  // Without the library's SO_REUSEPORT a port in use is noticed.
+  // Without the library's SO_REUSEPORT, a port that is in use is reported.
   set_socket_options([](socket_t socket) {
     const int on = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -122,7 +125,7 @@ void Front::run() {
                             error.what()));
   }
   const int listener = svr_sock_;
-  // The library's queue is short: a client that finds it full tries again only after a second.
+  // The library's accept queue is short: a client that finds it full retries only after a second.
   ::listen(listener, SOMAXCONN);
   epoll_event event{EPOLLIN, {.fd = wake_}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
@@ -181,13 +184,13 @@ void Front::accept_clients() {
     if (socket < 0) {
       const bool full = errno == EMFILE || errno == ENFILE;
       if (full && make_room()) continue;
-      if (full) std::this_thread::sleep_for(10ms);  // all are being served: soon one is done
+      // All connections are being served: one will be free soon.
+      if (full) std::this_thread::sleep_for(10ms);
       return;
     }
     if (clients_.size() >= most_connections_ && !make_room()) {
       const std::string text = refusal(
-          503,
-          fmt::format("{} connections are open, as many as may: try again later", clients_.size()));
+          503, fmt::format("all {} connections are in use: try again later", clients_.size()));
       if (!tls_) [[maybe_unused]]
         const auto sent = send(socket, text.data(), text.size(), MSG_NOSIGNAL);
       ::close(socket);
@@ -210,7 +213,7 @@ void Front::accept_clients() {
   }
 }
 
-// Closes the connection that has been silent longest. False when all are being served.
+// Closes the connection that has been silent longest. Returns false if all are being served.
 bool Front::make_room() {
   Client* silent = nullptr;
   for (const auto& [socket, client] : clients_)
@@ -243,7 +246,7 @@ void Front::on_ready(Client& client) {
       return;
     }
     case Stage::kServed:
-      return;  // not watched
+      return;  // the loop does not watch it
   }
 }
 
@@ -281,13 +284,14 @@ void Front::advance(Client& client) {
     case RequestFrame::State::kHead:
       break;
   }
-  if (client.ended) return refuse(client, 400, "the request ended before all of it was sent");
+  if (client.ended)
+    return refuse(client, 400, "the connection ended before the request was complete");
   if (held_bytes_ > kMostLargeRequests * most_body_bytes_)
     return refuse(client, 503, "too many large requests are being sent: try again later");
   watch(client, POLLIN);
 }
 
-// The longer the body, the longer it may take.
+// The time limit grows with the size of the body.
 void Front::wait_for_body(Client& client) {
   const std::chrono::duration<double> for_bytes(
       static_cast<double>(client.connection.received.size()) / kLeastBytesPerS);
@@ -295,7 +299,7 @@ void Front::wait_for_body(Client& client) {
                     std::chrono::duration_cast<std::chrono::steady_clock::duration>(for_bytes);
   if (!client.frame.takes_continue()) return;
   client.connection.outgoing += "HTTP/1.1 100 Continue\r\n\r\n";
-  client.connection.flush();  // what does not go now goes before the answer
+  client.connection.flush();  // what is not sent now is sent before the answer
 }
 
 void Front::dispatch(Client& client) {
@@ -410,7 +414,7 @@ void Front::expire() {
     if (client->stage != Stage::kServed && now > client->deadline) late.push_back(client.get());
   for (Client* const client : late)
     client->stage == Stage::kReading
-        ? refuse(*client, 408, "the request did not come in time: send it faster")
+        ? refuse(*client, 408, "the request took too long to arrive: send it faster")
         : close(*client);
 }
 

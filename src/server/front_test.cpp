@@ -1,5 +1,5 @@
-// Clients that are idle, slow, broken or gone, over real sockets, on a model without weights. Every
-// one of them is more than once as many as there are threads.
+// Clients that are idle, slow, broken or gone, over real sockets, with a fake model. Each test has
+// more than twice as many such clients as the server has threads.
 #include "server/front.h"
 
 #include <gmock/gmock.h>
@@ -30,7 +30,7 @@ std::string with_body(size_t bytes) {
 class FrontTest : public ::testing::TestWithParam<bool> {
  protected:
   FrontTest() {
-    options_.threads = 17;  // one of them for requests that generate
+    options_.threads = 17;  // one thread for requests that generate
     if (!GetParam()) return;
     const auto folder = std::filesystem::path(::testing::TempDir());
     options_.tls_certificate = folder / "front_test_cert.pem";
@@ -49,7 +49,7 @@ class FrontTest : public ::testing::TestWithParam<bool> {
   }
   void TearDown() override { set_gate(true); }
 
-  // No step is decoded while the gate is shut.
+  // While the gate is closed, no step is decoded.
   void set_gate(bool open) {
     const std::lock_guard lock(mutex_);
     open_ = open;
@@ -84,7 +84,7 @@ TEST_P(FrontTest, IdleConnectionsCostNoThread) {
   expect_health();
   idle.front().send(kComplete + kBody);
   EXPECT_THAT(idle.front().receive_response(), HasSubstr("\"text\":\"bab\""));
-  running_->stop();  // with all of them open
+  running_->stop();  // with all connections still open
   EXPECT_EQ(idle.back().receive_all(), "");
 }
 
@@ -143,11 +143,11 @@ TEST_P(FrontTest, PipelinedRequestsAreAnsweredInTheirOrder) {
   EXPECT_THAT(wire.receive_response(), HasSubstr("\"text\":\"bab\""));
   EXPECT_THAT(wire.receive_response(), HasSubstr("\"status\":\"ok\""));
   EXPECT_THAT(wire.receive_response(), StartsWith("HTTP/1.1 404"));
-  // An error says that it closes the connection, and does.
+  // An error response announces that it closes the connection, and does so.
   EXPECT_EQ(wire.receive_all(), "");
 }
 
-TEST_P(FrontTest, AClientThatOnlyEndsItsSideGetsItsAnswer) {
+TEST_P(FrontTest, AHalfClosedClientGetsItsAnswer) {
   for (const bool stream : {false, true}) {
     start();
     set_gate(false);
@@ -155,7 +155,8 @@ TEST_P(FrontTest, AClientThatOnlyEndsItsSideGetsItsAnswer) {
     Wire wire = connect();
     wire.send(with_body(body.size()) + body);
     wire.end_sending();
-    // It was asked whether it is there: an interim response, or a comment in the stream.
+    // The server asks whether the client is there: by an interim response, or by a comment in the
+    // stream.
     wire.receive_until(stream ? ": still here" : "100 Continue\r\n\r\n");
     set_gate(true);
     EXPECT_THAT(wire.receive_all(), HasSubstr(stream ? "[DONE]" : "\"text\":\"bab\""));
@@ -163,7 +164,7 @@ TEST_P(FrontTest, AClientThatOnlyEndsItsSideGetsItsAnswer) {
   }
 }
 
-TEST_P(FrontTest, AClientThatIsGoneIsFoundOutWhileNothingIsSaid) {
+TEST_P(FrontTest, AClientThatIsGoneIsDetectedDuringSilence) {
   options_.drain_timeout_s = 3600;
   for (const char* body :
        {R"({"prompt":"a","max_tokens":3})", R"({"prompt":"a","max_tokens":3,"stream":true})"}) {
@@ -174,7 +175,7 @@ TEST_P(FrontTest, AClientThatIsGoneIsFoundOutWhileNothingIsSaid) {
       wire.send(with_body(std::string(body).size()) + body);
       while (engine().sessions_live == 0) std::this_thread::yield();
     }
-    running_->server->stop();  // the request ends while the gate is shut
+    running_->server->stop();  // the request is cancelled while the gate is closed
     set_gate(true);
     running_->thread.join();
     while (engine().sessions_live > 0) std::this_thread::yield();
@@ -195,7 +196,7 @@ TEST_P(FrontTest, ChunkedBodiesAreRead) {
   EXPECT_THAT(wire.receive_response(), HasSubstr("\"status\":\"ok\""));
 }
 
-TEST_P(FrontTest, AClientThatAsksIsToldToContinue) {
+TEST_P(FrontTest, AClientThatExpectsContinueGetsIt) {
   start();
   Wire wire = connect();
   wire.send("POST /v1/completions HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: " +
@@ -205,7 +206,7 @@ TEST_P(FrontTest, AClientThatAsksIsToldToContinue) {
   EXPECT_THAT(wire.receive_response(), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_P(FrontTest, WhatIsTooLargeOrNoRequestIsRefusedAndTheReasonArrives) {
+TEST_P(FrontTest, LargeOrInvalidRequestsAreRefusedAndTheReasonArrives) {
   options_.max_body_bytes = 100'000;
   start();
   const std::string chunked = "POST /tokenize HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -232,7 +233,7 @@ TEST_P(FrontTest, WhatIsTooLargeOrNoRequestIsRefusedAndTheReasonArrives) {
   expect_health();
 }
 
-TEST_P(FrontTest, ABodyThatDripsIsCutOffAndSaysWhy) {
+TEST_P(FrontTest, ASlowBodyIsCutOffWithAReason) {
   options_.io_timeout_s = 1;
   start();
   Wire wire = connect();
@@ -240,7 +241,7 @@ TEST_P(FrontTest, ABodyThatDripsIsCutOffAndSaysWhy) {
   EXPECT_THAT(wire.receive_response(), StartsWith("HTTP/1.1 408"));
 }
 
-// The front alone, with a handler of its own.
+// The front alone, with the test's own handler.
 class FrontAloneTest : public ::testing::Test {
  protected:
   void start(size_t most_connections) {
@@ -292,7 +293,7 @@ class FrontAloneTest : public ::testing::Test {
   std::jthread thread_;
 };
 
-TEST_F(FrontAloneTest, TheConnectionThatWasSilentLongestMakesRoom) {
+TEST_F(FrontAloneTest, TheConnectionThatWasSilentLongestIsReplaced) {
   start(3);
   std::deque<Wire> silent;
   for (int i = 0; i < 3; ++i) silent.emplace_back(port_, false);
@@ -303,7 +304,7 @@ TEST_F(FrontAloneTest, TheConnectionThatWasSilentLongestMakesRoom) {
   get(silent[2], "/wait");
 }
 
-TEST_F(FrontAloneTest, ConnectionsThatAreServedKeepTheirRoom) {
+TEST_F(FrontAloneTest, ConnectionsBeingServedAreNotReplaced) {
   start(3);
   set_gate(false);
   std::deque<Wire> wires;
@@ -315,7 +316,7 @@ TEST_F(FrontAloneTest, ConnectionsThatAreServedKeepTheirRoom) {
   for (Wire& wire : wires) EXPECT_THAT(wire.receive_response(), EndsWith("done"));
 }
 
-TEST_F(FrontAloneTest, ClientsThatDoNotReadHoldNobodyUpForLong) {
+TEST_F(FrontAloneTest, ClientsThatDoNotReadDelayNobodyForLong) {
   start(100);
   std::deque<Wire> deaf;
   for (int i = 0; i < 9; ++i) deaf.emplace_back(port_, false).send("GET /large HTTP/1.1\r\n\r\n");

@@ -14,12 +14,12 @@ namespace {
 using httplib::Request;
 using httplib::Response;
 
-// Between two looks at whether the client is still there.
+// Interval of checks whether the client is still there.
 constexpr std::chrono::milliseconds kPatience{200};
-// Embeddings of one request that run side by side.
+// Embeddings of one request that are computed at the same time.
 constexpr size_t kEmbeddingBatch = 16;
 
-// The reasoner knows its prompt as "messages"; each endpoint has its own name for it.
+// The reasoner's errors name the prompt "messages"; each endpoint has its own name for it.
 template <typename Body>
 auto naming_prompt(const char* field, Body body) {
   try {
@@ -47,7 +47,7 @@ SessionGroup Generation::start(const GenerationRequest& generation, const Reques
   return sessions;
 }
 
-// Waits for the next event while the client and the server are there.
+// Waits for the next event. Throws if the client goes away or the server stops.
 SessionEvent Generation::next(SessionGroup& sessions) {
   while (true) {
     if (auto event = sessions.next(kPatience)) {
@@ -65,7 +65,7 @@ Finished Generation::run(SessionGroup& sessions, Reply* reply) {
     SessionEvent event = next(sessions);
     if (reply) reply->on_event(event);
     if (sessions.over()) return std::get<Finished>(std::move(event));
-    // A session that talks all the time must not hide that nobody listens.
+    // Check also if events arrive all the time.
     const auto now = std::chrono::steady_clock::now();
     if (now - looked < kPatience) continue;
     looked = now;
@@ -82,7 +82,7 @@ void Generation::answer(const Request& request, Response& response,
     run(sessions, reply.get());
     return send_json(response, 200, reply->body());
   }
-  // Refused requests have got their own status by now.
+  // Errors up to here are answered with their own status; later ones are sent as an event.
   stream_events(response, state_, std::move(slot), std::move(sessions), std::move(reply));
 }
 

@@ -1,5 +1,5 @@
-// The endpoints that run the model. A handler's thread waits on the session's channel, never on the
-// decoder; a client that goes away cancels its sessions.
+// The endpoints that run the model. A handler's thread waits on its sessions' channels, never on
+// the decoder. If the client goes away, its sessions are cancelled.
 #pragma once
 
 #include <httplib.h>

@@ -1,4 +1,4 @@
-// JSON in and out of the HTTP library.
+// Sends JSON and errors as responses of the HTTP library.
 #pragma once
 
 #include <httplib.h>
@@ -7,9 +7,9 @@
 
 namespace polyphon {
 
-// Also the headers that go with the status: Retry-After, WWW-Authenticate.
+// Also sets the headers that belong to the status: Retry-After, WWW-Authenticate.
 void send_json(httplib::Response& response, int status, const Json& body);
-// The error being handled, as a response. Call inside a catch block or with `thrown`.
+// Sends `thrown`, for example std::current_exception(), as an error response.
 void send_error(httplib::Response& response, const std::exception_ptr& thrown);
 
 }  // namespace polyphon

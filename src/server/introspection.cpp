@@ -13,13 +13,13 @@
 namespace polyphon {
 namespace {
 
-// A scrape waits so long for sessions that have just finished.
+// A scrape waits this long until finished sessions are counted.
 constexpr std::chrono::milliseconds kToCount{100};
 
-// A step of a big model on a slow machine takes seconds, none takes as long as this.
+// A step of a big model on a slow machine takes seconds, but never as long as this.
 constexpr double kMostStuckMs = 30'000;
 
-// In llama-server's names, where it has one. What may still be decoded is what is reserved.
+// Uses llama-server's names if it has one. n_remain is what is reserved and not used yet.
 Json slot_json(const SessionStatus& session, const VersionStatus& on) {
   const int remain = session.cells_reserved - session.cells_used;
   return {{"id", session.number},
@@ -132,7 +132,8 @@ void Introspection::props(const Request&, Response& response) {
                {"kv_bytes_per_cell", engine->bytes_per_cell()}}}});
 }
 
-// One entry a session, live or waiting: an engine has no fixed slots. Each engine numbers its own.
+// One entry per session, live or waiting: an engine has no fixed slots. Each engine numbers its own
+// sessions.
 void Introspection::slots(const Request& request, Response& response) {
   if (request.has_param("fail_on_no_slot") &&
       state_.reasoner.engine()->status().sessions_waiting > 0)
@@ -145,7 +146,7 @@ void Introspection::slots(const Request& request, Response& response) {
 }
 
 void Introspection::metrics(const Request&, Response& response) {
-  // What an answer has told of is in the figures.
+  // The figures must include every session whose answer was sent.
   SessionSinks& sinks = state_.reasoner.sinks();
   sinks.wait(kToCount);
   response.set_content(state_.metrics.scrape(state_.reasoner.engine_status(), sinks.dropped()),
@@ -165,7 +166,7 @@ void Introspection::tokenize(const Request& request, Response& response) {
   Json pieces = Json::array();
   for (Token token : tokens) {
     std::string piece = vocabulary.piece(token, true);
-    // As llama-server does: bytes where the piece alone is not text.
+    // Like llama-server: an array of bytes if the piece alone is not valid UTF-8.
     Json text = piece;
     if (!is_valid_utf8(piece)) text = std::vector<uint8_t>(piece.begin(), piece.end());
     pieces.push_back({{"id", token}, {"piece", std::move(text)}});

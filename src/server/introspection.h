@@ -1,4 +1,4 @@
-// What the server says of itself and its model: /v1/models and llama-server's endpoints.
+// Information about the server and its model: /v1/models and llama-server's endpoints.
 #pragma once
 
 #include <httplib.h>

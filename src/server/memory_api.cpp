@@ -51,7 +51,7 @@ StoredNode MemoryApi::node_of(const Request& request) {
   const std::string id = request.matches[1];
   auto node =
       id.size() > 18 ? std::nullopt : store().find(state_.terms_of(request).tenant, std::stoll(id));
-  if (!node) throw Error(ErrorCode::kNotFound, "there is no memory " + shown(id), "id");
+  if (!node) throw Error(ErrorCode::kNotFound, "no memory has the id " + shown(id), "id");
   return *std::move(node);
 }
 

@@ -1,5 +1,5 @@
-// A tenant's kept memory over HTTP: list, search, edit, forget, export. Every handler sees the
-// tenant of the request's key alone; another tenant's node is 404.
+// A tenant's kept memory over HTTP: list, search, edit, forget, export. Every handler sees only the
+// nodes of the tenant whose key the request carries; a node of another tenant gives 404.
 #pragma once
 
 #include <httplib.h>
@@ -14,11 +14,11 @@ class MemoryApi {
 
   // GET /api/v1/memory: {"nodes", "total"}; ?q= searches, ?session= filters, ?limit= and ?offset=.
   void list(const httplib::Request& request, httplib::Response& response);
-  // DELETE /api/v1/memory: ?session= or ?all=true. {"forgotten"}.
+  // DELETE /api/v1/memory?session=ID or ?all=true: {"forgotten": number of nodes}.
   void forget(const httplib::Request& request, httplib::Response& response);
-  // POST /api/v1/memory: {"text"}. 201 with the node.
+  // POST /api/v1/memory with {"text"}: 201 and the node.
   void add(const httplib::Request& request, httplib::Response& response);
-  // GET, PATCH {"text"} and DELETE /api/v1/memory/ID.
+  // GET, PATCH (with {"text"}) and DELETE /api/v1/memory/ID.
   void show(const httplib::Request& request, httplib::Response& response);
   void edit(const httplib::Request& request, httplib::Response& response);
   void forget_node(const httplib::Request& request, httplib::Response& response);

@@ -1,4 +1,4 @@
-// Kept memory over HTTP, with two tenants, on a model without weights.
+// Kept memory over HTTP, with two tenants and a fake model.
 #include <gmock/gmock.h>
 #include <httplib.h>
 #include <unistd.h>
@@ -58,7 +58,7 @@ class MemoryApiTest : public ::testing::Test {
     client_ = std::make_unique<httplib::Client>("127.0.0.1", server_->port());
   }
 
-  // Status and body.
+  // Returns status and body.
   std::pair<int, std::string> call(const std::string& method, const std::string& path,
                                    const std::string& key = "ada", const Json& body = {}) {
     httplib::Request request;
@@ -77,7 +77,7 @@ class MemoryApiTest : public ::testing::Test {
     return Json::parse(text);
   }
 
-  // A session of `key`'s tenant in which the stream says `script`.
+  // Runs a session of `key`'s tenant in which the stream says `script`.
   Finished think(const std::string& key, const std::string& problem, const std::string& script) {
     ThinkInput input;
     input.chat.messages = {{{"role", "user"}, {"content", problem}}};
@@ -113,7 +113,7 @@ TEST_F(MemoryApiTest, AMarkedFactComesBackInTheTenantsNextSessionOnly) {
   ASSERT_FALSE(recalls.empty());
   EXPECT_EQ(recalls[0].by, RecallCause::kStart);
   EXPECT_EQ(recalls[0].nodes.at(0).text, "the code of Falcon is 4417");
-  // The trace says what was brought along, so that a replay brings it too.
+  // The trace lists the loaded nodes, so that a replay loads them too.
   EXPECT_THAT(to_json(again.trace->request).dump(), HasSubstr("4417"));
 
   const Finished other = think("bob", "What is the code of Falcon?", "");
@@ -121,7 +121,7 @@ TEST_F(MemoryApiTest, AMarkedFactComesBackInTheTenantsNextSessionOnly) {
   EXPECT_EQ(ok("GET", "/api/v1/memory?q=falcon", "bob").at("total"), 0);
 }
 
-TEST_F(MemoryApiTest, ASessionThatKeepsNothingLeavesNothing) {
+TEST_F(MemoryApiTest, ASessionWithoutKeepStoresNothing) {
   start();
   ThinkInput input;
   input.chat.messages = {{{"role", "user"}, {"content", "Note it."}}};
@@ -153,7 +153,7 @@ TEST_F(MemoryApiTest, NodesAreAddedSearchedEditedAndForgotten) {
   EXPECT_EQ(ok("DELETE", "/api/v1/memory?all=true").at("forgotten"), 1);
 }
 
-TEST_F(MemoryApiTest, AnothersNodeIsNotThere) {
+TEST_F(MemoryApiTest, AnotherTenantsNodeIsNotFound) {
   start();
   const Json added = ok("POST", "/api/v1/memory", "ada", {{"text", "A secret of Ada's."}});
   const std::string node = "/api/v1/memory/" + added.at("id").dump();
@@ -181,7 +181,7 @@ TEST_F(MemoryApiTest, ExportsTheGraphAsJsonAndGraphMl) {
   EXPECT_EQ(call("GET", "/api/v1/memory/export?format=csv").first, 400);
 }
 
-TEST_F(MemoryApiTest, WrongRequestsSaySo) {
+TEST_F(MemoryApiTest, WrongRequestsGetAnError) {
   start();
   EXPECT_EQ(call("POST", "/api/v1/memory", "ada", {{"text", ""}}).first, 400);
   EXPECT_EQ(call("POST", "/api/v1/memory", "ada", {{"words", "x"}}).first, 400);
@@ -193,7 +193,7 @@ TEST_F(MemoryApiTest, WrongRequestsSaySo) {
   EXPECT_EQ(call("PUT", "/api/v1/memory").first, 405);
 }
 
-TEST_F(MemoryApiTest, WithoutAStoreThereIsNothingAndSessionsStillRemember) {
+TEST_F(MemoryApiTest, WithoutAStoreTheApiGives404AndSessionsStillRemember) {
   start(false);
   EXPECT_EQ(call("GET", "/api/v1/memory").first, 404);
   const Finished finished = think("ada", "Note it.", "[remember: the code is 4417]");

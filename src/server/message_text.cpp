@@ -6,7 +6,8 @@
 namespace polyphon {
 namespace {
 
-// Appends to `told` what `now` has beyond it. A reading that takes back what was told adds nothing.
+// Appends to `told` what `now` has beyond it, and returns that. If a reading takes back what was
+// told, returns nothing.
 std::string grow(std::string& told, const std::string& now) {
   if (!now.starts_with(told)) return "";
   std::string more = now.substr(told.size());
@@ -14,7 +15,7 @@ std::string grow(std::string& told, const std::string& now) {
   return more;
 }
 
-// Text that the parser cannot read is content as it stands.
+// Text that the parser cannot read becomes content unchanged.
 ParsedMessage parse(const MessageParser& parser, const std::string& text, bool partial) {
   try {
     return parser.parse(text, partial);

@@ -1,5 +1,6 @@
-// An answer's text as it grows, read anew by the template's parser after every delta, and what each
-// reading adds to the one before: content, reasoning, tool calls.
+// Turns an answer's growing text into messages: the chat template's parser reads the whole text
+// after each delta, and the difference to the last reading is sent: content, reasoning, tool calls.
+// One thread.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,7 @@
 
 namespace polyphon {
 
-// A piece of a tool call. Its first piece carries id and name.
+// A piece of a tool call. The first piece carries id and name.
 struct ToolCallDelta {
   size_t index = 0;
   bool first = false;
@@ -29,14 +30,14 @@ struct MessageDelta {
 
 class MessageText {
  public:
-  // `streaming`: add() reads the text each time; else only end() does.
+  // `streaming`: add() parses the text each time; otherwise only end() does.
   MessageText(std::shared_ptr<const MessageParser> parser, bool streaming)
       : parser_(std::move(parser)), streaming_(streaming) {}
 
   MessageDelta add(const std::string& text);
-  // `cut`: the text stops before its end.
+  // `cut`: the text was cut off before its end.
   MessageDelta end(bool cut);
-  // As told by the deltas so far; after end(), the whole.
+  // The sum of the deltas so far; after end(), the whole message.
   const ParsedMessage& message() const { return message_; }
 
  private:

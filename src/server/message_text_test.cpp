@@ -7,7 +7,7 @@
 namespace polyphon {
 namespace {
 
-// "think|say|{args}{args}": a format whose parts are held back until they are whole.
+// Parses "think|say|{args}{args}": parts are held back until they are complete.
 class PipeParser final : public MessageParser {
  public:
   ParsedMessage parse(const std::string& text, bool partial) const override {

@@ -29,7 +29,7 @@ struct Metrics::Families {
   Counter& merges(const std::string& mode) {
     return counter("polyphon_merges_total", "Merges by mode", {{"mode", mode}});
   }
-  // Sixteen buckets, each twice as wide as the one before.
+  // Sixteen buckets; each is twice as wide as the one before.
   Histogram& histogram(const char* name, const char* help, double first) {
     Histogram::BucketBoundaries bounds;
     for (double bound = first; bounds.size() < 16; bound *= 2) bounds.push_back(bound);
@@ -39,7 +39,7 @@ struct Metrics::Families {
   void set(const char* name, const char* help, double value) {
     prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels).Set(value);
   }
-  // A counter whose total the engines keep.
+  // Raises a counter to the total that the engines keep.
   static void raise(Counter& known, double total) {
     known.Increment(std::max(0.0, total - known.Value()));
   }
@@ -59,7 +59,7 @@ struct Metrics::Families {
       counter("polyphon_collapse_events_total", "Streams re-seeded or ended as followers");
 };
 
-// What the engines count, beside what the sessions' events told.
+// Takes over the engines' counts; the rest comes from finished sessions.
 void Metrics::Families::update(const EngineStatus& status) {
   const auto prompt = static_cast<double>(status.prompt_tokens);
   const auto generated = static_cast<double>(status.generated_tokens);
@@ -123,7 +123,7 @@ std::string Metrics::scrape(const std::vector<VersionStatus>& versions, int64_t 
       return version.version == known.first;
     });
   });
-  std::map<std::string, prometheus::MetricFamily> all;  // a family's name may stand there once
+  std::map<std::string, prometheus::MetricFamily> all;  // a family's name may occur only once
   for (const VersionStatus& version : versions) {
     const auto families = this->families(version.version);
     families->update(version.status);

@@ -1,4 +1,6 @@
-// /metrics for Prometheus: llama-server's names, and Polyphon's own. Thread-safe.
+// /metrics for Prometheus: figures with llama-server's names, and Polyphon's own. Thread-safe.
+//
+// Each version of the model that is or was served has its own series; their sum is the server's.
 #pragma once
 
 #include <map>
@@ -18,10 +20,10 @@ class Metrics {
   Metrics();
   ~Metrics();
 
-  // Fills the histograms of the session's version.
+  // Adds a finished session to the histograms of its version.
   void observe(const Finished& finished);
-  // The text of a scrape, with the engines' counts of now, and the sessions that were dropped
-  // before they were observed. Versions that are not named have no series any more.
+  // The text of a scrape, with the engines' current counts. `dropped`: sessions that were lost
+  // before observe(). Versions that are not in `versions` lose their series.
   std::string scrape(const std::vector<VersionStatus>& versions, int64_t dropped);
 
  private:

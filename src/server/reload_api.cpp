@@ -7,7 +7,7 @@
 namespace polyphon {
 
 void ReloadApi::reload(const httplib::Request& request, httplib::Response& response) {
-  if (!reload_) throw Error(ErrorCode::kNotFound, "this server has no version to read again");
+  if (!reload_) throw Error(ErrorCode::kNotFound, "this server has no files to read again");
   if (!request.body.empty()) {
     const OrderedJson body = parse_body(request.body);
     FieldReader(body).allow_only(std::span<const char* const>());

@@ -1,4 +1,4 @@
-// POST /api/v1/reload: reads the served version's files again.
+// POST /api/v1/reload: reads the files of the served version again.
 #pragma once
 
 #include <httplib.h>
@@ -11,11 +11,11 @@ namespace polyphon {
 
 class ReloadApi {
  public:
-  // `reload` may be empty: then there is nothing to read again, 404.
+  // If `reload` is empty, there is nothing to read again and the handler gives 404.
   explicit ReloadApi(std::function<Reloaded()> reload) : reload_(std::move(reload)) {}
 
-  // {"version", "digest", "changed": of "version", "adapter" and "heads"}. After an error the
-  // version before is served on.
+  // Answers {"version", "digest", "changed": subset of ["version", "adapter", "heads"]}. After an
+  // error the old version stays in service.
   void reload(const httplib::Request& request, httplib::Response& response);
 
  private:

@@ -49,7 +49,7 @@ RemotePlayer::RemotePlayer(const std::string& address, const std::string& key,
     identity_ = {polyphon.at("model_digest").get<std::string>(),
                  polyphon.at("version").get<std::string>()};
   } catch (const Json::exception&) {
-    throw Error(ErrorCode::kInvalidArgument, address + " is no Polyphon server");
+    throw Error(ErrorCode::kInvalidArgument, address + " is not a Polyphon server");
   }
 }
 
@@ -64,7 +64,7 @@ Finished RemotePlayer::play(const ThinkInput& input, const SessionTerms& terms, 
     finished.version = finished.trace->version;
     return finished;
   } catch (const std::exception& error) {
-    throw Error(ErrorCode::kInternal, name() + " gave no trace: " + error.what());
+    throw Error(ErrorCode::kInternal, name() + " sent no valid trace: " + error.what());
   }
 }
 
@@ -75,7 +75,7 @@ std::string RemotePlayer::go_on(const Continuation& from, const SessionTerms&, c
   try {
     return answer.at("choices").at(0).at("text").get<std::string>();
   } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kInternal, name() + " gave no text: " + json_fault(error));
+    throw Error(ErrorCode::kInternal, name() + " sent no valid text: " + json_fault(error));
   }
 }
 

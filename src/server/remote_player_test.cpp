@@ -1,4 +1,4 @@
-// Self-play over real HTTP, on models without weights.
+// Self-play over real HTTP, with fake models.
 #include "server/remote_player.h"
 
 #include <gmock/gmock.h>
@@ -24,7 +24,7 @@ class RemotePlayerTest : public SelfPlayTest {
  protected:
   RunningServer& start(ServerOptions options = {}, const std::string& version = "v1",
                        const FakeDecoder::Script& script = state_an_answer) {
-    options.drain_timeout_s = 0;  // a server that stops cuts off what runs
+    options.drain_timeout_s = 0;  // a stopping server cuts off running requests
     return *servers_.emplace_back(
         std::make_unique<RunningServer>(options, script, kSizes, version));
   }
@@ -44,7 +44,7 @@ class RemotePlayerTest : public SelfPlayTest {
   std::vector<std::unique_ptr<RunningServer>> servers_;
 };
 
-// The times aside.
+// The trace's JSON without times.
 Json without_times(const Trace& trace) {
   Json json = to_json(trace);
   for (const char* each : {"id", "created", "config_hash"}) json.erase(each);
@@ -52,7 +52,7 @@ Json without_times(const Trace& trace) {
   return json;
 }
 
-TEST_F(RemotePlayerTest, PlaysTheSessionThatIsPlayedHere) {
+TEST_F(RemotePlayerTest, PlaysTheSameSessionAsThisProcess) {
   ReasonerPlayer here(*reasoner_);
   const auto there = player(start());
   EXPECT_EQ(there->identity().version, here.identity().version);
@@ -61,7 +61,7 @@ TEST_F(RemotePlayerTest, PlaysTheSessionThatIsPlayedHere) {
   for (const auto& [member, value] : expected.items()) EXPECT_EQ(got[member], value) << member;
 }
 
-TEST_F(RemotePlayerTest, GoesOnWithATextAsIsDoneHere) {
+TEST_F(RemotePlayerTest, ContinuesATextLikeThisProcess) {
   ReasonerPlayer here(*reasoner_);
   const Continuation from{"How many?\n", "root ::= \"Answer: \" [0-9]", {}, 16};
   const std::string expected = here.go_on(from, {}, {stop_});
@@ -69,7 +69,7 @@ TEST_F(RemotePlayerTest, GoesOnWithATextAsIsDoneHere) {
   EXPECT_EQ(player(start())->go_on(from, {}, {stop_}), expected);
 }
 
-TEST_F(RemotePlayerTest, PlaysEachTopologyAsHere) {
+TEST_F(RemotePlayerTest, PlaysEachTopologyLikeThisProcess) {
   options_.topologies = parse_topology_play({"1x64", "4x16"}, 64, PlanCaps{});
   options_.problems = 3;
   const auto there = player(start());
@@ -83,7 +83,7 @@ TEST_F(RemotePlayerTest, PlaysEachTopologyAsHere) {
   EXPECT_EQ(played, (std::vector<std::string>{"1x64", "4x16", "1x64", "4x16", "1x64", "4x16"}));
 }
 
-TEST_F(RemotePlayerTest, AServerThatDiesLeavesItsProblemsToAnother) {
+TEST_F(RemotePlayerTest, AnotherServerPlaysTheProblemsOfOneThatDies) {
   RunningServer& first = start();
   const auto a = player(first), b = player(start());
   options_.problems = 30;
@@ -97,7 +97,7 @@ TEST_F(RemotePlayerTest, AServerThatDiesLeavesItsProblemsToAnother) {
   EXPECT_THAT(dropped_[first.address()], HasSubstr(first.address()));
 }
 
-TEST_F(RemotePlayerTest, WhenAllServersAreGoneTheFolderCanGoOn) {
+TEST_F(RemotePlayerTest, WhenAllServersFailALaterRunCanContinue) {
   const auto a = player(start()), b = player(start());
   on_session_ = [&](const SelfPlayReport& report) {
     if (report.problems == 4)
@@ -119,7 +119,7 @@ TEST_F(RemotePlayerTest, AServerOfAnotherVersionIsRefusedByName) {
               HasSubstr(b->name() + " has the version v2, not v1"));
 }
 
-TEST_F(RemotePlayerTest, ShowsItsKey) {
+TEST_F(RemotePlayerTest, SendsItsApiKey) {
   ServerOptions options;
   options.api_key_hashes = {hash_api_key("secret")};
   const RunningServer& server = start(options);
@@ -127,23 +127,23 @@ TEST_F(RemotePlayerTest, ShowsItsKey) {
   EXPECT_THAT(refusal([&] { player(server, "guess"); }), HasSubstr("answers 401: a valid API key"));
 }
 
-TEST_F(RemotePlayerTest, SaysWhatIsWrongWithAnAddress) {
+TEST_F(RemotePlayerTest, NamesAWrongAddress) {
   for (const char* address : {"127.0.0.1:8080", "ftp://host", "http://host/v1", "http://"})
     EXPECT_THAT(refusal([&] { RemotePlayer(address, "", kImpatient); }),
-                HasSubstr("is no address of a server"));
+                HasSubstr("is not a server address"));
   RunningServer& server = start();
   server.stop();
   EXPECT_THAT(refusal([&] { player(server); }), HasSubstr("does not answer"));
 }
 
-// A request that the server refuses is refused at once: it would be again.
-TEST_F(RemotePlayerTest, DoesNotRepeatWhatIsRefused) {
+// A refused request is not repeated, because it would be refused again.
+TEST_F(RemotePlayerTest, DoesNotRepeatARefusedRequest) {
   const auto there = player(start());
-  options_.streams = 33;  // more than the server's caps allow
+  options_.streams = 33;  // exceeds the server's caps
   EXPECT_THAT(refusal([&] { session(*there); }), HasSubstr("answers 400"));
 }
 
-TEST_F(RemotePlayerTest, GivesUpTryingWhenStopped) {
+TEST_F(RemotePlayerTest, StopsRetryingWhenStopped) {
   RunningServer& server = start();
   RemotePlayer patient(server.address(), "", {1000, std::chrono::hours(1)});
   server.stop();

@@ -1,5 +1,5 @@
-// What a client hears of a session: events in, server-sent events or one JSON body out, in the form
-// of the endpoint. One thread.
+// Turns session events into what the client gets: server-sent events (SSE), or one JSON body, in
+// the form of the endpoint. One thread.
 #pragma once
 
 #include <memory>
@@ -13,27 +13,27 @@ namespace polyphon {
 class Reply {
  public:
   virtual ~Reply() = default;
-  // The first SSE text, before any event: it tells the client that the request was accepted. Once,
-  // and only when the reply is streamed; may be empty.
+  // The first SSE text, sent before any event to tell the client that the request was accepted.
+  // Called once, and only if the reply is streamed. May be empty.
   virtual std::string opening() { return ""; }
-  // Takes the next event; SSE text to send now, often empty. What it returns is dropped when the
-  // reply is not streamed.
+  // Takes the next event. Returns the SSE text to send now, often empty; ignored if the reply is
+  // not streamed.
   virtual std::string on_event(const SessionEvent& event) = 0;
-  // After Finished: the last SSE text.
+  // Call after Finished: the last SSE text.
   virtual std::string stream_end() = 0;
-  // After Finished: the body of a reply that is not streamed.
+  // Call after Finished: the body, if the reply is not streamed.
   virtual Json body() = 0;
 };
 
 // One "data: ..." event.
 std::string sse(const Json& data);
-// "prefix-" and 24 random hex digits.
+// The prefix, "-" and 24 random hex digits.
 std::string fresh_id(const std::string& prefix);
 Json usage_json(const Usage& usage);
-// The answer's polyphon object, of a request that thinks; its trace stands in it if asked for.
+// The "polyphon" object of a thinking request's answer; includes the trace if `with_trace`.
 Json polyphon_json(const Finished& finished, bool with_trace);
 
-// `version`: of the model, as system_fingerprint.
+// `version`: version of the model, sent as system_fingerprint.
 std::unique_ptr<Reply> make_chat_reply(const GenerationRequest& request,
                                        const std::string& version);
 std::unique_ptr<Reply> make_completion_reply(const GenerationRequest& request,

@@ -11,7 +11,7 @@
 namespace polyphon {
 namespace {
 
-// The HTTP library's own limits, which it answers with 400 or not at all.
+// The HTTP library's own limits. Beyond them it answers 400 or does not answer at all.
 constexpr size_t kMostHeaderBytes = 8192;
 constexpr size_t kMostHeaders = 100;
 constexpr size_t kMostRequestLineBytes = 32768;
@@ -29,7 +29,7 @@ bool same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
-// One past the blank line that ends the head; 0 when there is none from `begin` on.
+// Offset after the blank line that ends the head; 0 if there is none from `begin` on.
 size_t end_of_head(std::string_view bytes, size_t begin) {
   for (size_t at = bytes.find('\n', begin); at != bytes.npos; at = bytes.find('\n', at + 1)) {
     const std::string_view rest = bytes.substr(at + 1);
@@ -48,7 +48,7 @@ RequestFrame::State RequestFrame::refuse(int status) {
 
 RequestFrame::State RequestFrame::look(std::string& bytes) {
   if (head_bytes_ == 0) {
-    // What speaks another protocol (TLS, most often) may never send a line.
+    // A client with another protocol (usually TLS) may never send a line.
     if (!bytes.empty() && !std::isalpha(static_cast<unsigned char>(bytes[0]))) return refuse(400);
     head_bytes_ = end_of_head(bytes, scanned_);
     const size_t line = std::min(bytes.find('\n'), bytes.size());
@@ -105,7 +105,7 @@ RequestFrame::State RequestFrame::look_for_length(const std::string& bytes) {
 }
 
 RequestFrame::State RequestFrame::look_for_chunks(const std::string& bytes) {
-  // Tiny chunks, their extensions and trailers take room too.
+  // Small chunks, chunk extensions and trailers need room too.
   if (bytes.size() > head_bytes_ + 2 * most_body_bytes_ + kMostHeadBytes) return refuse(413);
   while (next_chunk_ < bytes.size()) {
     const size_t end = bytes.find('\n', next_chunk_);
@@ -126,7 +126,7 @@ RequestFrame::State RequestFrame::look_for_chunks(const std::string& bytes) {
     if (error != std::errc() || size > most_body_bytes_ - body_bytes_) return refuse(413);
     body_bytes_ += size;
     in_trailers_ = size == 0;
-    if (size > 0) next_chunk_ += size + 2;  // and the line's end after the data
+    if (size > 0) next_chunk_ += size + 2;  // 2: the line end after the data
   }
   return State::kBody;
 }

@@ -14,7 +14,7 @@ struct Looked {
   int status = 0;
 };
 
-// All of it at once must give what it gives byte by byte.
+// Looks at the request at once and byte by byte; both must give the same result.
 Looked look(const std::string& request) {
   RequestFrame whole(kMostBody);
   std::string bytes = request;
@@ -60,7 +60,7 @@ TEST(RequestFrame, WaitsForTheRest) {
     EXPECT_EQ(look(chunked + part).state, State::kBody) << part;
 }
 
-TEST(RequestFrame, RefusesWhatIsTooLargeOrNoRequest) {
+TEST(RequestFrame, RefusesLargeOrInvalidRequests) {
   const std::string chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
   std::string many;
   for (int i = 0; i < 101; ++i) many += "A: b\r\n";
@@ -85,7 +85,7 @@ TEST(RequestFrame, RefusesWhatIsTooLargeOrNoRequest) {
   }
 }
 
-TEST(RequestFrame, ReportsOnceThatTheClientWaitsToBeToldToContinue) {
+TEST(RequestFrame, ReportsOnceThatTheClientExpectsContinue) {
   RequestFrame frame(kMostBody);
   std::string bytes = "POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n";
   const size_t size = bytes.size();

@@ -11,7 +11,7 @@ RequestSlots::Slot RequestSlots::take() {
   if (closed_) throw Error(ErrorCode::kUnavailable, "the server is stopping");
   if (taken_ >= most_)
     throw Error(ErrorCode::kOverloaded,
-                fmt::format("{} requests are running, as many as may: try again later", taken_));
+                fmt::format("all {} request slots are in use: try again later", taken_));
   ++taken_;
   return Slot(*this);
 }

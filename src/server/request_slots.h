@@ -1,4 +1,5 @@
-// How many requests generate at the same time, and whether new ones may start. Thread-safe.
+// Limits how many requests generate at the same time, and refuses new ones when the server stops.
+// Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -13,7 +14,7 @@ class RequestSlots {
  public:
   explicit RequestSlots(int most) : most_(most) {}
 
-  // Held while a request is answered, to its last byte.
+  // Held until the last byte of a request's answer.
   class Slot {
    public:
     explicit Slot(RequestSlots& slots) : slots_(&slots) {}
@@ -27,14 +28,14 @@ class RequestSlots {
     RequestSlots* slots_;
   };
 
-  // Throws Error{kUnavailable} once closed, {kOverloaded} when all are taken.
+  // Throws Error{kUnavailable} after close(), and Error{kOverloaded} if all slots are taken.
   Slot take();
-  // No new requests from now on.
+  // Refuses all new requests from now on.
   void close();
   bool closed() const;
-  // Blocks until no slot is taken or the time is up (false).
+  // Blocks until no slot is taken (true) or the time is up (false).
   bool wait_idle(std::chrono::milliseconds timeout);
-  // Ends waiting requests: they give up with Error{kUnavailable}.
+  // Makes running requests end with Error{kUnavailable}.
   void cut_off();
   bool is_cut_off() const;
 

@@ -10,7 +10,7 @@
 namespace polyphon {
 namespace {
 
-// The JSON text of an item: which member grows, and how its events are called.
+// How an item's text grows: the member, and the names of its events.
 struct Growth {
   const char* event;  // "response.output_text"
   const char* part;   // content part's type, null for function calls
@@ -53,7 +53,7 @@ class ResponsesReply final : public Reply {
     } else if (const auto* end = std::get_if<ChoiceEnded>(&event)) {
       cut_ = end->finish_reason == FinishReason::kLength;
       out += grow(text_.end(cut_));
-      // An empty answer is a message too.
+      // An empty answer is sent as a message too.
       if (items_.size() == thought_items_.size()) out += grow(item_of("message"), "");
       for (Item& item : items_) out += close(item);
     } else if (const auto* finished = std::get_if<Finished>(&event)) {
@@ -88,8 +88,8 @@ class ResponsesReply final : public Reply {
     Growth growth;
     std::string id;
     std::string text;
-    int stream = -1;      // of a stream's thoughts
-    std::string call_id;  // of a function call
+    int stream = -1;      // of an item with a stream's thoughts
+    std::string call_id;  // of an item with a function call
     std::string name;
     bool announced = false, closed = false;
   };

@@ -40,9 +40,9 @@ OrderedJson call_of(const FieldReader& item) {
 
 void add_item(const FieldReader& item, OrderedJson& messages) {
   const std::string type = item.string("type").value_or("message");
-  if (type == "reasoning") return;  // thoughts of earlier turns are not read again
+  if (type == "reasoning") return;  // thoughts of earlier turns are ignored
   if (type == "function_call") {
-    // Calls that belong together are one message.
+    // Consecutive calls form one message.
     if (messages.empty() || !messages.back().contains("tool_calls"))
       messages.push_back(
           {{"role", "assistant"}, {"content", ""}, {"tool_calls", OrderedJson::array()}});
@@ -86,9 +86,10 @@ GenerationRequest read_responses_request(const OrderedJson& body, const RequestC
   check_model(fields, context.options);
   for (const char* kept : {"previous_response_id", "conversation", "prompt"})
     if (fields.find(kept))
-      fields.refuse(kept, "is not available: responses are not kept here, send the whole input");
+      fields.refuse(kept,
+                    "is not available: this server does not store responses, send the whole input");
   if (fields.boolean("background").value_or(false))
-    fields.refuse("background", "is not available: responses are not kept here");
+    fields.refuse("background", "is not available: this server does not store responses");
   if (fields.find("top_logprobs"))
     fields.refuse("top_logprobs", "is not available here: use /v1/chat/completions");
   ChatInput chat;

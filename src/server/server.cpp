@@ -93,7 +93,7 @@ class Server::Impl {
   MemoryApi memory_;
   ReloadApi reload_;
   const Json settings_;
-  // By path, of the routes without a pattern: the methods it takes, "GET, POST".
+  // For each route without a pattern: the methods it takes, such as "GET, POST".
   std::map<std::string, std::string> methods_of_;
   int port_ = 0;
 };

@@ -1,5 +1,5 @@
-// The HTTP server: OpenAI's API, llama-server's introspection, metrics. Handlers run on the HTTP
-// library's threads, one request each; they wait on the session's channel, never on the decoder.
+// The HTTP server: OpenAI's API, llama-server's introspection, and metrics. Handlers run on threads
+// of a pool, one request each; they wait on a session's channel, never on the decoder.
 #pragma once
 
 #include <functional>
@@ -20,19 +20,19 @@ struct ServerHooks {
 
 class Server {
  public:
-  // `reasoner` must outlive this. Throws Error{kInvalidArgument} for options that cannot be, such
-  // as a host beyond loopback without a key.
+  // `reasoner` must outlive this object. Throws Error{kInvalidArgument} for impossible options,
+  // such as a host beyond loopback without an API key.
   Server(Reasoner& reasoner, const ServerOptions& options, ServerHooks hooks = {});
   ~Server();
 
-  // Throws Error{kUnavailable} when the port is in use.
+  // Throws Error{kUnavailable} if the port is in use.
   void bind();
-  // After bind().
+  // Valid after bind().
   int port() const;
   // Blocks until stop().
   void serve();
-  // Any thread; once. New requests get 503, running ones finish (at most drain_timeout_s), then
-  // serve() returns.
+  // May be called once, by any thread. New requests get 503; running ones have drain_timeout_s to
+  // finish; then serve() returns.
   void stop();
 
  private:

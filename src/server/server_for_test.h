@@ -1,4 +1,4 @@
-// A server on a free port of 127.0.0.1, on a model without weights, until it is destroyed.
+// A server with a fake model on a free port of 127.0.0.1; runs until it is destroyed.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@
 
 namespace polyphon {
 
-// The time, and what a test adds to it.
+// The real time plus what a test adds.
 class SkippingClock final : public Clock {
  public:
   TimePoint now() const override { return std::chrono::steady_clock::now() + skipped_.load(); }
@@ -26,7 +26,7 @@ class SkippingClock final : public Clock {
 };
 
 struct RunningServer {
-  // `sizes` are the engine's.
+  // `sizes`: sizes of the engine's decoder.
   RunningServer(ServerOptions options, const FakeDecoder::Script& script,
                 const DecoderOptions& sizes, const std::string& version = "v1",
                 const std::function<Reloaded()>& reload = {}) {

@@ -8,9 +8,9 @@
 namespace polyphon {
 namespace {
 
-// Threads of the pool that stay free for what does not generate, and for refusals.
+// Threads of the pool that stay free for requests that do not generate, and for refusals.
 constexpr int kSpareThreads = 16;
-// At the server's end, for the traces of sessions that have just finished.
+// Time at the server's end to write the traces of sessions that have just finished.
 constexpr std::chrono::seconds kToRecord{10};
 
 ServerOptions completed(ServerOptions options, const Reasoner& reasoner) {

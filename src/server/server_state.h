@@ -1,4 +1,4 @@
-// What the handlers of one server share. Each part is thread-safe or constant.
+// State that all handlers of a server share. Each part is thread-safe or constant.
 #pragma once
 
 #include <httplib.h>
@@ -17,7 +17,7 @@ struct ServerState {
   ~ServerState();
 
   RequestContext context() { return {reasoner, options}; }
-  // Who asks, and until when.
+  // The tenant of the request, and its deadline.
   SessionTerms terms_of(const httplib::Request& request) const;
   Reasoner& reasoner;
   const ServerOptions options;
@@ -26,7 +26,7 @@ struct ServerState {
   RequestSlots slots;
 
  private:
-  // Counts every session; traces go to the trace file.
+  // The sink that counts every session and writes traces to the trace file.
   const int sink_;
 };
 

@@ -1,5 +1,5 @@
-// The server over a real socket, on a model without weights: bytes as tokens, and a script that
-// says what comes next.
+// The server over a real socket, with a fake model: bytes are tokens, and a script gives the next
+// one.
 #include "server/server.h"
 
 #include <gmock/gmock.h>
@@ -24,7 +24,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Says the alphabet on and on.
+// Writes the alphabet again and again.
 void alphabet(const FakeRow& row, std::span<float> logits) {
   const Token last = row.row.token;
   const bool letter = last >= 'a' && last < 'z';
@@ -52,7 +52,7 @@ class ServerTest : public ::testing::Test {
     EXPECT_EQ(result->status, 200) << result->body;
     return Json::parse(result->body);
   }
-  // The data of every server-sent event but [DONE].
+  // The data of all server-sent events except [DONE].
   std::vector<Json> events(const std::string& path, Json body) {
     body["stream"] = true;
     const auto result = post(path, body.dump());
@@ -74,7 +74,7 @@ class ServerTest : public ::testing::Test {
     ADD_FAILURE() << "no metric " << name;
     return -1;
   }
-  // Waits until no session is live; a leak ends in the test's own time limit.
+  // Waits until no session is live; a leak fails by the test's time limit.
   void wait_idle() {
     while (true) {
       const EngineStatus status = running_->reasoner->engine()->status();
@@ -163,7 +163,7 @@ TEST_F(ServerTest, ThinksInStreams) {
   EXPECT_EQ(metric("polyphon_merges_total{mode=\"kv\",version=\"v1\"}"), -1 + 3);
 }
 
-TEST_F(ServerTest, ThoughtsCanBeKeptBack) {
+TEST_F(ServerTest, ThoughtsCanBeHidden) {
   start();
   const Json wishes = {{"topology", "2x8"}, {"stream_thoughts", false}};
   for (const Json& chunk : events("/v1/chat/completions", chat({{"polyphon", wishes}})))
@@ -187,10 +187,10 @@ TEST_F(ServerTest, GivesTheTraceIfAskedFor) {
 }
 
 TEST_F(ServerTest, BackgroundRequestsWaitForInteractiveOnes) {
-  // One request fills the cells; the first one is held up until the others wait.
+  // One request fills all cells; the first one is held until the others wait.
   std::promise<void> go_on;
   std::mutex mutex;
-  std::string order;  // of the capitals that requests contain, as they begin; mutex
+  std::string order;  // the capital letter of each request, in the order they begin; mutex
   start({}, [&, held = go_on.get_future().share()](const FakeRow& row, std::span<float> logits) {
     alphabet(row, logits);
     const auto capital = std::find_if(row.visible.begin(), row.visible.end(),
@@ -300,10 +300,10 @@ TEST_F(ServerTest, Embeds) {
   for (float value : vector) squares += value * value;
   EXPECT_NEAR(squares, 1, 1e-5);
   const Json coded = ok("/v1/embeddings", {{"input", "one"}, {"encoding_format", "base64"}});
-  EXPECT_EQ(coded["data"][0]["embedding"].get<std::string>().size(), 24u);  // of 16 bytes
+  EXPECT_EQ(coded["data"][0]["embedding"].get<std::string>().size(), 24u);  // base64 of 16 bytes
 }
 
-TEST_F(ServerTest, TellsOfItself) {
+TEST_F(ServerTest, DescribesItselfAndItsModel) {
   start();
   EXPECT_EQ(Json::parse(client_->Get("/health")->body)["status"], "ok");
   EXPECT_EQ(Json::parse(client_->Get("/v1/models")->body)["data"][0]["id"], "fake-1");
@@ -428,7 +428,7 @@ TEST_F(ServerTest, RefusesBadRequests) {
   EXPECT_EQ(ok("/v1/chat/completions", chat())["choices"][0]["message"]["content"], "abcde");
 }
 
-// Errors show what was sent by its ends and its length.
+// Errors show only the beginning, the end and the length of a long value.
 TEST_F(ServerTest, ErrorsDoNotRepeatLongValues) {
   start();
   const char* const kChat = "/v1/chat/completions";
@@ -493,7 +493,7 @@ TEST_F(ServerTest, AsksForAKey) {
   EXPECT_EQ(ok("/v1/chat/completions", chat())["usage"]["completion_tokens"], 5);
 }
 
-TEST_F(ServerTest, RefusesToBeOpenToAll) {
+TEST_F(ServerTest, RefusesToListenBeyondLoopbackWithoutAKey) {
   ServerOptions options;
   options.host = "0.0.0.0";
   EXPECT_THROW(start(options), Error);
@@ -513,7 +513,7 @@ TEST_F(ServerTest, RefusesATakenPortAndWrongCertificates) {
   EXPECT_THROW(Server(*running_->reasoner, options), Error);
 }
 
-// Gates the fake model: no step is decoded while it is shut.
+// A gate for the fake model: while it is closed, no step is decoded.
 struct Gate {
   std::mutex mutex;
   std::condition_variable changed;
@@ -533,7 +533,7 @@ struct Gate {
   }
 };
 
-// Headers and the first event come while the model has not decoded anything.
+// Headers and the first event are sent before the model has decoded anything.
 TEST_F(ServerTest, AStreamIsOpenedBeforeTheFirstToken) {
   Gate gate;
   start({}, gate.script());
@@ -575,8 +575,8 @@ TEST_F(ServerTest, AStreamIsOpenedBeforeTheFirstToken) {
   }
 }
 
-// The status is gone by then: the stream says what went wrong, as OpenAI's clients expect.
-TEST_F(ServerTest, WhatFailsAfterAStreamIsOpenedIsToldInAnEvent) {
+// The status has already been sent, so the stream carries the error, as OpenAI's clients expect.
+TEST_F(ServerTest, AnErrorInAnOpenStreamIsSentAsAnEvent) {
   ServerOptions options;
   options.request_timeout_s = 0;
   start(options);
@@ -592,7 +592,7 @@ TEST_F(ServerTest, WhatFailsAfterAStreamIsOpenedIsToldInAnEvent) {
   }
 }
 
-// The steps are slow enough that a client can go away in the middle.
+// Steps are slow enough that a client can go away in the middle.
 FakeDecoder::Script slow_alphabet() {
   return [](const FakeRow& row, std::span<float> logits) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -621,10 +621,10 @@ TEST_F(ServerTest, AClientThatGoesAwayFreesItsCells) {
   EXPECT_EQ(status.cells_used, status.cells_cached);
 }
 
-TEST_F(ServerTest, RefusesWhatIsTooMuch) {
+TEST_F(ServerTest, RefusesRequestsBeyondItsSlots) {
   Gate gate;
   ServerOptions options;
-  options.threads = 18;  // two of them for requests that generate
+  options.threads = 18;  // two threads for requests that generate
   start(options, gate.script());
   gate.set(false);
   std::vector<std::jthread> clients;
@@ -647,7 +647,7 @@ TEST_F(ServerTest, RefusesWhatIsTooMuch) {
   EXPECT_EQ(served, 2);
 }
 
-TEST_F(ServerTest, SlotsTellOfEverySessionAndNotWhatItSays) {
+TEST_F(ServerTest, SlotsListEverySessionWithoutItsText) {
   Gate gate;
   start({}, gate.script());
   gate.set(false);
@@ -675,7 +675,7 @@ TEST_F(ServerTest, SlotsTellOfEverySessionAndNotWhatItSays) {
   EXPECT_THAT(text, ::testing::Not(HasSubstr("secret")));
 }
 
-TEST_F(ServerTest, TellsOfEarlierVersionsTooWhileTheyRunAndAfter) {
+TEST_F(ServerTest, ReportsEarlierVersionsWhileTheyRunAndAfter) {
   Gate gate;
   start({}, gate.script());
   gate.set(false);
@@ -708,7 +708,7 @@ TEST_F(ServerTest, TellsOfEarlierVersionsTooWhileTheyRunAndAfter) {
     EXPECT_GT(metric("llamacpp:tokens_predicted_total{" + label), 0);
   }
   EXPECT_EQ(metric("polyphon_merges_total{mode=\"kv\",version=\"v1\"}"), 1);
-  // Its engine ends, its counts stay; the text names each family once, as it must.
+  // Its engine ends but its counts stay. Each family's name occurs once, as the format requires.
   while (metric("polyphon_kv_cells_capacity{version=\"v1\"}") > 0) std::this_thread::yield();
   EXPECT_GT(metric("llamacpp:tokens_predicted_total{version=\"v1\"}"), 0);
   EXPECT_EQ(metric("polyphon_kv_cells_capacity{version=\"v2\"}"), 2048);
@@ -718,7 +718,7 @@ TEST_F(ServerTest, TellsOfEarlierVersionsTooWhileTheyRunAndAfter) {
   EXPECT_EQ(text.find(type), text.rfind(type));
 }
 
-TEST_F(ServerTest, ReadsItsVersionAgainWhenCalled) {
+TEST_F(ServerTest, ReloadReadsItsVersionAgain) {
   ServerOptions options;
   options.api_key_hashes = {hash_api_key("secret")};
   bool broken = false;
@@ -751,12 +751,12 @@ TEST_F(ServerTest, TellsOfItsSettings) {
   EXPECT_EQ(settings.at("server.port").at("maximum"), 65535);
 }
 
-TEST_F(ServerTest, HasNothingToReadAgainWithoutAVersion) {
+TEST_F(ServerTest, ReloadGives404WithoutAVersion) {
   start();
   EXPECT_EQ(post("/api/v1/reload", "")->status, 404);
 }
 
-TEST_F(ServerTest, FinishesWhatRunsBeforeItStops) {
+TEST_F(ServerTest, FinishesRunningRequestsBeforeItStops) {
   Gate gate;
   start({}, gate.script());
   gate.set(false);
@@ -804,10 +804,10 @@ TEST_F(ServerTest, KeepsTracesAndSurvivesAFullDisk) {
   EXPECT_EQ(metric("polyphon_sessions_unrecorded_total"), 0);
 }
 
-TEST_F(ServerTest, HealthSaysThatTheDecodeThreadHangs) {
+TEST_F(ServerTest, HealthReportsAStuckDecodeThread) {
   Gate gate;
   start({}, gate.script());
-  running_->clock.skip(std::chrono::minutes(10));  // idle is well
+  running_->clock.skip(std::chrono::minutes(10));  // an idle decode thread is healthy
   EXPECT_EQ(client_->Get("/health")->status, 200);
   gate.set(false);
   std::jthread running([&] {

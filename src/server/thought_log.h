@@ -1,4 +1,4 @@
-// The streams' thoughts as they come, by stream. Plain.
+// Collects the streams' thoughts as they arrive. Plain data.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@ namespace polyphon {
 
 struct ThoughtLog {
   struct Stream {
-    std::string strategy;  // the latest
+    std::string strategy;  // the latest one
     std::string text;
   };
   std::map<int, Stream> streams;
@@ -25,7 +25,7 @@ struct ThoughtLog {
   }
   // {"id", "strategy"}: the tag of everything that belongs to a stream.
   Json tag(int stream) const { return {{"id", stream}, {"strategy", streams.at(stream).strategy}}; }
-  // All of them under headers, as reasoning_content.
+  // All thoughts under headers, sent as reasoning_content.
   std::string text() const {
     std::string all;
     for (const auto& [id, stream] : streams)

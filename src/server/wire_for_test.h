@@ -1,4 +1,4 @@
-// A client that sends what it likes, byte by byte, over plain TCP or TLS; and a certificate.
+// A client that can send any bytes, one by one, over plain TCP or TLS; and a test certificate.
 #pragma once
 
 #include <arpa/inet.h>
@@ -50,14 +50,14 @@ class Wire {
   }
   void end_sending() { shutdown(socket_, SHUT_WR); }
 
-  // More of what the server says; "" at its end.
+  // Receives more bytes; "" at the end of the connection.
   std::string receive() {
     char bytes[4096];
     const auto count = tls_ ? SSL_read(tls_.get(), bytes, sizeof bytes)
                             : static_cast<int>(recv(socket_, bytes, sizeof bytes, 0));
     return {bytes, static_cast<size_t>(count > 0 ? count : 0)};
   }
-  // All that it says up to and with the text, or to its end.
+  // Receives everything up to and including the text, or up to the end.
   std::string receive_until(const std::string& text) {
     size_t found = 0;
     while ((found = pending_.find(text)) == std::string::npos) {
@@ -94,7 +94,7 @@ class Wire {
   std::string pending_;
 };
 
-// Writes a certificate of its own key for "localhost".
+// Writes a self-signed certificate for "localhost", and its key.
 inline void write_certificate(const std::string& certificate_path, const std::string& key_path) {
   const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
   const std::unique_ptr<X509, void (*)(X509*)> certificate(X509_new(), X509_free);

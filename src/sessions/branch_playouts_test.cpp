@@ -23,7 +23,7 @@ class BranchPlayoutsTest : public SearchTest {
     return wish;
   }
 
-  // Of all searches: states that could be played out, and how many were.
+  // Over all searches: the number of states that could be played out, and how many were.
   struct States {
     int open = 0, played_out = 0;
   };
@@ -49,7 +49,7 @@ TEST_F(BranchPlayoutsTest, EveryStateOfATreeIsPlayedOutToTheStreamsEnd) {
   EXPECT_EQ(states.played_out, states.open);
   int decoded = 0;
   for (const Json& search : result.polyphon.at("search").at("searches")) {
-    std::map<int, size_t> said = {{0, search.at("from_byte").get<size_t>()}};  // a byte is a token
+    std::map<int, size_t> said = {{0, search.at("from_byte").get<size_t>()}};  // a token is a byte
     for (const Json& node : search.at("tree")) {
       const std::string text = node.at("text"), playout = node.value("playout", "");
       if (node.at("id") == 0 || node.contains("same_as")) continue;
@@ -67,15 +67,14 @@ TEST_F(BranchPlayoutsTest, EveryStateOfATreeIsPlayedOutToTheStreamsEnd) {
     if (to_string(span.owner).starts_with("playout "))
       in_spans += static_cast<int>(span.tokens.size());
   EXPECT_EQ(in_spans, decoded);
-  // No row ever saw a cell beside its own line.
+  // No row saw a cell outside its own line.
   for (const FakeRow& row : rows_)
     for (size_t i = 0; i < row.positions.size(); ++i)
       ASSERT_EQ(row.positions[i], static_cast<Position>(i));
   expect_nothing_left();
 }
 
-// A play-out goes on with what follows its state: the model's next token is a function of all that
-// its line has said.
+// A play-out continues its state: the model's next token is a function of the whole line.
 TEST_F(BranchPlayoutsTest, ItsTokensFollowTheStateTheyBeginWith) {
   start([](const FakeRow& row, std::span<float> logits) {
     uint64_t seen = 0;
@@ -92,7 +91,7 @@ TEST_F(BranchPlayoutsTest, ItsTokensFollowTheStateTheyBeginWith) {
     if (node.at("id") == 0 || node.contains("same_as")) continue;
     const std::string line = said[node.at("id")] =
         said.at(node.at("parent")) + node.at("text").get<std::string>();
-    // There is one choice at every token, so every line is the stream's.
+    // The model is deterministic, so every line equals the stream's.
     EXPECT_EQ(line + node.value("playout", ""),
               text.substr(0, node.contains("playout") ? 40 : line.size()));
   }
@@ -115,10 +114,10 @@ TEST_F(BranchPlayoutsTest, NothingElseChanges) {
   EXPECT_EQ(same.matching, same.tokens) << same.first_difference;
 }
 
-TEST_F(BranchPlayoutsTest, WaitForSequencesAndDoWithoutTokens) {
+TEST_F(BranchPlayoutsTest, WaitForSequencesAndAreSkippedWithoutTokens) {
   start(good_and_bad);
   ThinkInput few = wish("1x60");
-  few.search.max_sequences = 10;  // two more than the tree keeps
+  few.search.max_sequences = 10;  // two more than the tree needs
   const States waited = states_of(think(few));
   EXPECT_GT(waited.open, 2);
   EXPECT_EQ(waited.played_out, waited.open);
@@ -134,7 +133,7 @@ TEST_F(BranchPlayoutsTest, WaitForSequencesAndDoWithoutTokens) {
   expect_nothing_left();
 }
 
-TEST_F(BranchPlayoutsTest, AStreamThatIsEndedMeanwhileLeavesNothingBehind) {
+TEST_F(BranchPlayoutsTest, AStreamThatEndsMeanwhileLeavesNothingInTheCache) {
   ReasonOptions options = quiet();
   options.strategies = {{"brief", "A "}, {"brief too", "A "}, {"searcher", "S\n"}};
   options.agreement.enabled = true;

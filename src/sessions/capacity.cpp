@@ -11,7 +11,7 @@
 namespace polyphon {
 namespace {
 
-// Tokens of the longest preamble, and of the longest cue of a re-seed.
+// Tokens of the longest preamble and of the longest reseed cue.
 struct StrategyCosts {
   int preamble = 0;
   int cue = 0;
@@ -26,7 +26,7 @@ StrategyCosts strategy_costs(const ReasonOptions& options, const Vocabulary& voc
   return costs;
 }
 
-// What registers and promotions add to one phase.
+// Cells and sequences that registers and promotions add to one phase.
 PlanNeeds workspace_needs(const Phase& phase, const ThinkRequest& request,
                           const ReasonOptions& options, const Vocabulary& vocabulary) {
   const WorkspaceRequest& wish = request.workspace;
@@ -48,12 +48,12 @@ PlanNeeds workspace_needs(const Phase& phase, const ThinkRequest& request,
   return needs;
 }
 
-// What memory adds to one phase with `streams` streams.
+// Cells and sequences that memory adds to one phase with `streams` streams.
 PlanNeeds memory_needs(const MemoryRequest& request, int streams, const Vocabulary& vocabulary) {
   if (!request.enabled) return {};
   const int own = vocabulary.count_tokens(marker_explanation()) + request.max_recall_tokens;
   PlanNeeds needs;
-  needs.sequences = NodeWriter::kAtOnce + 1;  // and the one through which cells are placed
+  needs.sequences = NodeWriter::kAtOnce + 1;  // plus the sequence that places cells
   needs.cells = streams * own + NodeWriter::cells_needed(vocabulary);
   needs.last_position = own;
   return needs;
@@ -81,20 +81,20 @@ PlanNeeds needs_of(const Topology& topology, const ThinkRequest& request,
     most_sequences =
         std::max(most_sequences, phase.streams + workspace.sequences + memory.sequences);
   }
-  // A branch's positions are those that its stream's budget covers.
+  // A branch uses positions that its stream's budget covers already.
   if (request.search.on()) {
     needs.cells += request.search.max_tokens;
     most_sequences += request.search.max_sequences;
   }
   needs.cells += request.max_answer_tokens + 1;
   needs.last_position += request.max_answer_tokens + 1;
-  needs.sequences = most_sequences + 2;  // and the prompt's, and the merged one
+  needs.sequences = most_sequences + 2;  // plus the prompt's and the merged one
   return needs;
 }
 
 constexpr int kPlanAnswerTokens = 32;
 
-// A token for every byte: no vocabulary needs more of them.
+// One token per byte: no vocabulary needs more tokens.
 class ByteVocabulary final : public Vocabulary {
  public:
   int size() const override { return 256; }
@@ -144,7 +144,7 @@ int context_cells(const ThinkInput& input, const ReasonOptions& options) {
   request.workspace = input.workspace;
   request.search = input.search;
   request.memory = input.memory;
-  // More than that is refused, or narrowed to it.
+  // A larger topology is refused or narrowed to the caps.
   const PlanCaps& caps = options.caps;
   if (request.topology.budget_tokens() > caps.max_budget_tokens)
     request.topology = {{{caps.max_streams, caps.max_budget_tokens / caps.max_streams}}};

@@ -1,5 +1,5 @@
-// What sessions need of the KV cache. It is estimated here and nowhere else: for admission, for
-// plans that are made to fit, and for the size of the cache that a command makes. Pure functions.
+// Estimates how much of the KV cache a session needs. The only place for such estimates: admission,
+// plans that must fit, and the size of a command's cache use them. Pure functions.
 #pragma once
 
 #include "engine/session.h"
@@ -10,24 +10,25 @@
 
 namespace polyphon {
 
-// An upper bound of what a session can use.
+// Upper bounds for one session.
 struct PlanNeeds {
-  int cells = 0;          // decoded over the whole session
-  int sequences = 0;      // open at the same time
-  int last_position = 0;  // of the longest path
+  int cells = 0;          // cells decoded over the whole session
+  int sequences = 0;      // sequences open at the same time
+  int last_position = 0;  // last position of the longest path
 };
 
-// Of a session that thinks; of "auto", whichever topology the model states.
+// Needs of a thinking session. For "auto": enough for every topology that the model may state.
 PlanNeeds plan_needs(const ThinkRequest& request, const ReasonOptions& options,
                      const Vocabulary& vocabulary);
 
-// Of a plain session with so many choices beside one prompt.
+// Needs of a plain session with `choices` answers to one prompt.
 SessionNeeds completion_needs(int prompt_tokens, int choices, int max_tokens);
-// The most tokens that each choice may have with so many cells; below 1: there is no room.
+// The most tokens that each choice may have in `cells` cells; below 1 if there is no room.
 int most_completion_tokens(int prompt_tokens, int choices, int cells);
 
-// Size of a cache that holds the session, known before a model is loaded: every byte of text counts
-// as a token, and the chat template may add up to kMostTemplateTokens. `input` is valid.
+// Size in cells of a cache that holds the session, computed before a model is loaded: counts a
+// token for every byte of text, and up to kMostTemplateTokens for the chat template. `input` must
+// be valid.
 inline constexpr int kMostTemplateTokens = 1024;
 int context_cells(const ThinkInput& input, const ReasonOptions& options);
 

@@ -16,8 +16,8 @@ ThinkInput asked(const std::string& topology) {
   return input;
 }
 
-// Why a session does not fit a cache of the size that it is said to need; empty when it does. The
-// fake model has a token for every byte, the worst that there is.
+// Why a session does not fit into a cache of its estimated size; empty if it fits. The fake model
+// has one token per byte, the worst case.
 std::string misfit_of(const ThinkInput& input, const ReasonOptions& options = {}) {
   FakeDecoder::Options sizes;
   sizes.capacity_cells = context_cells(input, options);
@@ -28,7 +28,7 @@ std::string misfit_of(const ThinkInput& input, const ReasonOptions& options = {}
   return reasoner.misfit(input);
 }
 
-TEST(Capacity, ASessionFitsTheCacheThatIsMadeForIt) {
+TEST(Capacity, ASessionFitsACacheOfItsEstimatedSize) {
   for (const char* topology : {"auto", "1x1024", "8x256", "32x128", "4x512>1x2048"})
     for (const MergeMode merge : {MergeMode::kKv, MergeMode::kPrefill})
       for (const bool busy : {false, true}) {
@@ -52,13 +52,13 @@ TEST(Capacity, GrowsWithWhatIsAsked) {
   EXPECT_GE(context_cells(more, options), plain + 8 * 512 + 4096);
 }
 
-TEST(Capacity, IsThatOfTheLargestPlanWhereMoreIsAsked) {
+TEST(Capacity, IsCappedByTheLargestAllowedPlan) {
   ReasonOptions options;
   options.caps = {4, 4000, 1000};
   EXPECT_EQ(context_cells(asked("64x1048576"), options), context_cells(asked("4x1000"), options));
 }
 
-TEST(Capacity, ACompletionHasTheTokensThatThereIsRoomFor) {
+TEST(Capacity, ACompletionGetsAsManyTokensAsFit) {
   for (const int choices : {1, 3, 8}) {
     const int most = most_completion_tokens(100, choices, 1000);
     EXPECT_LE(completion_needs(100, choices, most).cells, 1000);

@@ -1,4 +1,5 @@
-// One answer as it is written: sampled tokens in, AnswerDelta and ChoiceEnded events out.
+// One answer (choice) while it is generated: takes sampled tokens, sends AnswerDelta and
+// ChoiceEnded events. Decode thread only.
 #pragma once
 
 #include <memory>
@@ -16,17 +17,17 @@ struct ChoiceLimits {
   std::vector<std::string> stop;
   int max_tokens = 512;
   bool ignore_eos = false;
-  bool logprobs = false;  // send TextLogprobs
+  bool logprobs = false;  // whether to send TextLogprobs
 };
 
 class Choice {
  public:
-  // `vocabulary` must outlive this.
+  // `vocabulary` must outlive this object.
   Choice(int index, const Vocabulary& vocabulary, ChoiceLimits limits,
          std::shared_ptr<EventChannel> events);
 
-  // True when the choice has ended with this token: end of generation (kNoToken is one), a stop
-  // string, or the limit.
+  // Adds a token. Returns true if the choice ends with it: end of generation (kNoToken counts as
+  // that), a stop string, or the limit.
   bool add(const SampledToken& token);
 
   int tokens() const { return tokens_; }

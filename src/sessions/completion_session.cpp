@@ -23,7 +23,7 @@ class CompletionSession final : public Session {
     for (int i = 0; i < request_.choices; ++i)
       grammars_.push_back(request_.grammar.empty() ? nullptr
                                                    : model_.make_grammar(request_.grammar));
-    // Several choices share all of the prompt but its last token, which each decodes for itself.
+    // Several choices share the prompt except its last token, which each choice decodes for itself.
     shared_ = request_.prompt;
     if (request_.choices > 1) shared_.pop_back();
   }
@@ -110,7 +110,7 @@ class CompletionSession final : public Session {
   SessionViews* views_ = nullptr;
   Tokens shared_;
   SequenceNumber prompt_sequence_ = -1;
-  std::vector<std::unique_ptr<Grammar>> grammars_;  // [choices], moved out as they begin
+  std::vector<std::unique_ptr<Grammar>> grammars_;  // [choices], moved out when the choice begins
   std::vector<SequenceNumber> sequences_;           // [choices]
   std::vector<Choice> choices_;
   int generated_ = 0;
@@ -160,7 +160,8 @@ class EmbeddingSession final : public Session {
   void fail(const Error& error) override { events_->fail(error); }
 
  private:
-  // Alone in its step, the last token gives its hidden state; the token sampled is not used.
+  // Decoding the last token as a row of its own computes its hidden state. The sampled token is not
+  // used.
   void feed_last() {
     fed_ = true;
     views_->feed(sequence_, {prompt_.back()}, SpanOwner::of(SpanKind::kPrompt));

@@ -1,4 +1,5 @@
-// An ordinary completion: one prompt, n choices that share its KV. No streams, no merge.
+// Plain sessions, without streams or merge: a completion with n choices that share the prompt's
+// cells, and an embedding.
 #pragma once
 
 #include <memory>
@@ -15,21 +16,22 @@ namespace polyphon {
 
 struct CompletionRequest {
   Tokens prompt;            // not empty
-  SamplingParams sampling;  // of choice 0; the others draw with seeds::kChoices
+  SamplingParams sampling;  // of choice 0; the other choices use seeds from seeds::kChoices
   GrammarSpec grammar;
-  std::vector<std::string> stop;  // cut off the text; the stop string itself is not returned
-  int max_tokens = 512;           // of each choice
+  std::vector<std::string> stop;  // the text ends before a stop string
+  int max_tokens = 512;           // limit of each choice
   int choices = 1;
   bool ignore_eos = false;  // for benchmarks
 };
 
-// `model` must outlive the session. The grammar is compiled here: throws Error{kInvalidArgument}.
+// `model` must outlive the session. Compiles the grammar: throws Error{kInvalidArgument} if it is
+// invalid.
 std::unique_ptr<Session> make_completion_session(const LanguageModel& model,
                                                  CompletionRequest request,
                                                  std::shared_ptr<EventChannel> events);
 
-// The hidden state of the prompt's last token, L2-normalised, as Finished::embedding (what
-// decoder-only embedding models are trained for).
+// Returns the hidden state of the prompt's last token, L2-normalised, as Finished::embedding.
+// Decoder-only embedding models are trained for this state.
 std::unique_ptr<Session> make_embedding_session(const LanguageModel& model, Tokens prompt,
                                                 std::shared_ptr<EventChannel> events);
 

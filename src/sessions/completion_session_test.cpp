@@ -50,7 +50,7 @@ class CompletionTest : public ::testing::Test {
 
 TEST_F(CompletionTest, APromptThatCannotFitIsRefusedBeforeItIsTokenized) {
   start();
-  // 4,096 cells, and the longest token has 12 bytes.
+  // The context has 4,096 cells and the longest token 12 bytes.
   EXPECT_EQ(reasoner_->tokenize_prompt(std::string(49'000, 'x'), true, "prompt").size(), 49'000u);
   try {
     reasoner_->tokenize_prompt(std::string(60'000, 'x'), true, "prompt");
@@ -75,7 +75,7 @@ TEST_F(CompletionTest, ChoicesShareThePromptAndDifferInTheirSeeds) {
   for (const Answer& answer : answers) EXPECT_EQ(answer.finish_reason, "length");
   EXPECT_EQ(result_.usage.prompt_tokens, 10);
   EXPECT_EQ(result_.usage.completion_tokens, 120);
-  // The first choice is what a request for one alone gets.
+  // The first choice equals the answer of a request for a single choice.
   EXPECT_EQ(complete(request(40))[0].text, answers[0].text);
 }
 
@@ -93,7 +93,7 @@ TEST_F(CompletionTest, AGrammarThatAllowsNoMoreEndsTheText) {
   start();
   CompletionRequest constrained = request(30);
   constrained.grammar.gbnf = "two digits";
-  // The end is allowed too, and may come first.
+  // The grammar also allows the end, which may come first.
   constrained.sampling.logit_bias = {{FakeTokens::kEnd, -100.0f}};
   const Answer answer = complete(constrained)[0];
   EXPECT_EQ(answer.text.size(), 2u);
@@ -101,7 +101,7 @@ TEST_F(CompletionTest, AGrammarThatAllowsNoMoreEndsTheText) {
   EXPECT_EQ(result_.usage.completion_tokens, 2);
 }
 
-TEST_F(CompletionTest, LogitsThatAreNotFiniteFailTheRequestAndNoOther) {
+TEST_F(CompletionTest, NonFiniteLogitsFailOnlyTheirOwnRequest) {
   start([](const FakeRow& row, std::span<float> logits) {
     const bool poisoned = row.visible.front() == 'X';
     for (float& logit : logits) logit = poisoned ? NAN : 0;

@@ -5,7 +5,7 @@
 namespace polyphon {
 namespace {
 
-// A night's training is a version: a server that runs for months must not tell of all of them.
+// Each nightly training makes a version; a server that runs for months must not list all of them.
 constexpr size_t kMostVersions = 16;
 
 }  // namespace
@@ -22,7 +22,7 @@ std::shared_ptr<Engine> EngineRoster::add(const std::string& version,
     const std::unique_ptr<Engine> owned(ending);
     const EngineCounts counts = ending->stop();
     const std::lock_guard lock(entries->mutex);
-    Entry& entry = *entries->find(version);  // kept while it has an engine
+    Entry& entry = *entries->find(version);  // an entry with an engine is never erased
     std::erase(entry.engines, ending);
     entry.ended += counts;
   };

@@ -1,5 +1,5 @@
-// The engines that sessions run on: the one that new sessions get, earlier ones until their last
-// session has ended, and what all of them did. Thread-safe.
+// The engines that sessions run on: the one for new sessions, and earlier ones until their last
+// session ends. Also sums what all of them did. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -13,31 +13,32 @@ namespace polyphon {
 
 struct VersionStatus {
   std::string version;
-  EngineStatus status;  // summed over the version's engines; of those that ended, the counts
+  // Summed over the version's engines; only counters for engines that have ended.
+  EngineStatus status;
 };
 
 class EngineRoster {
  public:
-  // The engine ends with its last owner, and stays counted.
+  // Registers the engine. It is destroyed with its last owner; its counters stay in status().
   std::shared_ptr<Engine> add(const std::string& version, std::unique_ptr<Engine> engine);
 
-  // By version, in the order in which they were first served. The oldest that nothing runs on any
-  // more are forgotten when there are many.
+  // One entry per version, in the order of their first use. If there are many versions, the oldest
+  // ones without a running engine are forgotten.
   std::vector<VersionStatus> status() const;
 
  private:
   struct Entry {
     std::string version;
-    std::vector<const Engine*> engines;  // that are not destroyed yet
+    std::vector<const Engine*> engines;  // engines that still exist
     EngineCounts ended;
   };
   struct Entries {
     std::mutex mutex;
     std::vector<Entry> all;  // mutex
 
-    Entry* find(const std::string& version);  // with the mutex held; may be null
+    Entry* find(const std::string& version);  // call with the mutex held; may return null
   };
-  // Engines that end later than this roster are counted in it.
+  // Shared with the engines, so that one that outlives this roster can still be counted.
   std::shared_ptr<Entries> entries_ = std::make_shared<Entries>();
 };
 

@@ -15,7 +15,8 @@ std::unique_ptr<Engine> engine(int cells) {
   sizes.capacity_cells = cells;
   auto engine =
       std::make_unique<Engine>(std::make_unique<FakeDecoder>(sizes), EngineOptions{}, kClock);
-  while (engine->status().cells_capacity == 0) std::this_thread::yield();  // its thread begins
+  // Wait until its thread has started.
+  while (engine->status().cells_capacity == 0) std::this_thread::yield();
   return engine;
 }
 
@@ -32,7 +33,7 @@ TEST(EngineRosterTest, SumsTheEnginesOfAVersionThatRun) {
   EXPECT_EQ(roster.status()[0].status.cells_capacity, 100);
 }
 
-TEST(EngineRosterTest, ForgetsTheOldestVersionsThatNothingRunsOn) {
+TEST(EngineRosterTest, ForgetsTheOldestVersionsWithoutAnEngine) {
   EngineRoster roster;
   const auto held = roster.add("0", engine(100));
   for (int version = 1; version < 40; ++version) roster.add(std::to_string(version), engine(100));

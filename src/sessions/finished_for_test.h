@@ -1,4 +1,4 @@
-// A session's end as its client sees it.
+// The end of a session as its client sees it.
 #pragma once
 
 #include <utility>
@@ -13,7 +13,7 @@ struct FinishedForTest : Finished {
   FinishedForTest(Finished finished)  // NOLINT(google-explicit-constructor)
       : Finished(std::move(finished)), polyphon(trace ? polyphon_object(*trace) : Json()) {}
 
-  Json polyphon;  // of the answer
+  Json polyphon;  // the answer's "polyphon" object
 };
 
 }  // namespace polyphon

@@ -20,8 +20,8 @@
 namespace polyphon {
 namespace {
 
-// A Reasoner on the fake model, whose next token is a hash of what a row sees, unless scripted.
-// Every row that was decoded is kept.
+// A Reasoner with a fake model. Unless a test gives a script, the next token is a hash of what a
+// row sees. Records every decoded row.
 class WorkspaceTest : public ::testing::Test {
  protected:
   void start(const FakeDecoder::Script& script = {}, const ReasonOptions& options = quiet()) {
@@ -93,15 +93,15 @@ TEST_F(WorkspaceTest, ARegisterSeesThePromptAndEveryStreamUpToItsCadence) {
   EXPECT_EQ(streams_seen, 3);
   for (size_t i = 0; i < cue.tokens.size(); ++i) ++expected[cue.begin + static_cast<Position>(i)];
   EXPECT_EQ(view_at(trace, cue.sequence, cue.steps.back()), expected);
-  // At the cadence, not before: the longest stream had said 8 tokens.
+  // Exactly at the cadence: the longest stream had 8 tokens.
   const TraceSpan& stream = span(trace, "stream 0");
   EXPECT_EQ(std::count_if(stream.steps.begin(), stream.steps.end(),
                           [&](Step step) { return step < cue.steps[0]; }),
-            7);  // the eighth was sampled and waits
+            7);  // the eighth is sampled but not decoded yet
 }
 
-// The trace is the truth: every sampled token's row saw exactly the cells that the trace's edits
-// put into its view, at positions up to its own.
+// Every sampled token's row saw exactly the cells that the trace's edits put into its view, at
+// positions up to its own.
 TEST_F(WorkspaceTest, EveryRowSeesWhatTheTraceSays) {
   start();
   const FinishedForTest result = think(input("3x30>2x20", 2, 0));
@@ -117,7 +117,7 @@ TEST_F(WorkspaceTest, ARegisterMayHaveACadenceOfItsOwn) {
   start({}, options);
   const Json costs = think(input("3x64", 2, 1)).polyphon.at("registers");
   ASSERT_EQ(costs[1].at("name"), "hunch");
-  EXPECT_EQ(costs[1].at("notes"), 2);  // of the third the budget leaves no time
+  EXPECT_EQ(costs[1].at("notes"), 2);  // the budget leaves no time for a third
   EXPECT_GT(costs[0].at("notes"), 3);
 }
 
@@ -136,7 +136,7 @@ TEST_F(WorkspaceTest, StreamsDoNotSeeARegisterThatWasNotPromoted) {
   EXPECT_GT(refused, 0);
 }
 
-TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDecodedAgain) {
+TEST_F(WorkspaceTest, EveryStreamSeesAPromotedNoteAtOnceWithoutDecodingIt) {
   start();
   const FinishedForTest result = think(input("3x40", 1, 0));
   const Trace& trace = *result.trace;
@@ -151,7 +151,7 @@ TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDeco
     ++joins;
     EXPECT_EQ(edit.begin, cue.begin);
     EXPECT_EQ(edit.end, note.begin + static_cast<Position>(note.tokens.size()));
-    // The stream's very next token comes after the note, and sees it.
+    // The stream's next token comes after the note and sees it.
     bool next = false;
     for (const TraceSpan& after : trace.spans)
       for (size_t i = 0; after.sequence == edit.sequence && i < after.steps.size(); ++i)
@@ -161,7 +161,8 @@ TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDeco
   }
   EXPECT_EQ(joins, 3);
   for (int k = 0; k < 3; ++k) {
-    // One row more a stream, of the token that it reads at that step, and then the cue.
+    // Each stream costs one more row, for the token that it reads at this step; then it reads the
+    // cue.
     const TraceSpan& probe = span(trace, fmt::format("probe {}", k));
     ASSERT_EQ(probe.steps, std::vector<Step>{promotion.at("step").get<Step>()});
     std::optional<Token> read;
@@ -172,7 +173,7 @@ TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDeco
     EXPECT_EQ(probe.tokens, Tokens{read.value()});
     EXPECT_EQ(span(trace, fmt::format("cue {}", k)).steps.front(), probe.steps[0] + 1);
   }
-  // Each stream's reaction is there, and was measured.
+  // Each stream's reaction is recorded and measured.
   const Json& streams = result.polyphon.at("workspace").at(0).at("streams");
   ASSERT_EQ(streams.size(), 3u);
   for (const Json& stream : streams) EXPECT_GT(stream.at("kl").get<double>(), 0);
@@ -182,7 +183,8 @@ TEST_F(WorkspaceTest, APromotedNoteIsSeenByEveryStreamAtOnceAndNothingOfItIsDeco
       static_cast<std::ptrdiff_t>(result.polyphon.at("promotions").size()));
 }
 
-// A register that has read on meanwhile has streams' cells at its note's positions.
+// A register that has read more since its note may hold streams' cells at the note's positions;
+// these must not be joined.
 TEST_F(WorkspaceTest, APromotionBringsTheNotesCellsAndNoOthers) {
   start();
   ThinkInput wish = input("3x64", 3, 0);
@@ -200,7 +202,7 @@ TEST_F(WorkspaceTest, APromotionBringsTheNotesCellsAndNoOthers) {
         !is_of(edit.sequence, "stream "))
       continue;
     ++joins;
-    // Each position once: the note's own cells.
+    // Each position occurs once: only the note's own cells.
     for (const auto& [position, cells] : view_at(trace, edit.source, edit.step))
       if (position >= edit.begin && position < edit.end) EXPECT_EQ(cells, 1) << position;
   }
@@ -208,7 +210,7 @@ TEST_F(WorkspaceTest, APromotionBringsTheNotesCellsAndNoOthers) {
 }
 
 TEST_F(WorkspaceTest, ANoteThatChangesNothingHasNoEffect) {
-  // The next token depends on nothing that a view holds.
+  // The next token does not depend on the view.
   start([](const FakeRow& row, std::span<float> logits) {
     logits['a' + static_cast<size_t>(row.row.token) % 7] = 5;
   });
@@ -236,7 +238,7 @@ TEST_F(WorkspaceTest, CandidatesCompeteAndTheRefractoryPeriodHolds) {
   const FinishedForTest result = think(wish);
   const Json& broadcasts = result.polyphon.at("workspace");
   ASSERT_GE(broadcasts.size(), 2u);
-  EXPECT_LE(broadcasts.size(), 3u);  // 64 tokens, 24 apart
+  EXPECT_LE(broadcasts.size(), 3u);  // 64 tokens with 24 between two broadcasts
   int lost = 0;
   for (const Json& broadcast : broadcasts)
     for (const Json& loser : broadcast.at("lost")) {
@@ -257,8 +259,8 @@ TEST_F(WorkspaceTest, CandidatesCompeteAndTheRefractoryPeriodHolds) {
 }
 
 TEST_F(WorkspaceTest, AStreamsConclusionIsBroadcastToTheOthers) {
-  // The first stream answers and ends; its sequence is the first one the session opens after the
-  // prompt's, whose view the streams share.
+  // The first stream answers and ends. Its sequence is the first one that the session opens after
+  // the prompt's, whose view the streams share.
   std::optional<SequenceId> brief;
   start([&](const FakeRow& row, std::span<float> logits) {
     if (!brief && row.row.token == '\n' && row.row.position > 60) brief = row.row.sequence;
@@ -294,12 +296,12 @@ TEST_F(WorkspaceTest, ReplayIsEqualAndWithoutAPromotionEqualUpToIt) {
     const TraceSpan& b = span(*counterfactual.trace, "stream " + std::to_string(k));
     for (size_t i = 0; i < std::min(a.tokens.size(), b.tokens.size()); ++i)
       EXPECT_TRUE(a.steps[i] >= edit || a.tokens[i] == b.tokens[i]);
-    EXPECT_GT(b.tokens.size(), a.tokens.size());  // not interrupted there
+    EXPECT_GT(b.tokens.size(), a.tokens.size());  // it is not interrupted in the replay
   }
 }
 
-// The plan's account is an upper bound: no session ends over its budget.
-TEST_F(WorkspaceTest, WhatIsSetAsideIsEnough) {
+// The estimated needs are an upper bound: no session exceeds them.
+TEST_F(WorkspaceTest, TheReservedCellsAreEnough) {
   start();
   for (const char* topology : {"1x40", "2x33", "5x16", "2x20>3x20"})
     for (int cadence : {1, 3, 20})
@@ -313,7 +315,7 @@ TEST_F(WorkspaceTest, WhatIsSetAsideIsEnough) {
   EXPECT_EQ(reasoner_->engine()->status().cells_used, reasoner_->engine()->status().cells_cached);
 }
 
-TEST_F(WorkspaceTest, WishesOutOfRangeAreRefusedByName) {
+TEST_F(WorkspaceTest, OptionsOutOfRangeAreRefusedByName) {
   start();
   const auto refused = [&](auto change) {
     ThinkInput wish = input("2x16", 1, 0.5);

@@ -33,7 +33,7 @@ std::string misfit(const ThinkRequest& request, const ReasonOptions& options,
 
 namespace {
 
-// A search gets along with fewer branches at a time and, with `narrow`, with fewer of them.
+// Reduces the parallel branches of searches; with `narrow` also their tokens.
 bool shrink_search(SearchRequest& search, const PlanNeeds& needs, const PlanLimits& limits,
                    bool narrow) {
   constexpr int kFewestSequences = 8;
@@ -51,7 +51,7 @@ bool shrink_search(SearchRequest& search, const PlanNeeds& needs, const PlanLimi
   return false;
 }
 
-// One notch smaller: half the streams of the widest phase, then half the tokens of the longest.
+// One step smaller: halves the streams of the widest phase, then the tokens of the longest one.
 bool shrink(ThinkRequest& request) {
   constexpr int kFewestTokens = 32;
   if (request.topology.is_auto()) {

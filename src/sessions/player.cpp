@@ -5,7 +5,7 @@
 namespace polyphon {
 namespace {
 
-// Whether to give up what runs.
+// Whether a running session should be given up.
 std::function<bool()> ends_sessions(const Stop& stop) {
   return [stop] { return stop.ends_sessions && stop.asked.load(); };
 }

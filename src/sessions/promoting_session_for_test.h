@@ -1,4 +1,4 @@
-// Sessions of a fake model with registers and promotions.
+// Sessions of a fake model that have registers and promotions.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace polyphon {
 
-// Sentences of five bytes, by chance.
+// Generates pseudo-random sentences of five bytes.
 inline void babble(const FakeRow& row, std::span<float> logits) {
   uint64_t seen = 0;
   for (const Token token : row.visible) seen = mix_bits(seen + static_cast<uint64_t>(token));
@@ -33,7 +33,7 @@ inline std::unique_ptr<Reasoner> babbling_reasoner() {
                                     Reasoner::Identity{"v1", "digest", "hash"});
 }
 
-// Three streams that two registers interrupt as often as they may.
+// Three streams that two registers interrupt as often as allowed.
 inline Trace promoting_session(Reasoner& reasoner, const std::string& question,
                                const SearchRequest& search = {}) {
   ThinkInput input;

@@ -15,7 +15,7 @@
 namespace polyphon {
 namespace {
 
-// A request that needs memory waits so long for what sessions before it left.
+// A request that needs memory waits this long for earlier sessions' memory to be stored.
 constexpr std::chrono::seconds kToStore{5};
 
 std::string fresh_trace_id() {
@@ -27,7 +27,7 @@ std::string version_with(const std::string& model_version, const Heads& heads) {
   return heads.version == Heads{}.version ? model_version : model_version + "+" + heads.version;
 }
 
-// For what goes to the store: one that fails is logged and fails no answer.
+// Runs a write to the store. A failure is logged and does not fail the answer.
 template <typename Body>
 void or_log(Body body) {
   try {
@@ -37,7 +37,7 @@ void or_log(Body body) {
   }
 }
 
-// Searches end where the recorded session's clock ended them, whatever the clock says now.
+// Makes searches end where the recorded session's clock ended them, whatever the clock says now.
 void replay_clock(SearchRequest& search, const Trace& trace) {
   if (std::exchange(search.replays_clock, true)) return;
   for (const TraceDecision& decision : trace.decisions)
@@ -51,7 +51,7 @@ void replay_clock(SearchRequest& search, const Trace& trace) {
 std::optional<SessionEvent> SessionTicket::next(std::chrono::milliseconds timeout) {
   auto event = events_->pop(timeout);
   if (!event && events_->finished())
-    throw Error(ErrorCode::kInternal, "the session ended without a word");
+    throw Error(ErrorCode::kInternal, "the session ended without a result");
   return event;
 }
 
@@ -64,7 +64,7 @@ Reasoner::Reasoner(std::unique_ptr<LanguageModel> model, std::unique_ptr<Engine>
                                               engines_.add(identity.version, std::move(engine)),
                                               std::make_shared<Heads>()})) {}
 
-// The engine before the model whose weights it reads.
+// Destroy the engine first: it reads the model's weights.
 Reasoner::~Reasoner() { served_.reset(); }
 
 void Reasoner::use_memory_store(std::unique_ptr<MemoryStore> store) {
@@ -87,7 +87,8 @@ std::shared_ptr<const Reasoner::Served> Reasoner::served() const {
 }
 
 void Reasoner::swap(const std::function<void(Served&)>& change) {
-  std::shared_ptr<const Served> before;  // ends without the lock: an engine's end takes a step
+  // Destroyed after the lock is released: destroying an engine waits for a step.
+  std::shared_ptr<const Served> before;
   const std::lock_guard lock(served_mutex_);
   auto fresh = std::make_shared<Served>(*served_);
   change(*fresh);
@@ -127,7 +128,7 @@ std::shared_ptr<EventChannel> Reasoner::events_of(const Served& served, const Se
       });
 }
 
-// Sends the session off; the ticket can cancel it.
+// Submits the session; the ticket can cancel it.
 SessionTicket Reasoner::submit(const Served& served, std::unique_ptr<Session> session,
                                std::shared_ptr<EventChannel> events, SessionTerms terms) {
   if (!terms.cancelled) terms.cancelled = std::make_shared<std::atomic<bool>>(false);
@@ -262,7 +263,7 @@ SessionTicket Reasoner::complete(CompletionRequest request, SessionTerms terms) 
         ErrorCode::kInvalidArgument,
         fmt::format("the prompt has {} tokens, but the context holds {}", prompt, positions),
         "messages");
-  // Room is what is left beside the prompt, for every choice.
+  // The limit of each choice is what is left beside the prompt.
   const int room = std::min(
       positions - prompt, most_completion_tokens(prompt, request.choices, engine.capacity_cells()));
   if (room < 1)

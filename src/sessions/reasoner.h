@@ -1,5 +1,5 @@
-// The library's front door: a loaded model, its engine and the options, behind calls that a server,
-// the CLI and tests share. Thread-safe.
+// The entry point for sessions: holds a loaded model, its engines and options. The server, the
+// command line and tests start sessions here. Thread-safe.
 #pragma once
 
 #include <functional>
@@ -27,7 +27,7 @@
 
 namespace polyphon {
 
-// A running session, as its client holds it. Dropping it cancels the session.
+// A client's handle of a running session. Destroying it cancels the session.
 class SessionTicket {
  public:
   SessionTicket(std::shared_ptr<Engine> engine, std::shared_ptr<EventChannel> events,
@@ -37,21 +37,22 @@ class SessionTicket {
   SessionTicket(SessionTicket&&) = default;
   SessionTicket& operator=(SessionTicket&&) = default;
 
-  // The next event, or nothing yet. Throws Error{kInternal} when the session ended without a word.
+  // Waits up to `timeout` for the next event; none if there is none yet. Throws Error{kInternal} if
+  // the session ended without a last event.
   std::optional<SessionEvent> next(std::chrono::milliseconds timeout);
   void cancel() {
     if (cancelled_) cancelled_->store(true);
   }
 
  private:
-  std::shared_ptr<Engine> engine_;  // lives as long as what runs on it
+  std::shared_ptr<Engine> engine_;  // keeps the engine alive while the session runs
   std::shared_ptr<EventChannel> events_;
   std::shared_ptr<std::atomic<bool>> cancelled_;
 };
 
 class Reasoner {
  public:
-  // The first three go into traces and answers.
+  // The first three members are written into traces and answers.
   struct Identity {
     std::string version;
     std::string model_digest;
@@ -62,50 +63,50 @@ class Reasoner {
            const ReasonOptions& options, const Identity& identity);
   ~Reasoner();
 
-  // Where tenants' memory is kept; without one it ends with each session. Before any request.
+  // Sets the store of the tenants' memory. Without one, memory ends with each session. Call before
+  // any request.
   void use_memory_store(std::unique_ptr<MemoryStore> store);
-  // May be null. What finished sessions leave is in it, unless storing it takes very long.
+  // The store, or null. Waits a few seconds until the memory of finished sessions is stored.
   MemoryStore* memory_store();
-  // Those who are told of every session that finishes.
+  // The sinks that get every finished session.
   SessionSinks& sinks() { return sinks_; }
 
   const LanguageModel& model() const { return *model_; }
   const ReasonOptions& options() const { return options_; }
 
-  // These are what new sessions get.
-  Identity identity() const;  // with the version of the heads
+  // What new sessions get:
+  Identity identity() const;  // including the version of the heads
   std::string version() const { return served()->version; }
   std::shared_ptr<Engine> engine() const { return served()->engine; }
   std::shared_ptr<const Heads> heads() const { return served()->heads; }
-  // Of all engines there are and were: sessions that began before a swap run on earlier ones.
+  // All engines, past and present: sessions that began before a swap still run on earlier ones.
   std::vector<VersionStatus> engine_status() const { return engines_.status(); }
 
-  // Sessions that are submitted from now on use these; running ones finish with theirs. `digest`:
-  // of the heads' file.
+  // New sessions use these heads; running sessions keep theirs. `digest`: digest of the heads'
+  // file.
   void swap_heads(Heads heads, const std::string& digest = "");
-  // The same for another version of the model: an engine over the same weights with its adapter.
-  // The engine before goes when its last session has ended.
+  // Switches new sessions to another version of the model: an engine with another adapter over the
+  // same weights. The old engine is destroyed when its last session has ended.
   void swap_version(const std::string& version, const TrainedDigests& trained,
                     std::unique_ptr<Engine> engine, Heads heads);
 
-  // The tokens of a prompt, the beginning of text included. Throws Error{kInvalidArgument, `field`}
-  // for a text that is too long for the context whatever its tokens are, before they are computed.
+  // Tokenizes a prompt, with the token for the beginning of text. Throws Error{kInvalidArgument,
+  // `field`} before tokenizing if the text is so long that it cannot fit the context.
   Tokens tokenize_prompt(std::string_view text, bool parse_special, const std::string& field) const;
 
-  // All throw Error as their parts do. None blocks on decoding, but for think() and replay() when
-  // they bring memory along whose cells are not kept.
+  // Start a session. They throw Error if the request is invalid or cannot fit. They do not wait for
+  // decoding, except think() and replay() if loaded memory has no kept cells.
   SessionTicket think(const ThinkInput& input, SessionTerms terms);
   SessionTicket complete(CompletionRequest request, SessionTerms terms);
   SessionTicket embed(Tokens prompt, SessionTerms terms);
-  // Why think() would refuse the input as it is, with the figures; empty when it would not.
+  // Why think() would refuse the input because it does not fit, with figures; empty if it fits.
   std::string misfit(const ThinkInput& input) const;
-  // Runs the request recorded in the trace again, with its seeds. With `without_promotion` >= 0
-  // that broadcast, counted from 0, is decided but not carried out: other things equal, what if
-  // not?
+  // Runs the request of a trace again, with its seeds. If `without_promotion` >= 0, the promotion
+  // with this number is decided but not carried out, to find out what it changed.
   SessionTicket replay(const Trace& trace, SessionTerms terms, int without_promotion = -1);
 
  private:
-  // What a session is decoded with, replaced as a whole.
+  // What a session runs with; replaced as a whole by a swap.
   struct Served {
     std::string version;
     TrainedDigests trained;
@@ -113,46 +114,47 @@ class Reasoner {
     std::shared_ptr<const Heads> heads;
   };
   std::shared_ptr<const Served> served() const;
-  // Where a session of these terms says what it does.
+  // The channel for a session's events.
   std::shared_ptr<EventChannel> events_of(const Served& served, const SessionTerms& terms,
                                           bool keeps_memory = false);
   static SessionTicket submit(const Served& served, std::unique_ptr<Session> session,
                               std::shared_ptr<EventChannel> events, SessionTerms terms);
   void swap(const std::function<void(Served&)>& change);
-  int positions(const Engine& engine) const;  // that one sequence may have
+  int positions(const Engine& engine) const;  // the most positions of one sequence
 
   ThinkRequest request_of(const ThinkInput& input) const;
-  // `keep`: what the session leaves goes to the tenant's store.
+  // `keep`: whether the session's memory goes to the tenant's store.
   SessionTicket submit_thought(const Served& served, const ThinkRequest& request,
                                SessionTerms terms, bool keep);
   PlanLimits limits(const Engine& engine) const;
   ComputedBy computed_by(const Served& served) const;
   void load_memory(const Served& served, MemoryRequest& memory, const SessionTerms& terms);
-  // Computes the cells that are missing. The nodes that got some.
+  // Computes missing cells and returns the nodes that got them.
   std::vector<const LoadedNode*> complete_cells(Engine& engine, MemoryRequest& memory,
                                                 const SessionTerms& terms) const;
 
   std::unique_ptr<LanguageModel> model_;
   ReasonOptions options_;
-  const Identity identity_;  // as it was at first
+  const Identity identity_;  // as given to the constructor
   std::unique_ptr<MemoryStore> store_;
-  SessionSinks sinks_;  // they use the store; sessions, which end before, use them
+  // Destroyed before the store, which they use, and after the sessions, which use them.
+  SessionSinks sinks_;
   EngineRoster engines_;
   mutable std::mutex served_mutex_;
   std::shared_ptr<const Served> served_;  // served_mutex_
 };
 
-// Drains the ticket's events until the end. Throws the error of Failed, and Error{kCancelled} soon
-// after `gives_up` holds. Both functions may be empty.
+// Reads the ticket's events until the session ends. Throws the error of a Failed event, and
+// Error{kCancelled} soon after `gives_up` returns true. Both functions may be empty.
 Finished wait_finished(SessionTicket& ticket,
                        const std::function<void(const SessionEvent&)>& on_event = {},
                        const std::function<bool()>& gives_up = {});
 
-// Compares two traces span by span: the tokens that were decoded in steps before `until`.
+// Compares the tokens of two traces span by span, as far as they were decoded before step `until`.
 struct TraceComparison {
-  int tokens = 0;  // compared
+  int tokens = 0;  // number of tokens compared
   int matching = 0;
-  std::string first_difference;  // empty when all match
+  std::string first_difference;  // empty if all match
 };
 TraceComparison compare_traces(const Trace& recorded, const Trace& replayed,
                                Step until = std::numeric_limits<Step>::max());

@@ -12,7 +12,7 @@
 namespace polyphon {
 namespace {
 
-// What a session's searches may use together, and what goes on beside them.
+// The limits that a session's searches share, and what goes on beside searches.
 using SearchBankTest = SearchTest;
 
 TEST_F(SearchBankTest, FewSequencesMakeASmallerTreeAndNeverAFailure) {
@@ -29,7 +29,7 @@ TEST_F(SearchBankTest, FewSequencesMakeASmallerTreeAndNeverAFailure) {
       if (edit.kind == EditKind::kClose) open.erase(edit.sequence);
       most = std::max(most, static_cast<int>(open.size()));
     }
-    EXPECT_LE(most, sequences + 2 + 1);  // streams and the prompt's
+    EXPECT_LE(most, sequences + 2 + 1);  // plus the two streams and the prompt
     int pruned = 0, committed = 0;
     for (const Json& search : result.polyphon.at("search").at("searches")) {
       committed += search.at("committed_tokens").get<int>();
@@ -42,7 +42,7 @@ TEST_F(SearchBankTest, FewSequencesMakeASmallerTreeAndNeverAFailure) {
 }
 
 TEST_F(SearchBankTest, APlanGetsFewerSequencesRatherThanNoSearch) {
-  start(good_and_bad, quiet(), 32);  // of which a quarter is the prefix cache's
+  start(good_and_bad, quiet(), 32);  // a quarter of them belongs to the prefix cache
   ThinkInput wish = input("2x40");
   wish.search.max_sequences = 64;
   const FinishedForTest result = think(wish);
@@ -50,7 +50,7 @@ TEST_F(SearchBankTest, APlanGetsFewerSequencesRatherThanNoSearch) {
   EXPECT_GT(result.polyphon.at("search").at("simulations"), 0);
 }
 
-TEST_F(SearchBankTest, TheTokenBudgetEndsASearchEarlyWithWhatItHas) {
+TEST_F(SearchBankTest, TheTokenBudgetEndsASearchEarlyAndCommitsItsBestLine) {
   start(good_and_bad);
   ThinkInput wish = input("1x60");
   wish.search.max_tokens = 64;
@@ -60,7 +60,7 @@ TEST_F(SearchBankTest, TheTokenBudgetEndsASearchEarlyWithWhatItHas) {
   EXPECT_GT(search.at("searches").at(0).at("committed_tokens"), 0);
   EXPECT_LE(search.at("tokens"), 64);
   EXPECT_LT(search.at("searches").at(0).at("simulations"), 32);
-  // The next one is refused, once for all, and says why.
+  // The next search is refused, with a reason, and this is recorded once.
   const auto refused = std::count_if(result.trace->decisions.begin(), result.trace->decisions.end(),
                                      [](const TraceDecision& decision) {
                                        return to_json(decision)["kind"] == "search_refused" &&
@@ -89,7 +89,7 @@ TEST_F(SearchBankTest, AReplayHasTheSameTokensWithRegistersAndPromotionsBesideSe
   expect_nothing_left();
 }
 
-// A promotion that comes while a stream searches reaches it afterwards.
+// A promotion that comes during a stream's search reaches the stream afterwards.
 TEST_F(SearchBankTest, PromotionsWaitForTheEndOfASearch) {
   start(hashed);
   ThinkInput wish = input("3x80");
@@ -121,7 +121,7 @@ TEST_F(SearchBankTest, PromotionsWaitForTheEndOfASearch) {
   EXPECT_GT(late, 0);
 }
 
-TEST_F(SearchBankTest, WhatIsSetAsideIsEnough) {
+TEST_F(SearchBankTest, TheReservedCellsAreEnough) {
   start(hashed);
   for (const char* topology : {"1x40", "5x16", "2x20>3x20"})
     for (const int simulations : {1, 7, 64})
@@ -139,13 +139,13 @@ TEST_F(SearchBankTest, WhatIsSetAsideIsEnough) {
   expect_nothing_left();
 }
 
-TEST_F(SearchBankTest, AClockThatEndsASearchIsHonouredByTheReplay) {
+TEST_F(SearchBankTest, AReplayEndsASearchWhereTheClockEndedIt) {
   start(hashed);
   clock_.runs = true;
   ThinkInput wish = input("2x60");
   wish.search.milliseconds = 40;
   const FinishedForTest recorded = think(wish);
-  clock_.runs = false;  // it would never end one now
+  clock_.runs = false;  // the clock stands still and ends no search
   const auto cut = [](const FinishedForTest& result) {
     int cut = 0;
     for (const Json& search : result.polyphon.at("search").at("searches"))
@@ -179,7 +179,7 @@ TEST_F(SearchBankTest, WithoutSearchNothingChanges) {
   EXPECT_EQ(text_of(off, 1), text_of(quiet, 1));
 }
 
-TEST_F(SearchBankTest, WishesOutOfRangeAreRefusedByName) {
+TEST_F(SearchBankTest, OptionsOutOfRangeAreRefusedByName) {
   start(hashed);
   for (const SearchField& field : search_fields())
     for (const double wrong : {field.least - 1, field.most + 1}) {

@@ -13,7 +13,7 @@
 namespace polyphon {
 namespace {
 
-// The player gave up because it was told to.
+// Thrown if the player gave up because of the stop.
 struct Stopped {};
 
 template <typename Body>
@@ -26,7 +26,7 @@ auto at_player(const Seat& seat, Body body) {
   }
 }
 
-// What all workers of a run share. Thread-safe.
+// State that all workers of a run share. Thread-safe.
 class Drive {
  public:
   Drive(const std::vector<Player*>& players, const DriveOptions& options,
@@ -38,7 +38,7 @@ class Drive {
         on_dropped_(on_dropped),
         players_left_(players.begin(), players.end()) {}
 
-  // Until there is nothing to do for this player any more.
+  // Plays tasks until there are none for this player.
   void work(Player& player) {
     try {
       while (auto task = take(player)) play(player, *task);
@@ -48,15 +48,16 @@ class Drive {
     }
   }
 
-  // When all workers have ended.
+  // Call when all workers have ended.
   void finish() const {
     if (failure_) std::rethrow_exception(failure_);
   }
 
  private:
-  // Waits while the tasks of others may still come back, or lead to new ones.
+  // Takes the next task. Waits while running tasks may come back or lead to new ones.
   std::optional<SessionTask> take(Player& player) {
-    constexpr std::chrono::milliseconds kPatience{100};  // nobody notifies of the stop
+    // Polls, because a stop sends no notification.
+    constexpr std::chrono::milliseconds kPatience{100};
     std::unique_lock lock(mutex_);
     while (!over() && players_left_.contains(&player)) {
       auto task = next_task();
@@ -109,10 +110,10 @@ class Drive {
   const std::function<std::optional<SessionTask>()>& next_;
   const std::function<void(const Player&, const Error&)>& on_dropped_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  std::mutex mutex_;                 // all below, and the calls of next_ and on_dropped_
+  std::mutex mutex_;  // guards all members below and the calls of next_ and on_dropped_
   std::condition_variable changed_;  // a task ended
   std::set<Player*> players_left_;
-  std::vector<SessionTask> returned_;  // of players that were dropped
+  std::vector<SessionTask> returned_;  // tasks of players that failed
   int in_play_ = 0;
   std::exception_ptr failure_;
 };

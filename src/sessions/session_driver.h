@@ -1,5 +1,5 @@
-// Plays many sessions, at one player or at several, a number of them beside each other at each.
-// Self-play and evaluation say what is played, and what is kept of it.
+// Plays many sessions with one or several players, a number of them at the same time on each.
+// Self-play and evaluation define the tasks to play and what to keep of them.
 #pragma once
 
 #include <atomic>
@@ -13,12 +13,12 @@
 
 namespace polyphon {
 
-// A task throws it for what is its player's fault. Seat makes one of each Error of the player.
+// Thrown by a task if its player failed. Seat turns each Error of the player into this.
 struct PlayerFailed {
   Error error;
 };
 
-// Where tasks are played, one after the other: a player, and the terms of all sessions there.
+// What a task plays its sessions with: a player, and the terms of all sessions.
 class Seat {
  public:
   Seat(Player& player, const SessionTerms& terms, const Stop& stop)
@@ -26,8 +26,9 @@ class Seat {
 
   const Player& player() const { return player_; }
   bool stopped() const { return stop_.asked.load(); }
-  // As the player's. Throw PlayerFailed for its Errors; when it gave up because of the stop, they
-  // throw what only the driver catches, which forgets the task.
+  // Like the player's functions, but throw PlayerFailed for the player's Errors. If the player gave
+  // up because of the stop, they throw a type that only the driver catches; the driver then drops
+  // the task.
   Finished play(const ThinkInput& input) const;
   std::string go_on(const Continuation& from) const;
 
@@ -37,26 +38,26 @@ class Seat {
   const Stop stop_;
 };
 
-// Keeps what came of a task; empty: there is nothing to keep.
+// Stores the result of a task; empty if there is nothing to store.
 using KeepTask = std::function<void()>;
-// One session, or a few that follow from each other. Called on a thread of the driver; again, at
-// another player, when its player failed.
+// One session, or a few that depend on each other. Runs on a thread of the driver. If its player
+// fails, it runs again with another player.
 using SessionTask = std::function<KeepTask(const Seat&)>;
 
 struct DriveOptions {
-  int parallel = 1;    // tasks at once, at each player
-  SessionTerms terms;  // of every session; without `cancelled`, for which there is the stop
-  double seconds = 0;  // no task begins later than that; 0: no limit
-  // Once stopped, sessions that run are given up where the player can; otherwise they end.
+  int parallel = 1;    // tasks at the same time, per player
+  SessionTerms terms;  // terms of every session; `cancelled` must be empty, because `stop` is used
+  double seconds = 0;  // no task begins after this time; 0: no limit
+  // After a stop, give up running sessions if the player can; otherwise they run to their end.
   bool stop_ends_sessions = false;
 };
 
-// Blocks until `next` has no task and none runs any more, the time is up or `stop` is set, and what
-// runs has ended. `next`, what tasks return, and `on_dropped` are called one at a time, on threads
-// of the driver: what came of tasks is kept in the order in which they end, and while tasks run,
-// `next` is asked again after each of them.
-// A player that fails gets no more tasks; another one plays the task. Throws the Error of the last
-// player when none is left, and the first exception of anything else, once what runs has ended.
+// Blocks until all running tasks have ended and either `next` returns no task, the time is up, or
+// `stop` is set. The driver calls `next`, the KeepTasks and `on_dropped` from its threads, one call
+// at a time. Results are kept in the order in which tasks end. `next` is asked again after each
+// task that ends. A player that fails gets no more tasks, and another player repeats its task.
+// Throws the Error of the last player if no player is left, or the first other exception, after all
+// running tasks have ended.
 void drive_sessions(const std::vector<Player*>& players, const DriveOptions& options,
                     const std::atomic<bool>& stop,
                     const std::function<std::optional<SessionTask>()>& next,

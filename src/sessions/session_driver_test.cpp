@@ -11,7 +11,7 @@
 namespace polyphon {
 namespace {
 
-// Whose sessions are what `play_one` says. The seed tells sessions apart.
+// A player whose sessions are the results of `play_one`. The seed identifies a session.
 class ScriptedPlayer final : public Player {
  public:
   explicit ScriptedPlayer(std::string name) : name_(std::move(name)) {}
@@ -41,7 +41,7 @@ class SessionDriverTest : public ::testing::Test {
     options_.terms.priority = Priority::kBackground;
   }
 
-  // Plays sessions with the seeds 0, 1, ... to `count`, and notes what is kept.
+  // Plays sessions with the seeds 0 to `count` - 1 and records what is kept.
   void drive(uint64_t count) {
     uint64_t begun = 0;
     drive_sessions(
@@ -81,7 +81,7 @@ class SessionDriverTest : public ::testing::Test {
   std::vector<uint64_t> kept_;
 };
 
-TEST_F(SessionDriverTest, PlaysOneAfterTheOtherUnlessToldOtherwise) {
+TEST_F(SessionDriverTest, PlaysOneTaskAtATimeByDefault) {
   std::atomic<int> playing = 0;
   here_.play_one = [&](uint64_t, const Stop&) {
     EXPECT_EQ(++playing, 1);
@@ -91,7 +91,7 @@ TEST_F(SessionDriverTest, PlaysOneAfterTheOtherUnlessToldOtherwise) {
   EXPECT_EQ(kept_, (std::vector<uint64_t>{0, 1, 2, 3, 4}));
 }
 
-TEST_F(SessionDriverTest, PlaysSoManyAtOnceAtEachPlayer) {
+TEST_F(SessionDriverTest, PlaysTheGivenNumberAtOncePerPlayer) {
   players_ = {&here_, &there_};
   options_.parallel = 2;
   std::map<const void*, int> playing, most;
@@ -102,7 +102,8 @@ TEST_F(SessionDriverTest, PlaysSoManyAtOnceAtEachPlayer) {
       most[&player] = std::max(most[&player], ++playing[&player]);
       ++all;
       changed_.notify_all();
-      if (seed < 4) changed_.wait(lock, [&] { return all >= 4; });  // the first ones meet
+      // The first four run at the same time.
+      if (seed < 4) changed_.wait(lock, [&] { return all >= 4; });
       --playing[&player];
     };
   };
@@ -123,11 +124,12 @@ TEST_F(SessionDriverTest, KeepsInTheOrderInWhichTasksEnd) {
   EXPECT_EQ(kept_, (std::vector<uint64_t>{1, 2, 0}));
 }
 
-TEST_F(SessionDriverTest, AsksAgainAfterATaskWhetherThereIsMore) {
+TEST_F(SessionDriverTest, AsksForMoreAfterEachTask) {
   options_.parallel = 2;
-  int given = 0, ended = 0;  // one at a time
+  int given = 0, ended = 0;  // a task begins only after the last one
   drive_sessions(players_, options_, stop_, [&]() -> std::optional<SessionTask> {
-    if (given > ended || given == 3) return std::nullopt;  // the next follows from this one
+    // The next task depends on the running one.
+    if (given > ended || given == 3) return std::nullopt;
     ++given;
     return [&](const Seat& seat) -> KeepTask {
       EXPECT_EQ(seat.go_on({"Go on", "", {}, 1}), "Go on!");
@@ -165,13 +167,13 @@ class FullDiskTest : public SessionDriverTest {
   }
 };
 
-TEST_F(FullDiskTest, WhatCannotBeKeptIsNoPlayersFault) {
+TEST_F(FullDiskTest, AFailureToKeepAResultDropsNoPlayer) {
   EXPECT_THROW(drive(5), Error);
   EXPECT_EQ(kept_, (std::vector<uint64_t>{0}));
   EXPECT_TRUE(dropped_.empty());
 }
 
-TEST_F(SessionDriverTest, LetsWhatRunsEndWhenItIsStopped) {
+TEST_F(SessionDriverTest, RunningSessionsEndNormallyAfterAStop) {
   here_.play_one = [&](uint64_t seed, const Stop& stop) {
     EXPECT_FALSE(stop.ends_sessions);
     if (seed == 1) stop_ = true;
@@ -180,7 +182,7 @@ TEST_F(SessionDriverTest, LetsWhatRunsEndWhenItIsStopped) {
   EXPECT_EQ(kept_, (std::vector<uint64_t>{0, 1}));
 }
 
-TEST_F(SessionDriverTest, ForgetsWhatRunsWhenTheStopEndsSessions) {
+TEST_F(SessionDriverTest, RunningSessionsAreDroppedIfTheStopEndsSessions) {
   options_.stop_ends_sessions = true;
   here_.play_one = [&](uint64_t seed, const Stop& stop) {
     EXPECT_TRUE(stop.ends_sessions);
@@ -189,7 +191,7 @@ TEST_F(SessionDriverTest, ForgetsWhatRunsWhenTheStopEndsSessions) {
   };
   drive(5);
   EXPECT_EQ(kept_, (std::vector<uint64_t>{0}));
-  EXPECT_TRUE(dropped_.empty()) << "it did as it was told";
+  EXPECT_TRUE(dropped_.empty()) << "a player that gives up because of the stop has not failed";
 }
 
 TEST_F(SessionDriverTest, BeginsNothingAfterItsTime) {

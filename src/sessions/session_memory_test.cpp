@@ -18,11 +18,11 @@
 namespace polyphon {
 namespace {
 
-// A Reasoner on the fake model, where a byte is a token and the next one is a hash of what a row
-// sees. Streams say a script first. Every row that was decoded is kept.
+// A Reasoner with a fake model: a byte is a token, and the next token is a hash of what a row sees.
+// Streams say a script first. Records every decoded row.
 class MemoryTest : public ::testing::Test {
  protected:
-  // With `lines` every eighth position ends a line.
+  // With `lines`, every eighth position ends a line.
   void start(bool lines = false) {
     FakeDecoder::Options sizes;
     sizes.capacity_cells = 1 << 15;
@@ -60,7 +60,7 @@ class MemoryTest : public ::testing::Test {
     input.memory.enabled = true;
     input.memory.cadence_tokens = 0;
     input.memory.keep_first_tokens = 0;
-    input.memory.write_threshold = 1;  // no sentence passes
+    input.memory.write_threshold = 1;  // no sentence passes the write head
     return input;
   }
 
@@ -69,7 +69,7 @@ class MemoryTest : public ::testing::Test {
     return wait_finished(ticket);
   }
 
-  // The step in which the stream's token that ends the `n`-th `text` was decoded.
+  // The step in which the last token of the `n`-th `text` in the stream was decoded.
   static Step step_of(const Trace& trace, const std::string& owner, const std::string& text,
                       int n = 0) {
     std::string said;
@@ -84,7 +84,7 @@ class MemoryTest : public ::testing::Test {
     return steps.at(at + text.size() - 1);
   }
 
-  // How many of the first marker's cells are in the stream's view at `step`, and of how many.
+  // How many of the first marker's cells the stream's view holds at `step`, and how many there are.
   static std::pair<int, int> marker_cells(const Trace& trace, const std::string& marker,
                                           Step step) {
     const TraceSpan& stream = span_of(trace, "stream 0");
@@ -109,7 +109,7 @@ class MemoryTest : public ::testing::Test {
     return {span.tokens.begin(), span.tokens.end()};
   }
   static std::string node_text(const std::string& text) { return "\n(I remember: " + text + ")\n"; }
-  // How many of the span's cells are in the view of its sequence at `step`.
+  // How many of the span's cells are in its sequence's view at `step`.
   static size_t cells_of(const Trace& trace, const TraceSpan& span, Step step) {
     size_t seen = 0;
     for (const auto& [id, index] : cells_in_view(trace, span.sequence, step)) seen += id == span.id;
@@ -147,14 +147,14 @@ TEST_F(MemoryTest, ANodeLeavesWithTheWindowAndComesBackWhole) {
   };
   EXPECT_EQ(recalled("[recall: code"), 0u);
   EXPECT_EQ(recalled(recall),
-            placed.tokens.size());  // at once: the bracket is sampled, then decoded
+            placed.tokens.size());  // directly after the bracket was sampled and decoded
   EXPECT_EQ(recalled("y?"), placed.tokens.size());
   EXPECT_EQ(recalled("z!"), 0u);
   const Json& recalls = result.polyphon.at("memory").at("recalls");
   ASSERT_EQ(recalls.size(), 1u);
   EXPECT_EQ(recalls[0].at("by"), "marker");
   EXPECT_EQ(recalls[0].at("nodes")[0].at("text"), "the code is 4417");
-  // It was decoded once, alone after an anchor; the recall decoded nothing.
+  // The node was decoded once, alone after an anchor; the recall decoded nothing.
   const TraceSpan& alone = span_of(trace, "node 1");
   EXPECT_EQ(alone.begin, 0);
   EXPECT_EQ(text_of(alone), "\n" + node_text("the code is 4417"));
@@ -212,7 +212,7 @@ TEST_F(MemoryTest, EveryRowSeesWhatTheTraceSays) {
   EXPECT_GT(expect_rows_see_what_the_trace_says(*result.trace, rows_), 300);
 }
 
-TEST_F(MemoryTest, AskingForWhatIsNotThereIsAnsweredAndRecallsAreLimited) {
+TEST_F(MemoryTest, ARecallThatFindsNothingIsAnsweredAndRecallsAreLimited) {
   start();
   ThinkInput wish = input("1x120", "[recall: the weather][recall: a][recall: b]");
   wish.memory.max_recall_tokens = 2 * static_cast<int>(nothing_recalled_cue().size());
@@ -224,7 +224,7 @@ TEST_F(MemoryTest, AskingForWhatIsNotThereIsAnsweredAndRecallsAreLimited) {
   EXPECT_TRUE(result.polyphon.at("memory").at("recalls").empty());
 }
 
-TEST_F(MemoryTest, OverTheLimitTheLeastRecentlyUsedNodeGoes) {
+TEST_F(MemoryTest, AFullMemoryDropsTheLeastRecentlyUsedNode) {
   start();
   ThinkInput wish = input("1x140",
                           "[remember: alpha is 1][remember: beta is 2][recall: alpha]"
@@ -289,8 +289,8 @@ TEST_F(MemoryTest, ATextThatIsTooLongIsNotKept) {
     EXPECT_NE(node.at("how"), "marker");
 }
 
-// A node that was kept costs the next session no decode; one whose cells are damaged or another
-// model's is computed from its text, once.
+// A kept node costs the next session no decode. If its cells are damaged or of another model, they
+// are computed once from its text.
 TEST_F(MemoryTest, CellsAreKeptForTheTenantsNextSession) {
   start();
   const auto path = std::filesystem::temp_directory_path() /
@@ -318,12 +318,12 @@ TEST_F(MemoryTest, CellsAreKeptForTheTenantsNextSession) {
   };
   marked.begin = 77;
   EXPECT_EQ(recall(), 0u);
-  EXPECT_EQ(store.cells("", node, model)->begin, 77);  // as they were
-  marked.bytes += "7 ";                                // fit their digest, but no decoder
-  EXPECT_EQ(recall(), 1u);                             // read as text instead
+  EXPECT_EQ(store.cells("", node, model)->begin, 77);  // unchanged
+  marked.bytes += "7 ";     // the digest is right, but no decoder accepts the cells
+  EXPECT_EQ(recall(), 1u);  // fed as text instead
   marked.model = "another";
   EXPECT_EQ(recall(), 0u);
-  EXPECT_EQ(store.cells("", node, model)->begin, 1);  // computed again
+  EXPECT_EQ(store.cells("", node, model)->begin, 1);  // computed again by this model
   std::filesystem::remove(path);
 }
 
@@ -340,7 +340,7 @@ TEST_F(MemoryTest, PromotedNotesConclusionsAndSentencesBecomeNodes) {
     ++how[node.at("how").get<std::string>()];
   EXPECT_GE(how["promotion"], 1);
   EXPECT_GE(how["conclusion"], 1);
-  EXPECT_EQ(how["write_head"], 1);  // both streams said it: one node
+  EXPECT_EQ(how["write_head"], 1);  // both streams said the sentence: one node
   EXPECT_GE(decisions(*result.trace, "memory_consider").size(), 4u);
 }
 
@@ -360,8 +360,8 @@ TEST_F(MemoryTest, ReplayIsEqual) {
   EXPECT_FALSE(recorded.polyphon.at("memory").at("recalls").empty());
 }
 
-// The plan's account is an upper bound, and nothing is left behind.
-TEST_F(MemoryTest, WhatIsSetAsideIsEnough) {
+// The estimated needs are an upper bound, and nothing stays in the cache.
+TEST_F(MemoryTest, TheReservedCellsAreEnough) {
   start();
   const std::string busy = "[recall: a][remember: a is 1][recall: a][remember: b is 2]";
   for (const char* topology : {"1x90", "3x90", "2x80>2x80"})
@@ -385,7 +385,7 @@ TEST_F(MemoryTest, WhatIsSetAsideIsEnough) {
   EXPECT_EQ(reasoner_->engine()->status().cells_used, reasoner_->engine()->status().cells_cached);
 }
 
-TEST_F(MemoryTest, WishesOutOfRangeAreRefusedByName) {
+TEST_F(MemoryTest, OptionsOutOfRangeAreRefusedByName) {
   start();
   const auto refused = [&](auto change) {
     ThinkInput wish = input("1x16", "");
@@ -410,13 +410,13 @@ TEST_F(MemoryTest, WishesOutOfRangeAreRefusedByName) {
             "polyphon.memory.write_threshold");
 }
 
-// A search appends many tokens at once; every line of them is heard, and nothing may be placed in
-// the view of a paused stream.
-TEST_F(MemoryTest, WhatASearchCommitsIsHeard) {
+// A search appends many tokens at once. Memory reads every line of them, and places nothing in the
+// view of a paused stream.
+TEST_F(MemoryTest, ReadsTheTokensThatASearchCommits) {
   start(true);
   ThinkInput wish = input("1x240", "");
   wish.memory.write_threshold = 0;
-  wish.memory.window_tokens = 2 * kWindow;  // a line, and what is recalled within it, fit
+  wish.memory.window_tokens = 2 * kWindow;  // holds a line and what is recalled within it
   wish.memory.max_nodes = 100;
   wish.memory.cadence_tokens = 5;
   wish.memory.read_threshold = 0;
@@ -436,7 +436,7 @@ TEST_F(MemoryTest, WhatASearchCommitsIsHeard) {
   for (size_t begin = 0, end; (end = said.find('\n', begin)) != std::string::npos; begin = end + 1)
     lines.emplace_back(trim(std::string_view(said).substr(begin, end - begin)));
   EXPECT_GT(lines.size(), 10u);
-  lines.resize(std::min(lines.size(), written.size()));  // the last ones end with the stream
+  lines.resize(std::min(lines.size(), written.size()));  // the last lines end with the stream
   EXPECT_EQ(lines, written);
   EXPECT_GT(written.size(), 10u);
   EXPECT_GT(expect_rows_see_what_the_trace_says(trace, rows_), 200);

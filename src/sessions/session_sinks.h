@@ -1,7 +1,6 @@
-// Those who are told of every session that has finished, thinking or plain, whether or not its
-// client is still there: traces, memory, figures. They are called by a thread of their own, one
-// session after the other, so that a slow one holds up neither the decode thread nor a request.
-// Thread-safe.
+// Delivers every finished session, thinking or plain, to a list of sinks (traces, memory, figures),
+// even if the session's client is gone. One thread calls the sinks, one session after the other, so
+// a slow sink delays neither the decode thread nor a request. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -23,29 +22,31 @@ namespace polyphon {
 struct FinishedSession {
   std::string tenant;
   ComputedBy computed_by;
-  bool keeps_memory = false;  // in the tenant's store
+  bool keeps_memory = false;  // whether its memory goes to the tenant's store
   Finished finished;
 };
 
 class SessionSinks {
  public:
-  // May block, and may throw Error, which is logged.
+  // A sink may block. An exception that it throws is logged.
   using Sink = std::function<void(const FinishedSession&)>;
 
-  // `most_waiting`: sessions that wait for their sinks; one more is dropped and counted.
+  // `most_waiting`: size of the queue of sessions. A session that does not fit is dropped and
+  // counted.
   explicit SessionSinks(size_t most_waiting = 256);
-  // The sinks hear of all that was pushed.
+  // Delivers all sessions of the queue first.
   ~SessionSinks();
 
-  // In the order in which they are called. The number is for remove().
+  // Adds a sink; sinks are called in this order. The result is the number for remove().
   int add(Sink sink);
-  // It is not called any more when this returns. It hears first of what was pushed so far, if the
-  // sinks need no longer than `patience`.
+  // Removes a sink; it is not called after this returns. Waits at most `patience` until the queue
+  // has been delivered to it.
   void remove(int sink, std::chrono::milliseconds patience);
 
   // Does not block.
   void push(FinishedSession session);
-  // Blocks until the sinks have heard of all that was pushed so far, or the time is up (false).
+  // Blocks until all sessions pushed so far are delivered. Returns false if that takes longer than
+  // `patience`.
   bool wait(std::chrono::milliseconds patience) const;
   int64_t dropped() const;
 
@@ -57,11 +58,11 @@ class SessionSinks {
   mutable std::condition_variable changed_;
   std::map<int, std::shared_ptr<const Sink>> sinks_;  // mutex_
   std::deque<FinishedSession> waiting_;               // mutex_
-  int last_sink_ = 0, running_ = 0;                   // mutex_; the sink that is being called
-  int64_t pushed_ = 0, taken_ = 0, dropped_ = 0;      // mutex_
-  bool ending_ = false;                               // mutex_
+  int last_sink_ = 0, running_ = 0;  // mutex_; running_: number of the sink that is being called
+  int64_t pushed_ = 0, taken_ = 0, dropped_ = 0;  // mutex_
+  bool ending_ = false;                           // mutex_
 
-  std::jthread thread_;  // last: it uses all of the above
+  std::jthread thread_;  // last member: the thread uses the others
 };
 
 }  // namespace polyphon

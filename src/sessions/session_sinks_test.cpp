@@ -22,7 +22,7 @@ FinishedSession of(const std::string& tenant) {
   return session;
 }
 
-TEST(SessionSinks, HearOfEverySessionInOrder) {
+TEST(SessionSinks, GetEverySessionInOrder) {
   std::string first, second;
   {
     SessionSinks sinks;
@@ -34,7 +34,7 @@ TEST(SessionSinks, HearOfEverySessionInOrder) {
   EXPECT_EQ(second, "abc");
 }
 
-TEST(SessionSinks, ASlowOneBlocksNobodyAndWhatIsTooMuchIsCounted) {
+TEST(SessionSinks, ASlowSinkBlocksNobodyAndDropsAreCounted) {
   std::promise<void> begun, go_on;
   std::string heard;
   SessionSinks sinks(2);
@@ -53,7 +53,7 @@ TEST(SessionSinks, ASlowOneBlocksNobodyAndWhatIsTooMuchIsCounted) {
   EXPECT_EQ(heard, "abc");
 }
 
-TEST(SessionSinks, OneThatFailsStopsNoOther) {
+TEST(SessionSinks, AFailingSinkDoesNotStopOthers) {
   int heard = 0;
   SessionSinks sinks;
   sinks.add([](const FinishedSession&) { throw Error(ErrorCode::kInternal, "the disk is full"); });
@@ -64,7 +64,7 @@ TEST(SessionSinks, OneThatFailsStopsNoOther) {
   EXPECT_EQ(heard, 2);
 }
 
-TEST(SessionSinks, OneThatIsRemovedHearsWhatCameBefore) {
+TEST(SessionSinks, ARemovedSinkGetsEarlierSessions) {
   std::string heard;
   SessionSinks sinks;
   const int sink = sinks.add([&](const FinishedSession& session) { heard += session.tenant; });
@@ -75,7 +75,7 @@ TEST(SessionSinks, OneThatIsRemovedHearsWhatCameBefore) {
   EXPECT_EQ(heard, "a");
 }
 
-// Sessions of a model without weights, whose clients never ask what became of them.
+// Sessions of a fake model whose clients never read their events.
 class RecordedSessionTest : public ::testing::Test {
  protected:
   RecordedSessionTest()
@@ -139,7 +139,7 @@ class RecordedSessionTest : public ::testing::Test {
   std::unique_ptr<Reasoner> reasoner_;
 };
 
-TEST_F(RecordedSessionTest, TraceAndMemoryAreKeptThoughNobodyTookTheAnswer) {
+TEST_F(RecordedSessionTest, TraceAndMemoryAreKeptWithoutAClient) {
   {
     const SessionTicket ticket = think();
     wait_idle();
@@ -153,7 +153,7 @@ TEST_F(RecordedSessionTest, TraceAndMemoryAreKeptThoughNobodyTookTheAnswer) {
   EXPECT_EQ(nodes[0].session, heard_[0].finished.trace->id);
 }
 
-TEST_F(RecordedSessionTest, PlainSessionsAreHeardOfToo) {
+TEST_F(RecordedSessionTest, PlainSessionsReachTheSinksToo) {
   CompletionRequest request;
   request.prompt = {'a', 'b'};
   request.max_tokens = 3;
@@ -165,7 +165,7 @@ TEST_F(RecordedSessionTest, PlainSessionsAreHeardOfToo) {
   EXPECT_EQ(heard_[1].finished.usage.prompt_tokens, 2);
 }
 
-TEST_F(RecordedSessionTest, OneThatIsCancelledMidwayIsNotRecorded) {
+TEST_F(RecordedSessionTest, ACancelledSessionIsNotRecorded) {
   set_gate(false);
   {
     const SessionTicket ticket = think();

@@ -1,4 +1,4 @@
-// Sessions whose streams search, with fake models that make trees of a known kind.
+// Sessions whose streams search, with fake models that produce known trees.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ inline void hashed(const FakeRow& row, std::span<float> logits) {
   if (seen % 97 == 0) logits[FakeTokens::kEnd] = 50;
 }
 
-// Moves by a millisecond whenever it is looked at, if it runs at all.
+// Advances by a millisecond each time it is read, if `runs` is set.
 class TestClock final : public Clock {
  public:
   TimePoint now() const override {
@@ -53,7 +53,7 @@ class SearchTest : public ::testing::Test {
     reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
                                            Reasoner::Identity{"v1", "digest", "hash"});
     Heads heads;
-    heads.value.weights = {4, 0, 0, 0, 0, 0};  // confidence alone
+    heads.value.weights = {4, 0, 0, 0, 0, 0};  // the value depends on confidence alone
     heads.value.bias = -3;
     reasoner_->swap_heads(heads);
   }
@@ -92,13 +92,13 @@ class SearchTest : public ::testing::Test {
     });
   }
 
-  // What every stream said, in the order of its spans: also what searches committed.
+  // The text of a stream, including what searches committed.
   static std::string text_of(const FinishedForTest& result, size_t stream) {
     return result.polyphon.at("streams").at(stream).at("text");
   }
 
-  // At the beginning of a line the model is of two minds. One line it writes for sure, the other
-  // one it makes up as it goes.
+  // At the beginning of a line two continuations are equally likely. The model writes the good line
+  // with certainty and the bad line at random.
   static void good_and_bad(const FakeRow& row, std::span<float> logits) {
     const auto token = static_cast<size_t>(row.row.token);
     const bool bad = token >= 'b' && token <= 'e';
@@ -114,7 +114,7 @@ class SearchTest : public ::testing::Test {
       logits['g'] = logits['b'] = 50;
   }
 
-  // Every session left the cache as it found it.
+  // Expects that no session left anything in the cache.
   void expect_nothing_left() {
     ASSERT_TRUE(reasoner_->engine()->drain(std::chrono::seconds(20)));
     const EngineStatus status = reasoner_->engine()->status();

@@ -14,7 +14,7 @@
 namespace polyphon {
 namespace {
 
-TEST_F(SearchTest, TheBranchOfTheGreaterValueIsCommittedAndOnlyItIsSeen) {
+TEST_F(SearchTest, OnlyTheBranchWithTheGreaterValueIsCommittedAndSeen) {
   start(good_and_bad);
   const FinishedForTest result = think(input("1x60"));
   const Json& searches = result.polyphon.at("search").at("searches");
@@ -29,18 +29,18 @@ TEST_F(SearchTest, TheBranchOfTheGreaterValueIsCommittedAndOnlyItIsSeen) {
     EXPECT_NE(text.find(found), std::string::npos);
     EXPECT_EQ(search.at("committed_tokens"), found.size());
   }
-  EXPECT_EQ(text.size(), 60u);  // the budget, of which what was committed is a part
+  EXPECT_EQ(text.size(), 60u);  // the budget; committed tokens are a part of it
   EXPECT_EQ(count<SearchBegan>(), 2);
   EXPECT_EQ(count<SearchEnded>(), 2);
 
-  // No row ever saw a cell beside its own line: positions are 0, 1, 2, ... for branches, too.
+  // No row saw a cell outside its own line: positions are 0, 1, 2, ..., also in branches.
   std::set<Tokens> seen;
   for (const FakeRow& row : rows_) {
     for (size_t i = 0; i < row.positions.size(); ++i)
       ASSERT_EQ(row.positions[i], static_cast<Position>(i));
     seen.insert(row.visible);
   }
-  // And at every token the stream saw all that it had said, once.
+  // At every token, the stream saw each of its earlier tokens once.
   const auto span = [&](const std::string& owner) {
     return std::find_if(result.trace->spans.begin(), result.trace->spans.end(),
                         [&](const TraceSpan& s) { return to_string(s.owner) == owner; });
@@ -58,7 +58,7 @@ TEST_F(SearchTest, NothingThatIsCommittedIsDecodedAgain) {
   start(good_and_bad);
   const FinishedForTest result = think(input("1x60"));
   const Trace& trace = *result.trace;
-  std::map<SequenceNumber, std::set<Position>> own;  // by sequence: what it decoded
+  std::map<SequenceNumber, std::set<Position>> own;  // positions that each sequence decoded
   for (const TraceSpan& span : trace.spans)
     for (size_t i = 0; i < span.tokens.size(); ++i)
       EXPECT_TRUE(own[span.sequence].insert(span.begin + static_cast<Position>(i)).second);
@@ -73,7 +73,7 @@ TEST_F(SearchTest, NothingThatIsCommittedIsDecodedAgain) {
       ++committed;
     }
   }
-  // The paused token and all of the line but its last, which the stream reads itself.
+  // The paused token and the line without its last token, which the stream decodes itself.
   EXPECT_EQ(committed, result.polyphon.at("search").at("committed_tokens"));
   int decoded = 0;
   for (const TraceSpan& span : trace.spans)
@@ -101,13 +101,13 @@ TEST_F(SearchTest, TheTreeIsInTheTraceAndAddsUp) {
       EXPECT_NEAR(node.at("value").get<double>(), 1 / (1 + std::exp(3 - 4 * confidence)), 1e-6);
     }
     EXPECT_EQ(steps, search.at("tokens"));
-    EXPECT_GT(same, 0);  // the sure line was drawn more than once
+    EXPECT_GT(same, 0);  // the certain line was sampled more than once
   }
 }
 
-TEST_F(SearchTest, TheCheckersValueOverrulesTheHead) {
+TEST_F(SearchTest, TheCheckersVerdictReplacesTheHeadsValue) {
   ReasonOptions options = quiet();
-  // The model is surer of the wrong answer.
+  // The model is more certain of the wrong answer.
   options.answer_value = [](const std::string& answer) { return answer == "7" ? 1.0 : 0.0; };
   start(
       [](const FakeRow& row, std::span<float> logits) {
@@ -136,7 +136,7 @@ TEST_F(SearchTest, TheCheckersValueOverrulesTheHead) {
     EXPECT_TRUE(!node.contains("answer") || node.at("value") == (node.at("answer") == "7" ? 1 : 0));
 }
 
-TEST_F(SearchTest, AStreamThatIsEndedInItsSearchLeavesNothingBehind) {
+TEST_F(SearchTest, AStreamThatEndsInItsSearchLeavesNothingInTheCache) {
   ReasonOptions options = quiet();
   options.strategies = {{"brief", "A "}, {"brief too", "A "}, {"searcher", "S\n"}};
   options.agreement.enabled = true;
@@ -160,7 +160,7 @@ TEST_F(SearchTest, AStreamThatIsEndedInItsSearchLeavesNothingBehind) {
   EXPECT_EQ(searches.at(0).at("committed_tokens"), 0);
   EXPECT_GT(searches.at(0).at("tokens"), 0);
   EXPECT_EQ(count<SearchEnded>(), 0);
-  // Its last token is in its view, where the answer sees it.
+  // The stream's last token is in its view, where the answer sees it.
   const std::string text = streams.at(2).at("text");
   const TraceSpan* last = nullptr;
   for (const TraceSpan& span : result.trace->spans)
@@ -170,8 +170,8 @@ TEST_F(SearchTest, AStreamThatIsEndedInItsSearchLeavesNothingBehind) {
   expect_nothing_left();
 }
 
-// Branches that end their turn, and streams that are told to go on, with a search in between.
-TEST_F(SearchTest, AStreamThatMustSpendItsBudgetGoesOnAfterABranchThatEnded) {
+// Branches that end their turn, and streams that are urged to continue, with a search in between.
+TEST_F(SearchTest, AnUrgedStreamContinuesAfterABranchThatEndedItsTurn) {
   start([](const FakeRow& row, std::span<float> logits) {
     uint64_t seen = 0;
     for (const Token token : row.visible) seen = mix_bits(seen + static_cast<uint64_t>(token));
@@ -213,7 +213,7 @@ TEST(SearchRealModel, SixtyFourSimulationsBatchAtLeastEightLeavesAStep) {
   input.chat.messages = {
       {{"role", "user"},
        {"content", "Ann has 3 boxes of 12 pens and gives 7 away. How many are left?"}}};
-  // The prompt is in the prefix cache from here, for what is recorded and for its replay.
+  // From here on the prompt is in the prefix cache, for the recorded session and for its replay.
   input.topology = parse_topology("1x4");
   SessionTicket warm = reasoner.think(input, {});
   wait_finished(warm);

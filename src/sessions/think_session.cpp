@@ -25,7 +25,8 @@ namespace {
 
 constexpr int kMaxPlanTokens = 24;
 
-// Only streams that have siblings and may be ended are watched; others need no hidden states.
+// Whether streams are watched for collapse: only streams that have siblings and may be ended.
+// Watching needs hidden states.
 bool may_collapse(const ThinkRequest& request, const ReasonOptions& options) {
   if (!options.collapse.enabled || request.ignore_eos) return false;
   const auto& phases = request.topology.phases;
@@ -56,7 +57,8 @@ class ThinkSession final : public Session {
   }
 
   SessionNeeds needs() const override { return {needs_.cells, needs_.sequences}; }
-  // A search wants them for values, and so that a branch's first token is a decode row.
+  // A search needs hidden states for the value head, and so that a branch's first token is sampled
+  // in the step in which it is decoded.
   bool wants_hidden() const override {
     return watches_collapse_ || workspace_ || search_ || memory_ || corrects_plan();
   }
@@ -97,22 +99,23 @@ class ThinkSession final : public Session {
 
   SessionViews* views_ = nullptr;
   Stage stage_ = Stage::kPrompt;
-  Topology topology_;                   // as planned, for auto
-  std::vector<Topology> plan_choices_;  // auto only
+  Topology topology_;                   // for auto: as planned
+  std::vector<Topology> plan_choices_;  // only for auto
   SequenceNumber prompt_state_sequence_ = -1;
-  std::vector<float> prompt_state_;  // for the topology head
+  std::vector<float> prompt_state_;  // input of the topology head
   SequenceNumber plan_sequence_ = -1;
   std::string plan_text_;
   int plan_tokens_ = 0;
-  std::optional<PlanDecision> plan_;  // none without a trained topology head
+  std::optional<PlanDecision> plan_;  // set only with a trained topology head
 
-  SequenceNumber base_sequence_ = -1;  // the view that the phase's streams fork: prompt or merge
+  // The view that the phase's streams fork: the prompt's or a merged one.
+  SequenceNumber base_sequence_ = -1;
   size_t phase_index_ = 0;
   std::optional<StreamPhase> phase_;
-  std::optional<GlobalWorkspace> workspace_;    // none without registers
-  std::optional<SearchBank> search_;            // none when it is off
-  std::optional<SessionMemory> memory_;         // none unless asked for
-  std::vector<StreamResult> finished_streams_;  // of all phases
+  std::optional<GlobalWorkspace> workspace_;    // set if there are registers
+  std::optional<SearchBank> search_;            // set if search is on
+  std::optional<SessionMemory> memory_;         // set if memory is on
+  std::vector<StreamResult> finished_streams_;  // from all phases
 
   SequenceNumber answer_sequence_ = -1;
   std::optional<Choice> answer_;
@@ -190,8 +193,8 @@ void ThinkSession::start_plan() {
   corrects_plan() && request_.prompt.size() > 1 ? ask_prompt_state() : ask_model();
 }
 
-// The prompt was prefilled, which computes no hidden states: its last token is decoded once more,
-// in a view of what stands before it, and what is sampled from there is thrown away.
+// Prefill computes no hidden states. So the prompt's last token is decoded again, in a view of the
+// tokens before it, and the token sampled from it is discarded.
 void ThinkSession::ask_prompt_state() {
   const Position last = views_->next_position(base_sequence_) - 1;
   prompt_state_sequence_ = views_->open();
@@ -204,7 +207,7 @@ void ThinkSession::ask_prompt_state() {
                    SpanOwner::of(SpanKind::kPlanState));
 }
 
-// The model states its own topology, greedily, under a grammar of those that fit.
+// The model states a topology, sampled greedily under a grammar of the topologies that fit.
 void ThinkSession::ask_model() {
   plan_sequence_ = views_->open();
   views_->join(base_sequence_, plan_sequence_, 0, views_->next_position(base_sequence_));
@@ -267,8 +270,8 @@ void ThinkSession::remember() {
   memory_->after_step();
 }
 
-// One view of what the phase started from and, for kv, of all that its streams decoded. The
-// streams' own views are dropped.
+// Makes one view of the phase's start and, for kv, of everything its streams decoded. Closes the
+// streams' own views.
 SequenceNumber ThinkSession::merged_view(MergeMode mode) {
   const SequenceNumber merged = views_->open();
   views_->join(base_sequence_, merged, 0, phase_->base_end());

@@ -1,6 +1,6 @@
-// One problem thought through by parallel streams: plan, streams, merge, answer (design.md
-// sections 1 and 2). Runs on the decode thread as a state machine; texts are rendered before, on
-// the caller's thread.
+// A thinking session: parallel streams think about one problem in the stages plan, streams, merge
+// and answer. A state machine on the decode thread; its texts are rendered before, on the caller's
+// thread.
 #pragma once
 
 #include <memory>
@@ -24,7 +24,7 @@ struct TraceHeader {
 };
 
 // `model` must outlive the session; `options` is copied; `heads` must not be null. Throws
-// Error{kInvalidArgument} for a grammar that does not parse.
+// Error{kInvalidArgument} if the grammar cannot be parsed.
 std::unique_ptr<Session> make_think_session(const LanguageModel& model, const ThinkRequest& request,
                                             const ReasonOptions& options,
                                             std::shared_ptr<const Heads> heads,

@@ -16,21 +16,21 @@
 namespace polyphon {
 namespace {
 
-// A Reasoner on the fake model; by default its tokens are a function of what each row sees.
+// A Reasoner with a fake model. By default, the next token depends on everything a row sees.
 class ThinkTest : public ::testing::Test {
  protected:
   void start(FakeDecoder::Script script = {}, const ReasonOptions& options = quiet(),
              int capacity_cells = 8192) {
     FakeDecoder::Options sizes;
     sizes.capacity_cells = capacity_cells;
-    sizes.max_rows = 1024;  // all preambles in one step
+    sizes.max_rows = 1024;  // so that one step decodes all preambles
     auto model = std::make_unique<FakeLanguageModel>(sizes, std::move(script));
     auto engine = std::make_unique<Engine>(model->make_fake_decoder(), EngineOptions{}, kClock);
     reasoner_ = std::make_unique<Reasoner>(std::move(model), std::move(engine), options,
                                            Reasoner::Identity{"v1", "digest", "hash"});
   }
 
-  // No policy that would end a stream early.
+  // Options under which no policy ends a stream early.
   static ReasonOptions quiet() {
     ReasonOptions options;
     options.collapse.enabled = false;
@@ -83,12 +83,12 @@ TEST_F(ThinkTest, StreamsStartWhereThePromptEndsAndAdvanceTogether) {
 }
 
 TEST_F(ThinkTest, TheKvMergeSeesPromptAndAllStreamsAndPrefillsOnlyTheInstruction) {
-  std::map<Position, int> seen;  // positions visible to the answer's first token: how many cells
+  std::map<Position, int> seen;  // by position visible to the answer's first token: number of cells
   bool recorded = false;
   start([&](const FakeRow& row, std::span<float> logits) {
     logits['a' + row.row.sequence % 26] = 5;
-    // The instruction is the only text with a question-free "final answer" request; its last token
-    // is a newline after "assistant" beyond all streams.
+    // Finds the end of the merge instruction: a newline after "assistant", positioned after all
+    // streams.
     if (!recorded && row.row.token == '\n' && row.visible.size() > 300) {
       for (Position position : row.positions) ++seen[position];
       recorded = true;
@@ -99,7 +99,7 @@ TEST_F(ThinkTest, TheKvMergeSeesPromptAndAllStreamsAndPrefillsOnlyTheInstruction
   ASSERT_TRUE(recorded);
   const auto prompt_end = static_cast<Position>(span(trace, "prompt")->tokens.size());
   for (Position p = 0; p < prompt_end; ++p) EXPECT_EQ(seen[p], 1) << p;
-  EXPECT_EQ(seen[prompt_end], 3);  // every stream's first cell
+  EXPECT_EQ(seen[prompt_end], 3);  // the first cell of every stream
   Position longest = 0;
   size_t stream_cells = 0;
   for (int k = 0; k < 3; ++k) {
@@ -126,7 +126,7 @@ TEST_F(ThinkTest, PrefillAndCompactDecodeTheTextAgain) {
 }
 
 TEST_F(ThinkTest, VoteTakesTheMostFrequentAnswer) {
-  // Streams say the digit of their sequence's parity and end: most say 2.
+  // Each stream says a digit for the parity of its sequence number and ends: most say 2.
   start([](const FakeRow& row, std::span<float> logits) {
     const bool said = row.row.token == '2' || row.row.token == '7';
     const bool minority = row.row.sequence % 3 == 0;
@@ -146,7 +146,7 @@ TEST_F(ThinkTest, VoteWithoutAnAnswerMergesInstead) {
   EXPECT_NE(span(*result.trace, "answer"), nullptr);
 }
 
-TEST_F(ThinkTest, PhasesGoOnFromTheMerge) {
+TEST_F(ThinkTest, ThePhaseAfterAMergeContinuesFromItsView) {
   start();
   const FinishedForTest result = think(input("3x10>2x15"));
   EXPECT_EQ(result.polyphon.at("streams").size(), 5u);
@@ -159,7 +159,7 @@ TEST_F(ThinkTest, PhasesGoOnFromTheMerge) {
 TEST_F(ThinkTest, AgreementEndsTheOthers) {
   ReasonOptions options = quiet();
   options.agreement = {true, 3, 0.5};
-  // Sequences 1..5 answer 4 and end; the others ramble.
+  // Sequences 1 to 5 answer 4 and end; the others go on.
   start(
       [](const FakeRow& row, std::span<float> logits) {
         const bool brief = row.row.sequence % 8 < 5;
@@ -254,7 +254,8 @@ TEST_F(ThinkTest, AnotherVersionTakesNewSessionsWhileOldOnesFinish) {
   const auto versions = reasoner_->engine_status();
   ASSERT_EQ(versions.size(), 2u);
   EXPECT_EQ(versions[0].version, "v1");
-  EXPECT_EQ(versions[0].status.generated_tokens, 4 * 200 + 12) << "what it did stays counted";
+  EXPECT_EQ(versions[0].status.generated_tokens, 4 * 200 + 12)
+      << "counters of an engine that ended are kept";
   EXPECT_EQ(versions[0].status.cells_capacity, 0);
   EXPECT_GT(versions[1].status.generated_tokens, 0);
 }
@@ -265,7 +266,7 @@ TEST_F(ThinkTest, CellsAreFreeAfterwardsAndAfterCancelling) {
   {
     SessionTicket ticket = reasoner_->think(input("8x400"), {});
     ticket.next(std::chrono::seconds(10));
-  }  // dropped: cancelled
+  }  // the ticket is destroyed: the session is cancelled
   ASSERT_TRUE(reasoner_->engine()->drain(std::chrono::seconds(20)));
   const EngineStatus status = reasoner_->engine()->status();
   EXPECT_EQ(status.cells_used, status.cells_cached);
@@ -297,7 +298,7 @@ TEST_F(ThinkTest, ATopologyThatCannotFitIsRefusedOrNarrowed) {
   EXPECT_LT(think(wish).polyphon.at("streams").size(), 16u);
 }
 
-// The events' order is a promise to clients.
+// Clients rely on the order of events.
 TEST_F(ThinkTest, ThoughtsComeBeforeTheAnswerAndTheEndIsLast) {
   start();
   think(input("2x5"));
@@ -355,7 +356,7 @@ TEST_F(ThinkRealModel, EightStreamsDifferAndTheMergePrefillsOnlyTheInstruction) 
 
 TEST_F(ThinkRealModel, ReplayGivesTheSameTokens) {
   const FinishedForTest warm =
-      think("4x24", MergeMode::kKv);  // the prompt is in the prefix cache from here
+      think("4x24", MergeMode::kKv);  // from here on the prompt is in the prefix cache
   const FinishedForTest recorded = think("4x24", MergeMode::kKv);
   SessionTicket ticket = reasoner_->replay(*recorded.trace, {});
   const FinishedForTest again = wait_finished(ticket);

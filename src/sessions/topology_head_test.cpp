@@ -1,4 +1,5 @@
-// The topology head by hand, its correction of what the model states, and both in a session.
+// The topology head computed by hand, its correction of what the model states, and both in a
+// session.
 #include "heads/topology_head.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +16,7 @@
 namespace polyphon {
 namespace {
 
-TEST(TopologyFeatures, TellTheShape) {
+TEST(TopologyFeatures, DescribeTheShape) {
   const TopologyFeatures one = topology_features(parse_topology("1x1024"), 128);
   EXPECT_DOUBLE_EQ(one.length, 1);
   EXPECT_DOUBLE_EQ(one.shortness, 1.0 / 32);
@@ -51,7 +52,7 @@ TEST(TopologyHead, IsALinearFunctionOfFeaturesAndOfStateTimesShape) {
 const std::vector<Topology> kChoices = {parse_topology("1x512"), parse_topology("4x128"),
                                         parse_topology("8x64")};
 
-// Whose log-odds are `wide` times the width.
+// A head whose log-odds are `wide` times the width.
 TopologyHead liking_width(float wide) {
   TopologyHead head;
   head.weights = {0, 0, 0, wide, 0, 0, 0};
@@ -59,7 +60,7 @@ TopologyHead liking_width(float wide) {
 }
 
 TEST(TopologyCorrection, TheStatementStaysUnlessAnotherIsBetterByTheMargin) {
-  const Topology& stated = kChoices[1];  // of width 2/3; the widest is 1/3 more
+  const Topology& stated = kChoices[1];  // its width is 2/3; the widest choice has 1/3 more
   const auto chosen = [&](float wide) {
     return correct_topology(liking_width(wide), kChoices, &stated, 60, {}).chosen;
   };
@@ -76,7 +77,7 @@ TEST(TopologyCorrection, WithoutAStatementTheBestIsTakenAndOfEqualOnesTheFirst) 
 
 TEST(TopologyCorrection, ThePromptsStateMayPreferOneOverAnother) {
   TopologyHead head = liking_width(0);
-  head.hidden_weights = {0, 0, 0, 0, 1, -1, 0, 0};  // the width's row
+  head.hidden_weights = {0, 0, 0, 0, 1, -1, 0, 0};  // the row of the width
   const auto chosen = [&](std::vector<float> hidden) {
     return correct_topology(head, kChoices, &kChoices[1], 60, hidden).chosen;
   };
@@ -92,8 +93,8 @@ TEST(TopologyCorrection, SaysWhatItPredicts) {
   EXPECT_NEAR(corrected.probabilities[2], 1 / (1 + std::exp(-3.0)), 1e-12);
 }
 
-// The fake model states what `says_` is: the plan's instruction is the only text that ends so and
-// mentions a topology.
+// The fake model states `says_` when asked for a topology: the plan instruction is the only text
+// that ends like this and mentions a topology.
 class PlannedSession : public ::testing::Test {
  protected:
   PlannedSession() {
@@ -136,7 +137,7 @@ class PlannedSession : public ::testing::Test {
     for (const TraceSpan& span : trace.spans) owners.push_back(to_string(span.owner));
     return owners;
   }
-  // What was decided and what came of it.
+  // The plan decision and the result.
   static Json told(const FinishedForTest& finished) {
     Json json = to_json(finished.trace->result);
     for (const char* each : {"trace_id", "timings", "version"}) json.erase(each);
@@ -172,17 +173,17 @@ TEST_F(PlannedSession, ATrainedHeadCorrectsItAndSaysWhy) {
   EXPECT_EQ(plan.at("topology"), "4x32");
   EXPECT_EQ(plan.at("predicted").size(), auto_topologies(128, PlanCaps{}).size());
   EXPECT_EQ(planned.polyphon.at("streams").size(), 4u);
-  EXPECT_FALSE(think("2x8").polyphon.contains("plan")) << "nothing was planned";
+  EXPECT_FALSE(think("2x8").polyphon.contains("plan")) << "an explicit topology is not planned";
 }
 
-TEST_F(PlannedSession, AHeadThatPrefersNothingLeavesTheStatement) {
+TEST_F(PlannedSession, AHeadWithoutPreferenceKeepsTheStatement) {
   use(liking_width(0));
   const FinishedForTest planned = think();
   EXPECT_EQ(planned.polyphon.at("topology"), "2x64");
   EXPECT_EQ(planned.polyphon.at("plan").at("topology"), "2x64");
 }
 
-TEST_F(PlannedSession, WhatIsNoTopologyIsTheLastChoiceAndMayBeCorrected) {
+TEST_F(PlannedSession, AnInvalidStatementBecomesTheLastChoiceAndMayBeCorrected) {
   says_ = "0x0";
   EXPECT_EQ(think().polyphon.at("topology"), "4x32");
   use(liking_width(-3));
@@ -192,7 +193,7 @@ TEST_F(PlannedSession, WhatIsNoTopologyIsTheLastChoiceAndMayBeCorrected) {
   EXPECT_EQ(plan.at("topology"), "1x128");
 }
 
-// The state is that of the prompt's last token, in a view of the prompt alone.
+// The head reads the state of the prompt's last token, in a view of the prompt alone.
 TEST_F(PlannedSession, TheHeadSeesThePromptsState) {
   TopologyHead head = liking_width(0);
   head.hidden_weights.assign(TopologyFeatures::kStateTerms * 4, 0.0f);
@@ -210,7 +211,8 @@ TEST_F(PlannedSession, TheHeadSeesThePromptsState) {
   const double p = first.polyphon.at("plan").at("predicted")[0].at("p").get<double>();
   EXPECT_GT(std::abs(p - 0.5), 1e-3);
   says_ = "1x128";
-  EXPECT_EQ(think().polyphon.at("plan").at("predicted")[0].at("p"), p) << "whatever is said";
+  EXPECT_EQ(think().polyphon.at("plan").at("predicted")[0].at("p"), p)
+      << "independent of what the model states";
 }
 
 TEST_F(PlannedSession, IsReplayedWithItsCorrection) {

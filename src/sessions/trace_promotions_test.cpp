@@ -11,7 +11,7 @@
 namespace polyphon {
 namespace {
 
-TEST(TracePromotions, AreThoseOfTheWorkspaceWithTheEditsThatCarriedThemOut) {
+TEST(TracePromotions, HaveTheEditsThatCarriedThemOut) {
   const Trace trace = promoting_session(*babbling_reasoner(), "How many?");
   const std::vector<TracePromotion> promotions = trace_promotions(trace);
   const std::vector<Broadcast>& broadcasts = trace.result.workspace;
@@ -24,10 +24,10 @@ TEST(TracePromotions, AreThoseOfTheWorkspaceWithTheEditsThatCarriedThemOut) {
     ASSERT_EQ(promotion.features.size(), static_cast<size_t>(GateFeatures::kCount));
     const TraceSpan& last = trace.spans.at(static_cast<size_t>(promotion.last_token.span));
     EXPECT_FALSE(std::isnan(last.logprobs.at(static_cast<size_t>(promotion.last_token.index))));
-    // As many streams as told of it, and all take in the same cells, which end with that token.
+    // As many streams as the result lists joined the same cells, which end with that token.
     std::set<int> reached;
     for (const size_t edit : promotion.edits) {
-      EXPECT_TRUE(used.insert(edit).second) << "an edit is of one promotion";
+      EXPECT_TRUE(used.insert(edit).second) << "an edit belongs to one promotion";
       const TraceEdit& join = trace.edits.at(edit);
       EXPECT_EQ(join.kind, EditKind::kJoin);
       EXPECT_EQ(join.source, last.sequence);
@@ -39,7 +39,7 @@ TEST(TracePromotions, AreThoseOfTheWorkspaceWithTheEditsThatCarriedThemOut) {
     EXPECT_GE(reached.size(), broadcasts[i].streams.size());
     EXPECT_FALSE(reached.contains(last.sequence));
   }
-  // All that a stream takes in from elsewhere, after its prompt, came by one of them.
+  // Whatever a stream's view gets from elsewhere after its prompt came by one of the promotions.
   for (size_t i = 0; i < trace.edits.size(); ++i) {
     const TraceEdit& edit = trace.edits[i];
     const bool to_stream = edit.sequence >= 1 && edit.sequence <= 3 && edit.kind == EditKind::kJoin;
@@ -49,7 +49,7 @@ TEST(TracePromotions, AreThoseOfTheWorkspaceWithTheEditsThatCarriedThemOut) {
   }
 }
 
-TEST(TracePromotions, OneThatWasNotCarriedOutHasNoEdits) {
+TEST(TracePromotions, APromotionThatWasNotCarriedOutHasNoEdits) {
   const auto reasoner = babbling_reasoner();
   SessionTicket ticket = reasoner->replay(promoting_session(*reasoner, "How many?"), {}, 1);
   const std::vector<TracePromotion> promotions = trace_promotions(*wait_finished(ticket).trace);
@@ -58,7 +58,7 @@ TEST(TracePromotions, OneThatWasNotCarriedOutHasNoEdits) {
   EXPECT_TRUE(promotions[1].edits.empty());
 }
 
-TEST(TracePromotions, OfATraceThatContradictsItselfAreRefused) {
+TEST(TracePromotions, AContradictoryTraceIsRefused) {
   Trace trace = promoting_session(*babbling_reasoner(), "How many?");
   Trace undecided = trace;
   undecided.decisions.clear();
@@ -68,7 +68,7 @@ TEST(TracePromotions, OfATraceThatContradictsItselfAreRefused) {
   EXPECT_TRUE(trace_promotions(Trace{}).empty());
 }
 
-// As format 1 wrote it: owners are texts, and nothing says what a join was for.
+// The trace in format 1: owners are texts, and edits do not name their promotion.
 Json format_1(const Trace& trace) {
   Json json = to_json(trace);
   json["format"] = 1;
@@ -86,7 +86,7 @@ Json format_1(const Trace& trace) {
   return json;
 }
 
-TEST(TracePromotions, AreFoundInARecordOfFormat1AsTheyWereMade) {
+TEST(TracePromotions, AreRecoveredFromARecordOfFormat1) {
   const Trace trace = promoting_session(*babbling_reasoner(), "How many?");
   const std::vector<TracePromotion> made = trace_promotions(trace);
   const Trace old = trace_from_json(format_1(trace));

@@ -11,10 +11,10 @@
 namespace polyphon {
 namespace {
 
-// Every token has one other choice, e times less likely.
+// At every token there is one alternative, e times less likely.
 const double kLogprob = -std::log1p(std::exp(-1)), kEntropy = -kLogprob + 1 / (1 + std::exp(1));
 
-// Streams that recite: 'A' and 'B', their preambles, say which text.
+// Streams recite a fixed text; their preambles, 'A' and 'B', say which one.
 const std::map<Token, std::string> kTexts = {
     {'A', "The answer is 7."}, {'B', "I add and I add: the answer is 7. I add.\nIt is so. "}};
 
@@ -66,7 +66,7 @@ class TraceStepsTest : public ::testing::Test {
   std::unique_ptr<Reasoner> reasoner_;
 };
 
-TEST_F(TraceStepsTest, AreSentencesAndLinesWithWhatTheyEndOn) {
+TEST_F(TraceStepsTest, AreSentencesAndLinesWithTheirLastToken) {
   const Trace trace = think(SearchMode::kOff);
   std::vector<std::string> texts;
   for (const TraceStep& step : steps_of(trace)) {
@@ -79,25 +79,26 @@ TEST_F(TraceStepsTest, AreSentencesAndLinesWithWhatTheyEndOn) {
     EXPECT_NEAR(step.line_mean_logprob, kLogprob, 1e-5);
     EXPECT_NEAR(step.features.confidence, std::exp(kLogprob), 1e-5);
     EXPECT_NEAR(step.features.line_confidence, std::exp(kLogprob), 1e-5);
-    EXPECT_EQ(step.number, static_cast<int>(texts.size()) - 1) << "stream 1 alone has steps";
+    EXPECT_EQ(step.number, static_cast<int>(texts.size()) - 1) << "only stream 1 has steps";
     EXPECT_NEAR(step.features.certainty, std::exp(-kEntropy), 1e-5);
     EXPECT_NEAR(step.features.room, 1 - static_cast<double>(end) / 120, 1e-9);
   }
-  // "The answer is 7." ends on a digit and a point: the number may go on.
+  // "The answer is 7." is no step: after a digit and a point, the number may continue.
   EXPECT_EQ(texts, (std::vector<std::string>{"I add.", "is so."}));
 }
 
-// The end of stream 1's first step begins a search, whose decision holds what the value head saw.
-TEST_F(TraceStepsTest, HaveTheFeaturesThatTheSearchSaw) {
+// The end of stream 1's first step starts a search. The search decision holds the features that the
+// value head read.
+TEST_F(TraceStepsTest, HaveTheFeaturesOfTheSearchDecision) {
   Trace trace = think(SearchMode::kAlways);
   const auto search = std::find_if(
       trace.decisions.begin(), trace.decisions.end(),
       [](const TraceDecision& each) { return std::holds_alternative<SearchDecision>(each.what); });
   ASSERT_NE(search, trace.decisions.end());
   const auto seen = std::get<SearchDecision>(search->what).features.values();
-  EXPECT_TRUE(steps_of(trace).empty()) << "nor is the step that began it whole";
+  EXPECT_TRUE(steps_of(trace).empty()) << "also the step that started the search is left out";
 
-  // Its last token waits for the branches; here it is the stream's own.
+  // In the session the stream's last token waits for the branches; here it belongs to the stream.
   const Step step = search->step;
   std::erase_if(trace.spans, [&](const TraceSpan& span) {
     return to_string(span.owner) == "stream 1" && span.steps.front() >= step;
@@ -114,7 +115,7 @@ TEST_F(TraceStepsTest, HaveTheFeaturesThatTheSearchSaw) {
   const auto found = features.values();
   for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], seen[i], 1e-5) << i;
   EXPECT_EQ(features.conclusion, 1);
-  EXPECT_EQ(features.agreement, 1) << "with stream 0, which has ended";
+  EXPECT_EQ(features.agreement, 1) << "agrees with stream 0, which has ended";
   EXPECT_GT(features.repetition, 0);
 }
 

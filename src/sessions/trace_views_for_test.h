@@ -1,4 +1,4 @@
-// What a session's views held, by its trace alone.
+// What a session's views held, computed from its trace alone.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ inline const TraceSpan& span_of(const Trace& trace, const std::string& owner) {
   return *found;
 }
 
-// Cells as (span, index): those that the view of `sequence` holds when `step` is decoded.
+// The cells that the view of `sequence` holds when `step` is decoded, as (span, index).
 inline std::set<std::pair<int, size_t>> cells_in_view(const Trace& trace, int sequence, Step step) {
   TraceViews views(trace);
   views.run_through(step);
@@ -35,7 +35,7 @@ inline std::set<std::pair<int, size_t>> cells_in_view(const Trace& trace, int se
   return found;
 }
 
-// The same as positions, with how often each.
+// The same cells by position: how many cells are at each.
 inline std::map<Position, int> view_at(const Trace& trace, int sequence, Step step) {
   std::map<Position, int> positions;
   for (const auto& [span, index] : cells_in_view(trace, sequence, step))
@@ -43,8 +43,8 @@ inline std::map<Position, int> view_at(const Trace& trace, int sequence, Step st
   return positions;
 }
 
-// Every sampled token's row saw exactly the cells that the trace's edits put into its view, at
-// positions up to its own. How many were checked.
+// Expects that every sampled token's row saw exactly the cells that the trace's edits put into its
+// view, at positions up to its own. Returns the number of rows checked.
 inline int expect_rows_see_what_the_trace_says(const Trace& trace,
                                                const std::vector<FakeRow>& rows) {
   std::set<std::pair<Token, std::map<Position, int>>> seen;
@@ -63,7 +63,7 @@ inline int expect_rows_see_what_the_trace_says(const Trace& trace,
   for (const TraceSpan& span : trace.spans) {
     for (size_t i = 0; i < span.tokens.size(); ++i) {
       const auto at = span.begin + static_cast<Position>(i);
-      // A cue may be fed after a sampled token: rows without an output are not recorded.
+      // A cue may be fed after a sampled token; rows without an output are not recorded.
       const bool last = last_in_step.at({span.sequence, span.steps[i]}) == at;
       if (std::isnan(span.logprobs[i]) || !last) continue;
       std::map<Position, int> view = view_at(trace, span.sequence, span.steps[i]);

@@ -1,4 +1,5 @@
-// When streams agree there is no need to think on; and who wins a vote. Pure.
+// Decides when enough streams agree so that the others can stop, and which answer wins a vote.
+// Pure.
 #pragma once
 
 #include <map>
@@ -14,8 +15,8 @@ class Agreement {
  public:
   Agreement(const AgreementOptions& options, int streams) : options_(options), streams_(streams) {}
 
-  // A finished stream's normalised answer, empty when it has none. The agreed answer, once at least
-  // min_streams and more than the quorum of all streams have the same.
+  // Adds the normalised answer of a finished stream (empty if it has none). Returns the agreed
+  // answer once at least min_streams, and more than the quorum of all streams, have the same one.
   std::optional<std::string> add(const std::string& answer);
 
  private:
@@ -29,8 +30,8 @@ struct VoteEntry {
   double mean_logprob = 0;
 };
 
-// Index of the best entry of the most frequent answer; between equally frequent answers the one
-// with the entry of the highest mean log-probability. -1 when all abstain.
+// Index of the winning vote; -1 if all abstain. The most frequent answer wins, by its entry with
+// the highest mean log-probability. Between equally frequent answers that log-probability decides.
 int vote_winner(std::span<const VoteEntry> votes);
 
 }  // namespace polyphon

@@ -7,7 +7,7 @@
 namespace polyphon {
 namespace {
 
-// The first answer after which they agree, as its index; -1 if none.
+// Index of the first answer after which the streams agree; -1 if they never do.
 int agreed_at(const AgreementOptions& options, int streams,
               const std::vector<std::string>& answers) {
   Agreement agreement(options, streams);
@@ -32,7 +32,7 @@ TEST(AgreementTest, CountsEachAnswerApart) {
   EXPECT_EQ(agreed_at(options, 5, {"7", "8", "9", "8"}), 3);
 }
 
-TEST(AgreementTest, NoAnswerIsNoVote) {
+TEST(AgreementTest, AStreamWithoutAnAnswerDoesNotVote) {
   const AgreementOptions options{true, 2, 0.0};
   EXPECT_EQ(agreed_at(options, 4, {"", "", "", ""}), -1);
 }

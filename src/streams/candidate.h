@@ -1,5 +1,5 @@
-// What may be broadcast to all streams: a register's note, or the conclusion of a stream that has
-// ended. Plain.
+// A candidate for promotion: a register's note, or the conclusion of a stream that has ended. Plain
+// data.
 #pragma once
 
 #include <string>
@@ -13,15 +13,17 @@ namespace polyphon {
 
 struct Candidate {
   NoteSource source;
-  SequenceNumber sequence = -1;  // whose view holds its cells
-  Position begin = 0;            // [begin, end) in that view
+  SequenceNumber sequence = -1;  // the sequence whose view holds the candidate's cells
+  Position begin = 0;            // positions [begin, end) in that view
   Position end = 0;
   Tokens tokens;
   std::string text;
-  double confidence = 0;      // exp of the mean log-probability of its tokens, in (0, 1]
-  double evidence = 0;        // the register's leaky sum; 0 for a stream
-  bool conclusion = false;    // of a stream
-  std::vector<float> hidden;  // the state its last token was sampled from, may be empty
+  // Exp of the mean log-probability of the note's tokens, or of all tokens of the stream, in (0,
+  // 1].
+  double confidence = 0;
+  double evidence = 0;        // the register's accumulated evidence (RegisterBank); 0 for a stream
+  bool conclusion = false;    // true for a stream's conclusion
+  std::vector<float> hidden;  // hidden state from which its last token was sampled; may be empty
 };
 
 }  // namespace polyphon

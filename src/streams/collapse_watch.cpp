@@ -23,7 +23,7 @@ std::vector<float> CollapseWatch::mean_hidden(const Watched& stream) const {
     mean.resize(state.size());
     for (size_t i = 0; i < state.size(); ++i) mean[i] += state[i];
   }
-  return mean;  // the sum: cosine does not care about length
+  return mean;  // the sum is enough: cosine ignores length
 }
 
 bool CollapseWatch::similar(const Watched& a, const Watched& b, Verdict& verdict) const {

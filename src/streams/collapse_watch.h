@@ -1,5 +1,6 @@
-// Notices a stream that follows another: the same words from the same states. Of a similar pair the
-// one with the higher index is the follower. Pure; the session acts on the verdicts.
+// Detects a stream that follows another: both say the same words from similar hidden states. Of two
+// similar streams, the one with the higher index is the follower. Pure; the session acts on the
+// verdicts.
 #pragma once
 
 #include <deque>
@@ -15,7 +16,7 @@ class CollapseWatch {
  public:
   CollapseWatch(const CollapseOptions& options, int streams);
 
-  // A token that the stream sampled and the state it came from. `hidden` may be empty.
+  // Adds a token that the stream sampled, and the hidden state it was sampled from (may be empty).
   void observe(int stream, Token token, std::span<const float> hidden);
 
   struct Verdict {
@@ -23,13 +24,14 @@ class CollapseWatch {
     int leader = 0;
     double overlap = 0;
     double cosine = 0;
-    bool end = false;  // re-seeded often enough: end it
+    bool end = false;  // the follower has used up its reseeds and should end
   };
-  // After each step: looks at the streams that have said cadence_tokens since their last look and
-  // window_tokens in all. A follower's window starts anew.
+  // Call after each step. Examines streams that sampled cadence_tokens since their last examination
+  // and at least window_tokens since they were last found to follow. A follower's window starts
+  // again.
   std::vector<Verdict> look();
 
-  // The stream has ended.
+  // Call when the stream has ended.
   void forget(int stream);
 
  private:
@@ -37,8 +39,8 @@ class CollapseWatch {
     bool live = true;
     int since_look = 0;
     int reseeds = 0;
-    std::deque<Token> tokens;               // the last window_tokens
-    std::deque<std::vector<float>> hidden;  // of them, those that were given
+    std::deque<Token> tokens;               // at most the last window_tokens
+    std::deque<std::vector<float>> hidden;  // their hidden states, as far as given
   };
   std::vector<float> mean_hidden(const Watched& stream) const;
   bool similar(const Watched& a, const Watched& b, Verdict& verdict) const;

@@ -19,7 +19,7 @@ CollapseOptions small_options() {
   return options;
 }
 
-// `count` tokens from `first` on, each with the same state.
+// Samples `count` tokens from `first` on, each with the same state.
 void say(CollapseWatch& watch, int stream, Token first, int count, const State& state = {}) {
   for (int i = 0; i < count; ++i) watch.observe(stream, first + i, state);
 }
@@ -45,7 +45,7 @@ TEST(CollapseWatchTest, WaitsForTheWindowOfBoth) {
   watch.observe(1, 107, {});
   EXPECT_TRUE(watch.look().empty());
   say(watch, 0, 107, 1);
-  EXPECT_TRUE(watch.look().empty()) << "the follower was looked at a moment ago";
+  EXPECT_TRUE(watch.look().empty()) << "the follower was examined a moment ago";
 }
 
 TEST(CollapseWatchTest, LooksAgainAfterTheCadence) {
@@ -53,7 +53,7 @@ TEST(CollapseWatchTest, LooksAgainAfterTheCadence) {
   say(watch, 0, 100, 8);
   say(watch, 1, 500, 8);
   EXPECT_TRUE(watch.look().empty());
-  for (Token i = 0; i < 8; ++i) {  // now both say the same
+  for (Token i = 0; i < 8; ++i) {  // from now on both streams say the same
     watch.observe(0, 200 + i, {});
     watch.observe(1, 200 + i, {});
     const auto verdicts = watch.look();
@@ -74,7 +74,7 @@ TEST(CollapseWatchTest, BothThresholdsMustBeMet) {
   CollapseWatch apart(small_options(), 2);
   say(apart, 0, 100, 8, {1, 0});
   say(apart, 1, 100, 8, {0, 1});
-  EXPECT_TRUE(apart.look().empty()) << "the same words from other states";
+  EXPECT_TRUE(apart.look().empty()) << "the words are the same, but the states differ";
 
   CollapseWatch other_words(small_options(), 2);
   say(other_words, 0, 100, 8, {1, 0});
@@ -130,7 +130,7 @@ TEST(CollapseWatchTest, AnEndedStreamNeitherLeadsNorFollows) {
   }
 }
 
-TEST(CollapseWatchTest, OneOfThreeAlikeStays) {
+TEST(CollapseWatchTest, OneOfThreeSimilarStreamsStays) {
   CollapseWatch watch(small_options(), 3);
   for (int stream = 0; stream < 3; ++stream) say(watch, stream, 100, 8);
   const auto verdicts = watch.look();

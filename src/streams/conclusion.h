@@ -8,8 +8,9 @@
 
 namespace polyphon {
 
-// The conclusion of a stream that has ended and is decoded: the last of its tokens that hold the
-// sentence with its answer. Nothing when it states none. Decode thread only.
+// The conclusion of a stream that has ended and whose tokens are all decoded: its last tokens,
+// starting with the sentence that gives its answer. None if the stream has no answer. Decode thread
+// only.
 std::optional<Candidate> conclusion_candidate(const Stream& stream, const ThinkContext& context);
 
 }  // namespace polyphon

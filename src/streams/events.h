@@ -1,5 +1,5 @@
-// What a session tells its client while it runs, in order, through a Channel<SessionEvent>. The
-// last event is always Finished or Failed; the channel is closed after it.
+// Events of a running session, sent to its client in order through an EventChannel. The last event
+// is always Finished or Failed; the channel is closed after it.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@
 
 namespace polyphon {
 
-// A token with its text, as logprobs objects show it.
+// A token with its text, for clients that asked for log-probabilities.
 struct TextLogprob {
   std::string text;  // bytes of the token
   Token token = 0;
@@ -30,13 +30,13 @@ struct TextLogprob {
   std::vector<Alternative> top;
 };
 
-// A stream began (or was re-seeded with another strategy).
+// A stream started, or was reseeded with another strategy.
 struct StreamStarted {
   int stream = 0;  // from 0, over all phases
   int phase = 0;
   std::string strategy;
 };
-// More text of a stream's thoughts. Whole UTF-8 characters.
+// More text of a stream's thoughts, in whole UTF-8 characters.
 struct ThoughtDelta {
   int stream = 0;
   std::string text;
@@ -44,63 +44,63 @@ struct ThoughtDelta {
 struct StreamEnded {
   int stream = 0;
   FinishReason finish_reason = FinishReason::kStop;
-  std::string answer;  // extracted, may be empty
+  std::string answer;  // extracted from the stream's text; may be empty
   int tokens = 0;
 };
 // A note or a conclusion was broadcast to all streams.
 struct Promoted {
-  int promotion = 0;  // from 0 in the session
+  int promotion = 0;  // number within the session, from 0
   NoteSource source;
   std::string text;
-  double probability = 0;  // the gate's
+  double probability = 0;  // the gate's probability
 };
-// Nodes of memory came back to a stream.
+// Nodes of memory were recalled into a stream's view.
 struct Recalled {
   int stream = 0;
   RecallCause by = RecallCause::kMarker;
-  std::vector<std::string> texts;  // the best first
+  std::vector<std::string> texts;  // best first
 };
-// A stream stopped to search how it should go on.
+// A stream paused to search for its continuation.
 struct SearchBegan {
   int stream = 0;
-  int search = 0;  // of the stream, from 0
+  int search = 0;  // number within the stream, from 0
   SearchCause trigger = SearchCause::kAlways;
 };
-// It goes on with what the search found; the text came as ThoughtDelta. Not sent for a search whose
-// stream was ended.
+// The stream continues with the result of its search; the text was sent as ThoughtDelta. Not sent
+// if the stream ended during the search.
 struct SearchEnded {
   int stream = 0;
   int search = 0;
   int simulations = 0;
-  int tokens = 0;            // decoded by it
-  int committed_tokens = 0;  // of them
+  int tokens = 0;            // tokens decoded by the search
+  int committed_tokens = 0;  // tokens of the committed line
   double leaves_per_step = 0;
 };
-// More text of answer `choice` (0 unless the request asked for n > 1).
+// More text of answer number `choice` (0 unless the request asked for several).
 struct AnswerDelta {
   int choice = 0;
   std::string text;
-  std::vector<TextLogprob> logprobs;  // when asked for
+  std::vector<TextLogprob> logprobs;  // filled only if the request asked for log-probabilities
 };
 struct ChoiceEnded {
   int choice = 0;
-  FinishReason finish_reason = FinishReason::kStop;  // or kLength
+  FinishReason finish_reason = FinishReason::kStop;  // kStop or kLength
 };
 
 struct Usage {
   int prompt_tokens = 0;
   int cached_tokens = 0;
-  int completion_tokens = 0;  // answers and thoughts
-  int reasoning_tokens = 0;   // thoughts alone: what streams, registers and searches sampled
+  int completion_tokens = 0;  // tokens of answers and thoughts
+  int reasoning_tokens = 0;   // tokens of thoughts: sampled by streams, registers and searches
 };
 
 struct Finished {
-  std::string version;  // of the model that it ran on, without its heads
+  std::string version;  // version of the model that it ran on, without the version of the heads
   Usage usage;
   Timings timings;
   KeptMemory memory;
-  std::vector<float> embedding;        // of an embedding session
-  std::shared_ptr<const Trace> trace;  // null unless it thought
+  std::vector<float> embedding;        // only for an embedding session
+  std::shared_ptr<const Trace> trace;  // null unless the session thought
 };
 struct Failed {
   Error error;
@@ -110,15 +110,16 @@ using SessionEvent =
     std::variant<StreamStarted, ThoughtDelta, StreamEnded, Promoted, Recalled, SearchBegan,
                  SearchEnded, AnswerDelta, ChoiceEnded, Finished, Failed>;
 
-// From the session to its client.
+// The channel from a session to its client.
 class EventChannel : public Channel<SessionEvent> {
  public:
-  // Hears of the end of the session before its client does, whether or not there is one any more,
-  // and may fill in what the session does not know. On the decode thread: it must not block.
+  // Called when the session has finished, before the client sees the event and also if the client
+  // is gone. May add to the event what the session does not know. Runs on the decode thread: must
+  // not block.
   using OnFinished = std::function<void(Finished&)>;
   explicit EventChannel(OnFinished on_finished = {}) : on_finished_(std::move(on_finished)) {}
 
-  // The session's last words.
+  // Sends the last event and closes the channel.
   void finish(Finished finished) {
     if (on_finished_) on_finished_(finished);
     push(std::move(finished));

@@ -1,5 +1,5 @@
-// What streams say instead of what they would sample, token by token: for tests and benchmarks that
-// must put given words into a thinking session (teacher forcing).
+// Scripts: fixed words that streams say instead of sampling (teacher forcing), for tests and
+// benchmarks that need given words in a thinking session.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,8 @@
 
 namespace polyphon {
 
-// Allows the script's tokens one after the other; where it has kNoToken, and after its end, any.
+// A grammar that allows only the script's tokens, one after the other. kNoToken in the script, and
+// its end, allow any token.
 std::unique_ptr<Grammar> make_script(Tokens script);
 
 }  // namespace polyphon

@@ -1,5 +1,5 @@
-// What a thought step is worth where it was written: by a stream, or by a branch of its search.
-// Decode thread only.
+// Computes the value of a thought step of a stream or of a branch of its search. Decode thread
+// only.
 #pragma once
 
 #include <span>
@@ -11,13 +11,13 @@
 
 namespace polyphon {
 
-// What the step follows, and what it states.
+// The place of a step in its line of thought.
 struct StepPlace {
-  std::span<const Token> before;  // said on its line of thought before it
-  double line_mean_logprob = 0;   // of all that was said on the line, the step included
-  int tokens_left = 0;            // of the stream's budget, after the step
-  std::string answer;             // that it states; may be empty
-  std::vector<std::string> other_answers = {};  // of sibling branches, normalised
+  std::span<const Token> before;                // tokens of its line of thought before the step
+  double line_mean_logprob = 0;                 // mean over the whole line, this step included
+  int tokens_left = 0;                          // rest of the stream's budget after the step
+  std::string answer;                           // answer that the step states; may be empty
+  std::vector<std::string> other_answers = {};  // answers of other branches, normalised
 };
 
 struct StepValue {
@@ -25,9 +25,9 @@ struct StepValue {
   ValueFeatures features;
 };
 
-// `hidden`: the state that the step's last token was sampled from. The answers of the phase's other
-// streams count beside those of the place. Where a checker knows an answer's worth, it overrules
-// the head.
+// Asks the value head; `hidden` is the state from which the step's last token was sampled. The
+// answers of the phase's other streams are added to place.other_answers. If a checker knows whether
+// an answer is right, its verdict replaces the head's value.
 StepValue value_of_step(const ThinkContext& context, const StreamPhase& phase, const Stream& stream,
                         const ThoughtStep& step, StepPlace place, std::span<const float> hidden);
 

@@ -1,6 +1,7 @@
-// How a stream goes at a problem: a short preamble in the assistant's own voice after the shared
-// prompt. Built in are at least: direct, lateral, devils_advocate, decompose, work_backwards,
-// check_by_example, estimate_first, restate. The config can add more or replace one by name.
+// A strategy: how a stream approaches a problem. Its preamble is a short text in the assistant's
+// own voice that follows the shared prompt. The built-in strategies are at least: direct, lateral,
+// devils_advocate, decompose, work_backwards, check_by_example, estimate_first, restate. The config
+// file can add strategies, or replace one by its name.
 #pragma once
 
 #include <string>

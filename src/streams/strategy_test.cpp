@@ -8,10 +8,10 @@
 namespace polyphon {
 namespace {
 
-TEST(StrategyTest, BuiltInsAreThePromisedOnes) {
+TEST(StrategyTest, BuiltInsIncludeTheDocumentedOnes) {
   std::set<std::string> names;
   for (const Strategy& strategy : built_in_strategies()) names.insert(strategy.name);
-  EXPECT_EQ(names.size(), built_in_strategies().size()) << "a name twice";
+  EXPECT_EQ(names.size(), built_in_strategies().size()) << "two strategies have the same name";
   for (const char* name : {"direct", "lateral", "devils_advocate", "decompose", "work_backwards",
                            "check_by_example", "estimate_first", "restate"})
     EXPECT_TRUE(names.contains(name)) << name;

@@ -1,4 +1,4 @@
-// One stream of thought: its state, and how it reports itself. Plain; the session decides.
+// The state of one stream of thought. Plain data; StreamPhase and the session change it.
 #pragma once
 
 #include <optional>
@@ -13,22 +13,23 @@
 namespace polyphon {
 
 struct Stream {
-  int id = 0;  // over all phases
+  int id = 0;  // number counted over all phases
   int phase = 0;
   Strategy strategy;
   SequenceNumber sequence = -1;
   int budget_tokens = 0;
   TextStream text{{}};
-  Tokens tokens;  // sampled, without the end of generation
+  Tokens tokens;  // sampled tokens, without the end-of-generation token
   double logprob_sum = 0;
-  // While a search decides how it goes on: its last token, which its view does not hold yet.
+  // Set while a search decides how the stream continues: the stream's last token, which its view
+  // does not hold yet.
   std::optional<Token> unread;
-  std::vector<float> hidden;  // that the last token was sampled from; may be empty
+  std::vector<float> hidden;  // hidden state from which the last token was sampled; may be empty
   int reseeds = 0;
-  int urged = 0;                              // times it was told to go on
-  int urge_tokens = 0;                        // what it was told, of its budget
-  std::optional<FinishReason> finish_reason;  // none while it thinks
-  std::string answer;                         // extracted when it ended
+  int urged = 0;        // how often it was urged to continue
+  int urge_tokens = 0;  // tokens of the urge cues; they count against the budget
+  std::optional<FinishReason> finish_reason;  // none while the stream thinks
+  std::string answer;                         // extracted from its text when it ended
 
   bool searching() const { return unread.has_value(); }
   bool ended() const { return finish_reason.has_value(); }

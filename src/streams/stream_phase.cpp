@@ -97,8 +97,8 @@ void StreamPhase::on_token(Stream& stream, const SampledToken& token) {
   if (stream.tokens_left() <= 0) end(stream, FinishReason::kLength, true);
 }
 
-// Instead of the end it sampled, the stream reads a cue to check its work. False when nobody asked
-// for that or no budget is left to do it.
+// Replaces a sampled end of turn by a cue to check the work. Returns false if the request does not
+// ask for this or if too little budget is left.
 bool StreamPhase::urge_on(Stream& stream, SamplingParams sampling) {
   if (!context_.request.diversity.spend_budget) return false;
   constexpr int kFewestTokensAfter = 16;
@@ -162,7 +162,7 @@ void StreamPhase::after_step() {
   }
 }
 
-// A follower goes on under another strategy, with other random numbers and a little hotter.
+// Lets a follower continue with another strategy, another seed and a slightly higher temperature.
 void StreamPhase::reseed(Stream& stream) {
   const auto& strategies = context_.options.strategies;
   ++stream.reseeds;

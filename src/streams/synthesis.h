@@ -1,5 +1,5 @@
-// The words around the streams: cues that are fed, headers of attempts, the instruction for the
-// answer. Plain text, tokenized by the caller.
+// The fixed texts around the streams: cues, headers of attempts, and the instruction for the
+// answer. Plain text; the caller tokenizes it.
 #pragma once
 
 #include <string>
@@ -11,29 +11,29 @@
 
 namespace polyphon {
 
-// Above the length of any attempt's header, in tokens, for the plan.
+// Upper bound of the length of an attempt's header in tokens; the plan of cells uses it.
 inline constexpr int kMaxAttemptHeaderTokens = 64;
 
-// One finished stream, as a merge sees it.
+// One finished stream as input of a merge.
 struct Attempt {
   std::string strategy;
   Tokens tokens;
   std::string text;
 };
 
-// The user's turn between the streams and the answer: speaks of attempts, unless the last phase has
-// one stream only. Ends with the user's request said again, unless that is empty: after many
-// streams small models have lost sight of it.
+// The user's turn between the streams and the answer. It speaks of attempts, unless the last phase
+// has one stream. It ends with a repetition of `request`, unless that is empty: small models lose
+// sight of the request after many streams.
 std::string merge_instruction(const Topology& topology, const std::string& request);
-// Between two phases, in the assistant's voice.
+// Text between two phases, in the assistant's voice.
 std::string bridge_text();
-// Told to a stream that would stop before its budget is spent.
+// Cue for a stream that wants to stop before its budget is spent.
 std::string urge_cue();
-// What turns a follower to another strategy.
+// Cue that turns a follower to another strategy.
 std::string reseed_cue(const Strategy& strategy);
 
-// What is decoded again before the instruction: nothing for kv; for prefill every attempt under a
-// header; for compact only the attempts' conclusions.
+// The tokens decoded again before the instruction: for kv none; for prefill every attempt under a
+// header; for compact only the conclusions of the attempts.
 Tokens scaffold(MergeMode mode, const std::vector<Attempt>& attempts, const Vocabulary& vocabulary);
 
 }  // namespace polyphon

@@ -1,4 +1,5 @@
-// What every part of a thinking session works with. Decode thread only.
+// What all parts of a thinking session share: model, request, options, events, heads and views.
+// Decode thread only.
 #pragma once
 
 #include <memory>
@@ -19,13 +20,13 @@ struct ThinkContext {
   const ReasonOptions options;
   const std::shared_ptr<EventChannel> events;
   const std::shared_ptr<const Heads> heads;  // never null
-  SessionViews* views = nullptr;             // from start() on
+  SessionViews* views = nullptr;             // set from start() on
 
   const Vocabulary& vocabulary() const { return model.vocabulary(); }
   Tokens tokenize(const std::string& text) const {
     return vocabulary().tokenize(text, false, false);
   }
-  // Records a choice of policy, with its evidence.
+  // Records a decision and its evidence in the trace.
   void decide(Decision what) const {
     views->trace().decisions.push_back({views->step(), std::move(what)});
   }

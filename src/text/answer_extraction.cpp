@@ -19,7 +19,7 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-// Markdown's bold goes, a power such as 2**3 stays.
+// Removes Markdown's bold marks. Keeps a power such as 2**3.
 std::string without_bold(std::string_view text) {
   std::string result;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -41,7 +41,7 @@ int count_words(std::string_view text) {
   return words;
 }
 
-// The content of the last closed \boxed{}, braces counted.
+// The content of the last closed \boxed{}; braces inside are counted.
 std::optional<std::string> boxed(std::string_view text) {
   constexpr std::string_view kOpen = "\\boxed{";
   for (size_t at = text.rfind(kOpen); at != std::string_view::npos;
@@ -58,8 +58,8 @@ std::optional<std::string> boxed(std::string_view text) {
   return std::nullopt;
 }
 
-// Length of the number that `text` begins with, its sign, currency, separators and per cent
-// included; 0 if it begins with none.
+// Length of the number at the beginning of `text`, including sign, currency, separators and per
+// cent; 0 if there is none.
 size_t leading_number(std::string_view text) {
   size_t end = 0;
   while (end < text.size() && (text[end] == '-' || text[end] == '+' || text[end] == '$')) ++end;
@@ -100,7 +100,7 @@ std::optional<std::string> last_number(std::string_view text) {
   return std::string(text.substr(begin, end - begin));
 }
 
-// "(B)", "B)", "B." or "B" alone at the beginning; the letter.
+// The letter of a choice at the beginning of the text: "(B)", "B)", "B." or "B" alone.
 std::optional<std::string> leading_choice(std::string_view text) {
   const bool open = text.starts_with('(');
   if (open) text.remove_prefix(1);
@@ -121,7 +121,8 @@ std::optional<std::string> last_choice(std::string_view text) {
   return std::nullopt;
 }
 
-// "Yes, ..." or "No." at the beginning, and true and false; but not "no apples are left".
+// Yes, no, true or false at the beginning of the text, as in "Yes, ..." or "No."; but not in "no
+// apples are left".
 std::optional<std::string> leading_yes_no(std::string_view text) {
   const std::string folded = lower(text.substr(0, 6));
   for (std::string_view word : {"yes", "no", "true", "false"}) {
@@ -133,7 +134,7 @@ std::optional<std::string> leading_yes_no(std::string_view text) {
   return std::nullopt;
 }
 
-// "$12$", "\(12\)", quotes and backticks: what is inside.
+// Removes surrounding marks: "$12$", "\(12\)", quotes and backticks.
 std::string_view inside_marks(std::string_view text) {
   static constexpr std::array<std::array<std::string_view, 2>, 5> kMarks = {
       {{"\\(", "\\)"}, {"$", "$"}, {"\"", "\""}, {"`", "`"}, {"“", "”"}}};
@@ -149,7 +150,8 @@ std::string_view inside_marks(std::string_view text) {
   return text;
 }
 
-// A number goes on as a formula: "x + 3", " * (2 + y)", "^2"; but not " apples - or so".
+// Whether a number is continued by a formula: "x + 3", " * (2 + y)", "^2"; but not " apples - or
+// so".
 bool is_formula(std::string_view rest) {
   if (!rest.empty() && is_letter(rest[0])) rest.remove_prefix(1);
   rest = trim(rest);
@@ -160,7 +162,7 @@ bool is_formula(std::string_view rest) {
   return !right.empty() && (rest[0] == '\\' || !word);
 }
 
-// The rest of a sentence after "answer is", freed of what only explains it.
+// The answer in the rest of a sentence after "answer is", without explanations around it.
 std::optional<std::string> stated(std::string_view text) {
   for (std::string_view filler : {"therefore ", "indeed ", "approximately ", "about ", "simply ",
                                   "that ", "it is ", "option ", "choice "})
@@ -186,15 +188,15 @@ std::optional<std::string> stated(std::string_view text) {
     if (is_formula(text.substr(length))) return std::string(text);
     return std::string(glued ? text.substr(0, text.find(' ')) : text.substr(0, length));
   }
-  constexpr int kName = 3, kPhrase = 6;  // words: "Apollo 11" is an answer, a sentence is not
+  constexpr int kName = 3, kPhrase = 6;  // in words: "Apollo 11" is an answer, a sentence is not
   const int words = count_words(text);
   if (words > kName)
     if (auto number = last_number(text)) return number;
   return words <= kPhrase ? std::optional(std::string(text)) : std::nullopt;
 }
 
-// Where the value begins after the word "answer" that ends at `from`: behind "is", ":" or the like,
-// with at most a few words between ("the answer to the question is").
+// Offset of the value after the word "answer" that ends at `from`. The value follows "is", ":" or
+// the like; a few words may stand between ("the answer to the question is").
 std::optional<size_t> value_begin(std::string_view folded, size_t from) {
   constexpr int kWordsBetween = 6;
   const std::string_view rest = folded.substr(from, sentence_end(folded, from) - from);
@@ -217,10 +219,10 @@ std::optional<size_t> value_begin(std::string_view folded, size_t from) {
   return value;
 }
 
-// The last "answer is X", "answer: X", "correct option is X" or "#### X" with a usable X.
+// The last "answer is X", "answer: X", "correct option is X" or "#### X" whose X can be an answer.
 std::optional<std::string> introduced(std::string_view text) {
   const std::string folded = lower(text);
-  std::vector<size_t> values;  // where they begin
+  std::vector<size_t> values;  // offsets at which values begin
   for (std::string_view word : {"answer", "correct option", "correct choice"})
     for (size_t at = folded.find(word); at != std::string::npos; at = folded.find(word, at + 1)) {
       const bool verb = at >= 3 && folded.compare(at - 3, 3, "to ") == 0;
@@ -237,7 +239,8 @@ std::optional<std::string> introduced(std::string_view text) {
   return std::nullopt;
 }
 
-// "so 12 + 5 = 17", "(B)", "Yes, ...", "Therefore, no." or any number; the last of them.
+// The last answer that a sentence mentions without stating it as one: "so 12 + 5 = 17", "(B)",
+// "Yes, ...", "Therefore, no." or any number.
 std::optional<std::string> mentioned(std::string_view sentence) {
   if (auto word = leading_yes_no(sentence)) return word;
   constexpr int kVerdict = 4;  // words, as in "Therefore, yes."
@@ -275,8 +278,8 @@ std::string conclusion_of(std::string_view text) {
   text = trim(text);
   if (text.size() <= kMostBytes && text.find("\n\n") == std::string_view::npos)
     return std::string(text);
-  // Backwards by sentences to the one that gives the text's answer, or only the last; then as many
-  // before it, of the same paragraph, as there is room for.
+  // Goes back sentence by sentence to the one that gives the text's answer, or takes only the last
+  // one. Then adds earlier sentences of the same paragraph as long as they fit.
   const std::string answer = extract_answer(text);
   const auto all = sentences(text);
   if (all.empty()) return std::string(text.substr(0, kMostBytes));

@@ -1,4 +1,5 @@
-// Reads the final answer out of what a model wrote: small models state it in many ways.
+// Finds the final answer in a model's text. Small models state answers in many ways, so several
+// forms are tried. Pure functions on plain text; nothing here checks whether the answer is right.
 #pragma once
 
 #include <string>
@@ -6,23 +7,23 @@
 
 namespace polyphon {
 
-// The answer as written, empty if none can be found. Looked for in this order: the last \boxed{};
-// the last "answer is X", "answer: X", "correct option is X" or "#### X"; then, in the last
-// sentence that has one of them: "Yes, ..." or "Therefore, no.", a choice "(B)", the number after
-// the last '=', the last number.
+// The answer as the text spells it; empty if none is found. Tried in this order: 1. the last
+// \boxed{}; 2. the last "answer is X", "answer: X", "correct option is X" or "#### X"; 3. in the
+// last sentence that has one of these: "Yes, ..." or "Therefore, no.", a choice "(B)", the number
+// after the last '=', the last number.
 std::string extract_answer(std::string_view text);
 
-// Only an answer that is stated as one: the first two of these forms. Empty otherwise.
+// The answer only if it is stated as one (forms 1 and 2 of extract_answer); empty otherwise.
 std::string explicit_answer(std::string_view text);
 
-// The form in which answers are compared: lower case; "1,000" is 1000, "3.0" is 3, "12 apples" is
-// 12, "x = 5" is 5, "(B)" is b, "\frac{1}{2}" is 1/2; no currency, per cent, quotes, article or
-// closing punctuation.
+// The normal form in which answers are compared: lower case, without currency, per cent, quotes,
+// article or closing punctuation. "1,000" becomes 1000, "3.0" 3, "12 apples" 12, "x = 5" 5, "(B)"
+// b, "\frac{1}{2}" 1/2.
 std::string normalise_answer(std::string_view answer);
 
-// The part that states the result: the sentence that gives the text's answer (or, when there is
-// none, the last one) to the end, with what stands before it in its paragraph as long as all is at
-// most 400 bytes. Whole characters. Empty only for blank text.
+// The part of the text that states the result, at most 400 bytes, cut between UTF-8 characters. It
+// runs from the sentence with the answer (or from the last sentence, if there is no answer) to the
+// end, and includes earlier sentences of the same paragraph if they fit. Empty only for blank text.
 std::string conclusion_of(std::string_view text);
 
 }  // namespace polyphon

@@ -73,7 +73,7 @@ TEST(AnswerExtractionTest, KeepsDifferentAnswersApart) {
   EXPECT_EQ(normalise_answer(" ?! "), "");
 }
 
-// Model output is arbitrary: fragments of what the parsers look for, in any order.
+// Model output can be anything: tries random sequences of the fragments that the parsers look for.
 TEST(AnswerExtractionTest, TakesAnyText) {
   const std::vector<std::string> fragments = {
       "\\boxed{", "}",       "answer", " is",     ":",     "=",   "$",    "12",   "-",  ".",

@@ -14,7 +14,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
     text.replace(at, from.size(), to);
 }
 
-// \text{cm} is cm, \frac{1}{2} is 1/2, \dfrac too; spacing and delimiters go.
+// Turns \text{cm} into cm and \frac{1}{2} or \dfrac{1}{2} into 1/2; removes spacing and delimiters.
 void drop_latex(std::string& text) {
   for (std::string_view gone : {"\\left", "\\right", "\\(", "\\)", "\\[", "\\]", "\\,", "\\!",
                                 "\\;", "^\\circ", "^{\\circ}"})
@@ -36,7 +36,7 @@ void drop_latex(std::string& text) {
   }
 }
 
-// Currency, per cent, quotes and emphasis, in whatever encoding they come.
+// Removes currency, per cent, quotes and emphasis, in every encoding.
 void drop_signs(std::string& text) {
   replace_all(text, "\xE2\x88\x92", "-");  // minus sign
   for (std::string_view gone : {"$", "%", "*", "\"", "`", "\\", "€", "£", "¥", "°", "“", "”", "‘"})
@@ -49,14 +49,14 @@ void trim_punctuation(std::string& text) {
   while (!rest.empty() && std::string_view(".,;:!?'").find(rest.back()) != std::string_view::npos)
     rest = trim(rest.substr(0, rest.size() - 1));
   while (!rest.empty() && rest.front() == '\'') rest.remove_prefix(1);
-  // "(b)", "b)" and "(b) paris" are about b; a pair such as "(1, 2)" stays.
+  // "(b)", "b)" and "(b) paris" become b; a pair such as "(1, 2)" stays.
   const size_t letter = rest.starts_with('(') ? 1 : 0;
   if (rest.size() > letter + 1 && is_letter(rest[letter]) && rest[letter + 1] == ')')
     rest = rest.substr(letter, 1);
   text = rest;
 }
 
-// Commas between a digit and exactly three digits.
+// Removes commas between a digit and exactly three digits.
 void drop_thousands_separators(std::string& text) {
   for (size_t i = 1; i + 3 < text.size(); ++i) {
     const bool three = std::all_of(text.begin() + static_cast<long>(i) + 1,
@@ -66,7 +66,7 @@ void drop_thousands_separators(std::string& text) {
   }
 }
 
-// Length of the decimal number or fraction that `text` begins with, 0 if none.
+// Length of the decimal number or fraction at the beginning of `text`; 0 if there is none.
 size_t number_length(std::string_view text) {
   size_t end = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
   const size_t digits = end;
@@ -79,7 +79,8 @@ size_t number_length(std::string_view text) {
   return end > digits ? end : 0;
 }
 
-// "12 apples", "5km": the unit goes. "3x", "2 million" and "5 + 3" are no number with a unit.
+// Removes the unit of "12 apples" or "5km". "3x", "2 million" and "5 + 3" are not a number with a
+// unit and stay.
 void drop_unit(std::string& text) {
   const size_t number = number_length(text);
   if (number == 0 || number == text.size()) return;
@@ -94,7 +95,7 @@ void drop_unit(std::string& text) {
   if (words) text.resize(number);
 }
 
-// "+5" is 5, "3.0" is 3, ".5" is 0.5, "-0" is 0.
+// Turns "+5" into 5, "3.0" into 3, ".5" into 0.5, "-0" into 0.
 void simplify_number(std::string& text) {
   if (number_length(text) != text.size() || text.find('/') != std::string::npos) return;
   const size_t point = text.find('.');
@@ -117,7 +118,7 @@ std::string normalise_answer(std::string_view answer) {
   drop_latex(text);
   drop_signs(text);
   trim_punctuation(text);
-  // "x = 5" is 5.
+  // "x = 5" becomes 5.
   if (text.size() > 2 && is_letter(text[0]))
     if (const size_t equals = text.find_first_not_of(' ', 1);
         equals != std::string::npos && text[equals] == '=')

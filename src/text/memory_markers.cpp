@@ -17,7 +17,7 @@ struct Opening {
 constexpr std::array<Opening, 2> kOpenings = {
     {{MarkerKind::kRemember, "[remember:"}, {MarkerKind::kRecall, "[recall:"}}};
 
-// The text is, or may still become, a marker that is not closed yet.
+// Whether the text is, or may still become, a marker that is not closed yet.
 bool may_be_marker(std::string_view text) {
   return std::any_of(kOpenings.begin(), kOpenings.end(), [&](const Opening& opening) {
     if (text.size() <= opening.text.size()) return opening.text.starts_with(text);
@@ -31,7 +31,7 @@ bool may_be_marker(std::string_view text) {
 std::optional<Marker> MarkerScanner::push(std::string_view piece) {
   std::optional<Marker> closed;
   for (char c : piece) {
-    if (c == '[') {  // begins anew: no bracket may stand inside
+    if (c == '[') {  // start again: a marker has no bracket inside
       held_.clear();
     }
     if (c == ']') {
@@ -60,7 +60,7 @@ std::string marker_grammar() {
       "root ::= \"[\" (\"remember: \" | \"recall: \") first rest \"]\"\n"
       "first ::= [^\\[\\] \\t\\r\\n]\n"
       "rest ::= [^\\[\\]\\n]{{0,{}}}\n",
-      kMostMarkerBytes / 4 - 1);  // characters of at most 4 bytes
+      kMostMarkerBytes / 4 - 1);  // a character has at most 4 bytes
 }
 
 std::string marker_explanation() {

@@ -1,7 +1,7 @@
-// How a stream says that it wants to keep or to recall something, in its own text:
+// Markers: how a stream asks, in its own text, to keep or to recall something:
 //   [remember: the code is 4417]   [recall: code]
-// One line, no bracket inside, at most kMostMarkerBytes of words; what is anything else is plain
-// text. Pure.
+// A marker is one line, has no bracket inside and at most kMostMarkerBytes of words. Any other text
+// is plain text. Pure.
 #pragma once
 
 #include <optional>
@@ -19,22 +19,23 @@ struct Marker {
   std::string text;  // between the colon and the bracket, trimmed, not empty
 };
 
-// Reads a stream's text piece by piece, however it is cut.
+// Finds markers in a stream's text, which may arrive in pieces of any length.
 class MarkerScanner {
  public:
-  // The marker that this piece closes; of two closed by one piece the last.
+  // The marker that ends in this piece; the last one if two end in it.
   std::optional<Marker> push(std::string_view piece);
 
  private:
   std::optional<Marker> close();
 
-  std::string held_;  // from an opening bracket on, as long as it may become a marker
+  std::string held_;  // text from an opening bracket on, as long as it may become a marker
   size_t pieces_ = 0;
 };
 
-// GBNF of exactly one marker, as the scanner takes it (white space around the words apart).
+// A GBNF grammar of exactly one marker as the scanner reads it, without white space around the
+// words.
 std::string marker_grammar();
-// What a stream is told when it may use them.
+// The explanation that a stream gets if it may use markers.
 std::string marker_explanation();
 
 }  // namespace polyphon

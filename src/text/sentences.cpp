@@ -8,7 +8,8 @@
 namespace polyphon {
 namespace {
 
-// Length of a list marker ("2. ", "- ") that `line` begins with and that something follows.
+// Length of a list marker ("2. ", "- ") at the beginning of `line`, if something follows it; else
+// 0.
 size_t list_marker(std::string_view line) {
   size_t end = 0;
   while (end < line.size() && is_digit(line[end])) ++end;
@@ -21,7 +22,7 @@ size_t list_marker(std::string_view line) {
   return more ? end + 1 : 0;
 }
 
-// The full stop at text[i] belongs to a list's number.
+// Whether the full stop at text[i] belongs to the number of a list.
 bool ends_list_number(std::string_view text, size_t i) {
   size_t begin = i;
   while (begin > 0 && text[begin - 1] != '\n') --begin;

@@ -1,5 +1,5 @@
-// English prose cut into sentences, as well as the extraction of answers needs it: a number's point
-// and a list's "1." end nothing. Abbreviations are not known.
+// Cuts English text into sentences, well enough to extract answers: the point of a number and the
+// "1." of a list end no sentence. Abbreviations are not recognised. Pure functions.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +8,15 @@
 
 namespace polyphon {
 
-// Without the white space at both ends.
+// The text without white space at both ends.
 std::string_view trim(std::string_view text);
 
-// Index of the newline or mark that ends the sentence which holds text[from], or text.size().
+// Index of the newline or punctuation mark that ends the sentence around text[from]; text.size() if
+// there is none.
 size_t sentence_end(std::string_view text, size_t from);
 
-// In order, trimmed, with their closing marks and without list markers; none is empty. Views into
-// `text`.
+// The sentences in order, as views into `text`: trimmed, with closing marks, without list markers,
+// never empty.
 std::vector<std::string_view> sentences(std::string_view text);
 
 }  // namespace polyphon

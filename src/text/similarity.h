@@ -1,4 +1,4 @@
-// How alike two streams are: by what they say, and by the states they say it from.
+// How similar two streams are: by their tokens, and by their hidden states. Pure functions.
 #pragma once
 
 #include <span>
@@ -7,10 +7,10 @@
 
 namespace polyphon {
 
-// Jaccard index of the two sets of n-grams; 0 when either has none.
+// Jaccard index of the two sets of n-grams; 0 if one of the sets is empty.
 double ngram_overlap(std::span<const Token> a, std::span<const Token> b, int n);
 
-// 0 when either is all zero. The sizes must be equal.
+// Cosine of the angle between two vectors of equal size; 0 if one of them is all zero.
 double cosine(std::span<const float> a, std::span<const float> b);
 
 }  // namespace polyphon

@@ -6,8 +6,8 @@ namespace polyphon {
 namespace {
 
 TEST(NgramOverlapTest, IsTheJaccardIndexOfTheSets) {
-  const Tokens a = {1, 2, 3, 4};  // 12 23 34
-  const Tokens b = {2, 3, 4, 5};  // 23 34 45
+  const Tokens a = {1, 2, 3, 4};  // 2-grams: 12 23 34
+  const Tokens b = {2, 3, 4, 5};  // 2-grams: 23 34 45
   EXPECT_DOUBLE_EQ(ngram_overlap(a, b, 2), 2.0 / 4);
   EXPECT_DOUBLE_EQ(ngram_overlap(b, a, 2), 2.0 / 4);
   EXPECT_DOUBLE_EQ(ngram_overlap(a, a, 4), 1);
@@ -15,7 +15,7 @@ TEST(NgramOverlapTest, IsTheJaccardIndexOfTheSets) {
 }
 
 TEST(NgramOverlapTest, CountsARepeatedNgramOnce) {
-  const Tokens a = {1, 1, 1, 1, 1}, b = {1, 1, 2};  // {11} and {11, 12}
+  const Tokens a = {1, 1, 1, 1, 1}, b = {1, 1, 2};  // 2-grams: {11} and {11, 12}
   EXPECT_DOUBLE_EQ(ngram_overlap(a, b, 2), 1.0 / 2);
 }
 

@@ -20,7 +20,7 @@ bool holds_marker(const std::string& text) {
 }  // namespace
 
 void StreamListener::hear(std::string_view piece, double logprob) {
-  // A mark ends a sentence only when white space follows: not the point of 3.5.
+  // A punctuation mark ends a sentence only if white space follows, so the point of 3.5 does not.
   const bool marked = !text_.empty() && std::string_view(".!?").find(text_.back()) < 3;
   const bool line_over = !text_.empty() && text_.back() == '\n';
   if (line_over || (marked && !piece.empty() && is_space(piece.front()))) end_sentence();

@@ -1,4 +1,5 @@
-// Hears one stream token by token: when a marker closes, when a sentence ends. Pure.
+// Reads the text of one stream token by token and reports each marker that closes and each sentence
+// that ends. Pure; one listener per stream.
 #pragma once
 
 #include <optional>
@@ -17,14 +18,14 @@ struct HeardSentence {
 
 class StreamListener {
  public:
-  // The stream's next token. Sentences that hold a marker are not reported.
+  // Takes the stream's next token. Sentences that contain a marker are not reported.
   void hear(std::string_view piece, double logprob);
-  // Of the last hear(): each at most once.
+  // The marker or sentence that the last hear() completed; each is returned once.
   std::optional<Marker> take_marker() { return std::exchange(marker_, {}); }
   std::optional<HeardSentence> take_sentence() { return std::exchange(sentence_, {}); }
 
   size_t heard() const { return heard_; }
-  // About the last `bytes` of what was heard, from a word's begin on.
+  // About the last `bytes` bytes of the text, starting at the beginning of a word.
   std::string tail(size_t bytes) const;
 
  private:
@@ -34,7 +35,7 @@ class StreamListener {
   std::optional<Marker> marker_;
   std::optional<HeardSentence> sentence_;
   size_t heard_ = 0;
-  std::string text_;  // of the sentence so far
+  std::string text_;  // the sentence so far
   size_t sentence_first_ = 0;
   double logprob_sum_ = 0;
   std::string tail_;

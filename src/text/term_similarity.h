@@ -1,5 +1,5 @@
-// How alike two texts are by the words they share: the cosine of their tf-idf vectors (Salton and
-// Buckley 1988; every word counted once). Works before anything is trained. Pure.
+// How similar two texts are by their words: the cosine of their tf-idf vectors (Salton and Buckley
+// 1988), where each word counts once per text. Needs no training. Pure; not thread-safe.
 #pragma once
 
 #include <map>
@@ -11,19 +11,19 @@ namespace polyphon {
 
 using Terms = std::set<std::string>;
 
-// Lower-case words and numbers without a few words that say nothing and without a plural's s.
-// Bytes beyond ASCII belong to words as they are.
+// The words and numbers of a text in lower case, without stop words and without a plural's s. Bytes
+// beyond ASCII count as letters.
 Terms terms_of(std::string_view text);
 
-// In how many of some texts each word stands.
+// Counts in how many of the added texts each word occurs.
 class TermStatistics {
  public:
   void add(const Terms& terms);
-  // In [0, 1]; 0 when either has no words.
+  // Cosine in [0, 1]; 0 if one of the sets is empty.
   double similarity(const Terms& a, const Terms& b) const;
 
  private:
-  double weight(const std::string& term) const;  // log(1 + texts / (1 + texts with it))
+  double weight(const std::string& term) const;  // log(1 + texts / (1 + texts that contain it))
 
   std::map<std::string, int> texts_with_;
   int texts_ = 0;

@@ -8,7 +8,7 @@
 namespace polyphon {
 namespace {
 
-// Length of the longest end of `text` that `stop` begins with.
+// Length of the longest suffix of `text` that is a prefix of `stop`.
 size_t overlap(std::string_view text, std::string_view stop) {
   for (size_t length = std::min(text.size(), stop.size()); length > 0; --length)
     if (text.ends_with(stop.substr(0, length))) return length;
@@ -20,8 +20,8 @@ size_t overlap(std::string_view text, std::string_view stop) {
 std::string TextStream::push(std::string_view piece) {
   if (stopped_) return "";
   held_ += piece;
-  // The stop string that is complete first counts, and of two that end together the longer one:
-  // so the text does not depend on how it came in pieces.
+  // The stop string that is complete first counts; of two that end at the same byte, the longer
+  // one. So the result does not depend on how the text was cut into pieces.
   size_t stop_at = std::string::npos, stop_end = std::string::npos;
   size_t unsure = 0;
   for (const std::string& stop : stops_) {

@@ -1,5 +1,5 @@
-// Bytes of tokens in, text that may be shown out: whole UTF-8 characters only, and nothing that
-// could still turn out to be the beginning of a stop string.
+// Turns the bytes of tokens into text that can be shown to a client: only whole UTF-8 characters,
+// and nothing that could still be the beginning of a stop string. Not thread-safe.
 #pragma once
 
 #include <string>
@@ -12,15 +12,15 @@ class TextStream {
  public:
   explicit TextStream(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 
-  // The text that may be shown now, often empty. Invalid bytes become U+FFFD. After a stop string
-  // nothing more comes.
+  // Adds bytes and returns the text that can be shown now (often empty). Invalid bytes become
+  // U+FFFD. After a stop string it returns nothing more.
   std::string push(std::string_view piece);
-  // What was held back, at the end.
+  // Call at the end: returns the text that was held back.
   std::string flush();
 
-  // A stop string was met; neither it nor what followed is in text().
+  // Whether a stop string was found. text() contains neither the stop string nor anything after it.
   bool stopped() const { return stopped_; }
-  // All that was returned so far.
+  // All text returned so far.
   const std::string& text() const { return text_; }
 
  private:

@@ -33,7 +33,7 @@ TEST(TextStreamTest, ReplacesInvalidBytesAndAnUnfinishedEnd) {
   EXPECT_TRUE(is_valid_utf8(stream.text()));
 }
 
-TEST(TextStreamTest, HoldsBackWhatMayBecomeAStop) {
+TEST(TextStreamTest, HoldsBackTextThatMayBecomeAStop) {
   TextStream stream({"\n\nUser:"});
   EXPECT_EQ(stream.push("Fine.\n"), "Fine.");
   EXPECT_EQ(stream.push("\nUse"), "");
@@ -45,7 +45,7 @@ TEST(TextStreamTest, HoldsBackWhatMayBecomeAStop) {
   EXPECT_EQ(stream.text(), "Fine.\n\nUse it");
 }
 
-TEST(TextStreamTest, FlushesWhatNeverBecameAStop) {
+TEST(TextStreamTest, FlushesTextThatDidNotBecomeAStop) {
   TextStream stream({"END"});
   EXPECT_EQ(stream.push("the EN"), "the ");
   EXPECT_EQ(stream.flush(), "EN");
@@ -67,13 +67,13 @@ TEST(TextStreamTest, TheStopThatIsCompleteFirstCounts) {
   EXPECT_EQ(same_end.push("abcd"), "a");
 }
 
-TEST(TextStreamTest, AnEmptyStopIsNone) {
+TEST(TextStreamTest, AnEmptyStopStringIsIgnored) {
   TextStream stream({""});
   EXPECT_EQ(stream.push("text"), "text");
   EXPECT_FALSE(stream.stopped());
 }
 
-// Any bytes from a small alphabet with halves of characters, in any pieces: the same text.
+// Random bytes, with parts of characters among them, give the same text however they are cut.
 TEST(TextStreamTest, TextDoesNotDependOnThePieces) {
   const std::vector<std::string> alphabet = {"a", "b", "c", "\xC3", "\xA9", "\xE2", "\x82", "\xFF"};
   const std::vector<std::vector<std::string>> stop_sets = {

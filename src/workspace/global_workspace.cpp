@@ -56,7 +56,8 @@ void GlobalWorkspace::after_step() {
   collect_conclusions();
   if (waiting_.empty()) return;
   if (waiting_since_ticks_ < 0) waiting_since_ticks_ = ticks();
-  // Notes that are being written take part too, but nobody waits longer than a cadence for them.
+  // Notes that are still being written take part too, but the others wait for them at most one
+  // cadence.
   const bool complete = !registers_->writing() ||
                         ticks() >= waiting_since_ticks_ + context_.request.workspace.cadence_tokens;
   if (complete && ticks() >= next_broadcast_ticks_) compete();

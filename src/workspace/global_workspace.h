@@ -1,7 +1,6 @@
-// The global workspace (Baars 1988; the mission's seeds): registers' notes and streams' conclusions
-// compete, and the best one that passes the gate is broadcast to all streams. Holds the ordered
-// list of broadcasts of a session: what won, what it beat, and what each stream did next. Decode
-// thread only.
+// The global workspace (Baars 1988): registers' notes and streams' conclusions compete, and the
+// best one that passes the gate is broadcast to all streams. Keeps the ordered list of a session's
+// broadcasts: which candidate won, which lost, and what each stream did next. Decode thread only.
 #pragma once
 
 #include <map>
@@ -20,21 +19,21 @@ namespace polyphon {
 
 class GlobalWorkspace {
  public:
-  // `context` must outlive this.
+  // `context` must outlive this object.
   explicit GlobalWorkspace(const ThinkContext& context) : context_(context) {}
 
-  // `phase` must live until end_phase(). `base` is the view its streams started from.
+  // `phase` must live until end_phase(). Its streams started from the view of `base`.
   void begin_phase(StreamPhase& phase, SequenceNumber base);
   bool owns(SequenceNumber sequence) const;
   void on_token(SequenceNumber sequence, const SampledToken& token);
   void after_step();
-  // Drops every view. Call before the streams' own are closed.
+  // Closes all views of registers and probes. Call before the streams' views are closed.
   void end_phase();
 
   const std::vector<Broadcast>& broadcasts() const { return broadcasts_; }
-  // Broadcast and carried out since the last call.
+  // The candidates whose broadcast was carried out since the last call.
   std::vector<Candidate> take_promoted() { return std::exchange(promoted_, {}); }
-  // By name, over all phases.
+  // Sums over all phases, by name.
   std::vector<RegisterCost> register_costs() const;
 
  private:
@@ -54,20 +53,20 @@ class GlobalWorkspace {
   const ThinkContext& context_;
   StreamPhase* phase_ = nullptr;
   std::optional<RegisterBank> registers_;
-  std::map<NoteSource, Candidate> waiting_;  // the latest of each source
-  std::set<int> concluded_;                  // streams whose conclusion has been a candidate
-  int waiting_since_ticks_ = -1;             // -1: nobody waits
+  std::map<NoteSource, Candidate> waiting_;  // latest candidate of each source
+  std::set<int> concluded_;       // streams that have ended and were asked for a conclusion
+  int waiting_since_ticks_ = -1;  // -1: no candidate waits
   int next_broadcast_ticks_ = 0;
   struct Running {
     size_t broadcast;  // index in broadcasts_
     Promotion promotion;
     bool done = false;
   };
-  std::vector<Running> running_;  // of the phase
-  std::vector<Tokens> said_;      // what was broadcast
+  std::vector<Running> running_;  // promotions of the current phase
+  std::vector<Tokens> said_;      // texts that were broadcast
   std::vector<Candidate> promoted_;
   std::vector<Broadcast> broadcasts_;
-  std::vector<RegisterCost> costs_;  // of the phases before
+  std::vector<RegisterCost> costs_;  // sums of earlier phases
 };
 
 }  // namespace polyphon

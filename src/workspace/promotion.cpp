@@ -21,14 +21,15 @@ Promotion::Promotion(const ThinkContext& context, int number, const Candidate& c
   }
 }
 
-// It thinks, and has read all but the token that it sampled last.
+// Whether the stream thinks and has decoded everything but its last sampled token.
 bool Promotion::may_interrupt(const Stream& stream) const {
   const SessionViews& views = *context_.views;
   return !stream.ended() && !stream.searching() && !stream.tokens.empty() &&
          views.next_position(stream.sequence) == views.end_position(stream.sequence) + 1;
 }
 
-// The note comes before the stream's last token, which the probe reads without it.
+// The note joins before the stream's last token is decoded; the probe decodes this token without
+// it.
 void Promotion::reach(Stream& stream, Effect& effect) {
   SessionViews& views = *context_.views;
   effect.reached = true;
@@ -72,7 +73,8 @@ bool Promotion::after_step(std::vector<Stream>& streams) {
     Stream& stream = *std::find_if(streams.begin(), streams.end(),
                                    [&](const Stream& s) { return s.id == effect.stream; });
     Sampler* const sampler =
-        stream.ended() ? nullptr : context_.views->sampler(stream.sequence);  // none in a search
+        // A searching stream has no sampler.
+        stream.ended() ? nullptr : context_.views->sampler(stream.sequence);
     if (effect.with.empty() && sampler) effect.with = sampler->take_distribution();
     if (!effect.cued && may_interrupt(stream))
       effect.reached ? cue(stream, effect) : reach(stream, effect);

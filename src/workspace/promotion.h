@@ -1,7 +1,7 @@
-// One broadcast carried out: the candidate's cells join every other stream's view, which costs
-// nothing, and a token later each stream reads a short cue to reconsider. What the candidate did to
-// each stream is measured in between: a probe reads the same token without it, one row more.
-// Decode thread only.
+// Carries out one broadcast. The candidate's cells join the view of every other stream, at no cost;
+// one token later each stream reads a short cue to reconsider. In between, the effect on each
+// stream is measured: a probe decodes the same token without the candidate (one more row). Decode
+// thread only.
 #pragma once
 
 #include <string>
@@ -13,27 +13,29 @@
 
 namespace polyphon {
 
-// Read by every stream that is interrupted. Short: each of its tokens is a row of every stream.
-// What makes models check themselves in budget forcing (Muennighoff et al. 2025).
+// Cue for every stream that is interrupted. It is short, because each of its tokens costs one row
+// per stream. Such words make models check themselves in budget forcing (Muennighoff et al. 2025).
 std::string reconsider_cue();
 
 class Promotion {
  public:
-  // Edits the views of all streams that still think, but its own source: at once, or when their
-  // search is over or the cue they read is (the first after_step() then). `context` must outlive
-  // this; `streams` until after_step() has returned true or abandon() is called.
+  // Joins the candidate to the views of all thinking streams except its own: at once, or, for a
+  // stream that searches or reads a cue, in the first after_step() after that. `context` must
+  // outlive this object; `streams` must live until after_step() has returned true or abandon() is
+  // called.
   Promotion(const ThinkContext& context, int number, const Candidate& candidate,
             std::vector<Stream>& streams);
 
-  SequenceNumber source() const { return candidate_.sequence; }  // whose cells they are
-  bool owns(SequenceNumber sequence) const;                      // of a probe
+  // The sequence that holds the candidate's cells.
+  SequenceNumber source() const { return candidate_.sequence; }
+  bool owns(SequenceNumber sequence) const;  // whether it is a probe's sequence
   void on_token(SequenceNumber sequence);
-  // True when nothing is left to say or to measure.
+  // Returns true when all cues are fed and all effects measured.
   bool after_step(std::vector<Stream>& streams);
-  // Drops the probes' views.
+  // Closes the views of the probes.
   void abandon();
 
-  // Of the streams that it reached.
+  // The reactions of the streams that the promotion reached.
   std::vector<StreamReaction> reactions(const std::vector<Stream>& streams) const;
 
  private:
@@ -44,7 +46,7 @@ class Promotion {
     size_t text_begin = 0;
     SequenceNumber probe = -1;
     std::vector<float> with, without;  // log-probabilities
-    double kl = -1;                    // not measured
+    double kl = -1;                    // -1: not measured
   };
 
   bool may_interrupt(const Stream& stream) const;
@@ -52,7 +54,7 @@ class Promotion {
   void cue(Stream& stream, Effect& effect);
 
   const ThinkContext& context_;
-  const int number_;  // of the session's promotions
+  const int number_;  // number within the session
   const Candidate candidate_;
   std::vector<Effect> effects_;
 };

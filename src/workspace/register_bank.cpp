@@ -11,7 +11,7 @@
 namespace polyphon {
 namespace {
 
-constexpr int kFewestNoteTokens = 4;  // before a full stop ends a note
+constexpr int kFewestNoteTokens = 4;  // a full stop ends a note only after this many tokens
 
 bool ends_sentence(std::string_view text) {
   text = trim(text);
@@ -105,7 +105,8 @@ void RegisterBank::finish_note(Register& writer) {
   writer.note.text = fmt::format("{} {}", writer.spec.cue, words);
   const auto written = static_cast<int>(writer.note.tokens.size() - writer.cue.size());
   writer.note.confidence = std::exp(writer.logprob_sum / written);
-  // Evidence leaks away from note to note; what is said again, with confidence, adds to it.
+  // Evidence decays from note to note. A note that is confident, and repeats the last one, adds to
+  // it.
   const double repeated = ngram_overlap(writer.note.tokens, writer.last_note, 2);
   writer.evidence = context_.options.workspace.evidence_decay * writer.evidence +
                     writer.note.confidence * (0.5 + 0.5 * repeated);

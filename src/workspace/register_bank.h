@@ -1,6 +1,6 @@
-// Background registers: sequences whose views hold every stream, and which now and then write one
-// short note in their own words, in the same batch as the streams' tokens. They hold up nobody.
-// One bank serves one phase. Decode thread only.
+// Background registers: sequences whose views hold every stream. At intervals each writes one short
+// note in its own words, in the same batches as the streams' tokens, so no stream waits. One bank
+// serves one phase. Decode thread only.
 #pragma once
 
 #include <functional>
@@ -17,29 +17,29 @@ namespace polyphon {
 
 class RegisterBank {
  public:
-  // Opens the first request.workspace.registers registers at the end of `base`'s view. `base_end`
-  // is where the streams begin. `context` must outlive this.
+  // Opens the first request.workspace.registers registers at the end of the view of `base`. The
+  // streams start at position `base_end`. `context` must outlive this object.
   RegisterBank(const ThinkContext& context, SequenceNumber base, Position base_end);
 
   bool owns(SequenceNumber sequence) const;
   void on_token(SequenceNumber sequence, const SampledToken& token);
-  // At every cadence_tokens of the longest stream's tokens each register that is not writing takes
-  // in the streams' new cells and begins a note. One whose sequence `is_wanted` waits with that:
-  // its last note may still be joined to views, and what it takes in could lie at the note's
-  // positions and go along.
+  // Call after each step. Each time the longest stream has sampled another cadence_tokens, every
+  // register that is not writing joins the streams' new cells to its view and begins a note. A
+  // register waits if `is_wanted` says that its last note may still be joined to other views: new
+  // cells in its view could lie at the note's positions and would be joined too.
   void after_step(const std::vector<Stream>& streams,
                   const std::function<bool(SequenceNumber)>& is_wanted);
 
   bool writing() const;
-  // Notes finished since the last call.
+  // The notes that were finished since the last call.
   std::vector<Candidate> take_notes();
-  // The others take in a broadcast's cells when they read next; its own register's evidence is
-  // spent.
+  // Tells the registers of a broadcast. The register that wrote it resets its evidence; the others
+  // join its cells the next time they read.
   void hear(int promotion, const Candidate& broadcast);
-  // Drops all views.
+  // Closes all views.
   void close();
 
-  // What each cost so far.
+  // The cost of each register so far.
   std::vector<RegisterCost> costs() const;
 
  private:
@@ -50,17 +50,17 @@ class RegisterBank {
     int cadence_tokens = 0;
     int next_read_tokens = 0;
     std::vector<Position> read_to;                 // [streams]
-    std::vector<std::pair<int, Candidate>> heard;  // promotions that are not yet in the view
+    std::vector<std::pair<int, Candidate>> heard;  // promotions that its view does not hold yet
     bool writing = false;
-    Candidate note;  // being written
+    Candidate note;  // the note that is being written
     TextStream text{{}};
     double logprob_sum = 0;
     double evidence = 0;
     Tokens last_note;
     int notes = 0;
-    int rows = 0;    // its notes with their cues
-    int tokens = 0;  // its notes
-    double ms = 0;   // when closed
+    int rows = 0;    // rows of its notes and their cues
+    int tokens = 0;  // tokens of its notes
+    double ms = 0;   // set when closed
   };
   void read(Register& reader, const std::vector<Stream>& streams);
   void begin_note(Register& writer);
