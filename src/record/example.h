@@ -67,8 +67,9 @@ struct TargetRange {
   bool operator==(const TargetRange&) const = default;
 };
 
-// The rows of each stream of a session. Training pushes the streams' mean states apart
-// (trainer/diversity_loss.h). `weight` is the share of the streams that were right.
+// The rows of each stream of a session. `weight` is the share of the streams that were right. No
+// loss reads them now: pushing the streams' mean states apart did not help
+// (docs/experiments/learning.md).
 struct StreamSummaries {
   float weight = 0;
   std::vector<std::vector<RowRange>> streams = {};  // empty, or at least two streams
