@@ -69,7 +69,7 @@ struct TargetRange {
 
 // The rows of each stream of a session. `weight` is the share of the streams that were right. No
 // loss reads them now: pushing the streams' mean states apart did not help
-// (docs/experiments/learning.md).
+// (docs/experiments/diversity-term.md).
 struct StreamSummaries {
   float weight = 0;
   std::vector<std::vector<RowRange>> streams = {};  // empty, or at least two streams
